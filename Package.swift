@@ -1,0 +1,97 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Every Swift target is compiled alike: strict memory safety marks each boundary to C with `unsafe`.
+let strict: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .strictMemorySafety(),
+]
+
+extension Target {
+    static func module(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+        .target(name: name, dependencies: dependencies, swiftSettings: strict)
+    }
+
+    static func program(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+        .executableTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+    }
+
+    static func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+        .testTarget(name: name, dependencies: dependencies + ["TestSupport"], swiftSettings: strict)
+    }
+
+    static func system(_ name: String, pkgConfig: String, apt: String) -> Target {
+        .systemLibrary(name: name, pkgConfig: pkgConfig, providers: [.apt([apt])])
+    }
+}
+
+let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let configuration = Target.Dependency.product(name: "Configuration", package: "swift-configuration")
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let signals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
+
+let package = Package(
+    name: "janusd",
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: ["YAML"]),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    ],
+    targets: [
+        // C: system libraries (module map and typed shims only), codecs, kernels, process and sandbox primitives
+        .system("CLibPQ", pkgConfig: "libpq", apt: "libpq-dev"),
+        .system("CLibCurl", pkgConfig: "libcurl", apt: "libcurl4-openssl-dev"),
+        .system("COpenBLAS", pkgConfig: "openblas", apt: "libopenblas-dev"),
+        .target(
+            name: "CImageCodecs",
+            linkerSettings: [.linkedLibrary("png16"), .linkedLibrary("jpeg"), .linkedLibrary("webp")]),
+        .target(name: "CJanusKernels"),
+        .target(name: "CProcess"),
+        .target(name: "CSandbox", linkerSettings: [.linkedLibrary("seccomp")]),
+
+        // the vocabulary and the frames between supervisor and worker
+        .module("JanusJob"),
+        .module("JanusWire", ["JanusJob"]),
+
+        // the supervisor's side: never links the model
+        .module("JanusPostgres", ["CLibPQ"]),
+        .module("JanusQueue", ["JanusJob", "JanusPostgres"]),
+        .module("JanusHTTP", ["CLibCurl"]),
+        .module("JanusDelivery", ["JanusJob", "JanusHTTP", crypto]),
+        .module("JanusSupervisor", ["CProcess", "JanusJob", "JanusWire", "JanusQueue", "JanusDelivery", logging]),
+
+        // the worker's side: never links libpq or libcurl
+        .module("JanusTensor", ["CJanusKernels", "COpenBLAS"]),
+        .module("JanusText"),
+        .module("JanusImage", ["CImageCodecs"]),
+        .module("JanusModel", ["JanusTensor"]),
+        .module("JanusEngine", ["JanusJob", "JanusModel", "JanusText", "JanusImage"]),
+
+        .program("janusd", ["JanusSupervisor", "JanusQueue", "JanusDelivery", arguments, configuration, logging, signals]),
+        .program("janus-worker", ["CSandbox", "JanusWire", "JanusEngine"]),
+        .program("janus-model", ["JanusEngine", "JanusModel", "JanusText", "JanusImage", "JanusTensor", arguments]),
+
+        // tests; TestSupport starts the real parts (PostgreSQL, HTTP receiver) that they use
+        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
+        .tests("JanusJobTests", ["JanusJob"]),
+        .tests("JanusWireTests", ["JanusWire"]),
+        .tests("JanusPostgresTests", ["JanusPostgres"]),
+        .tests("JanusQueueTests", ["JanusQueue"]),
+        .tests("JanusHTTPTests", ["JanusHTTP"]),
+        .tests("JanusDeliveryTests", ["JanusDelivery"]),
+        .tests("JanusTensorTests", ["JanusTensor"]),
+        .tests("JanusTextTests", ["JanusText"]),
+        .tests("JanusImageTests", ["JanusImage"]),
+        .tests("JanusModelTests", ["JanusModel"]),
+        .tests("JanusEngineTests", ["JanusEngine"]),
+        .tests("JanusSupervisorTests", ["JanusSupervisor"]),
+        .tests("EndToEndTests", ["JanusPostgres"]),
+    ],
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,108 @@
+package import Foundation
+package import JanusJob
+
+/// What a supervisor says to its worker.
+package enum SupervisorMessage: Sendable, Equatable {
+    /// Take this job. Exactly `inputCount` `.input` messages follow; the worker begins when all are there.
+    case start(JobStart)
+    /// One picture's bytes as fetched, `index` counting from 0 without gaps.
+    case input(JobRun, index: Int, Data)
+    /// Stop this job; the worker answers `.stopped`. Unknown runs are ignored: the answer may have crossed.
+    case cancel(JobRun)
+    /// Exit with status 0 as soon as possible.
+    case shutdown
+}
+
+/// A job as the worker sees it: no identity of the owner, no addresses, no credentials.
+package struct JobStart: Codable, Sendable, Equatable {
+    package var run: JobRun
+    package var task: JobTask
+    package var inputCount: Int
+
+    package init(run: JobRun, task: JobTask, inputCount: Int) {
+        self.run = run
+        self.task = task
+        self.inputCount = inputCount
+    }
+}
+
+/// What a worker says to its supervisor.
+package enum WorkerMessage: Sendable, Equatable {
+    /// The weights are loaded; jobs may come. Sent once, first.
+    case ready(WorkerReady)
+    /// Sent at least every `heartbeatSecondsMax` while a job runs, from the computing thread itself.
+    case progress(JobProgress)
+    /// One output file; outputs of a run come in the order of their index, before `.finished`.
+    case output(JobRun, OutputHeader, Data)
+    case finished(JobRun, JobCompletion)
+    case failed(JobRun, JobError)
+    /// The answer to `.cancel`.
+    case stopped(JobRun)
+}
+
+/// What a loaded worker can do.
+package struct WorkerReady: Codable, Sendable, Equatable {
+    /// Jobs that it takes at once.
+    package var jobsMax: Int
+    /// Everything that decides the bytes of a result: source hash, precision, numerics version.
+    package var fingerprint: String
+    /// For people: parts, sizes, precision.
+    package var summary: String
+    /// Tokens of context.
+    package var contextTokensMax: Int
+
+    package init(jobsMax: Int, fingerprint: String, summary: String, contextTokensMax: Int) {
+        self.jobsMax = jobsMax
+        self.fingerprint = fingerprint
+        self.summary = summary
+        self.contextTokensMax = contextTokensMax
+    }
+}
+
+/// How far a run is. Also the worker's sign of life.
+package struct JobProgress: Codable, Sendable, Equatable {
+    package var run: JobRun
+    package var phase: JobPhase
+    /// Steps done of `stepsTotal`, within the whole run; 0 ≤ done ≤ total, total ≥ 1.
+    package var stepsDone: Int
+    package var stepsTotal: Int
+
+    package init(run: JobRun, phase: JobPhase, stepsDone: Int, stepsTotal: Int) {
+        self.run = run
+        self.phase = phase
+        self.stepsDone = stepsDone
+        self.stepsTotal = stepsTotal
+    }
+}
+
+/// What describes an output's bytes.
+package struct OutputHeader: Codable, Sendable, Equatable {
+    package var index: Int
+    package var mediaType: String
+    package var width: Int
+    package var height: Int
+
+    package init(index: Int, mediaType: String, width: Int, height: Int) {
+        self.index = index
+        self.mediaType = mediaType
+        self.width = width
+        self.height = height
+    }
+}
+
+/// The end of a successful run.
+package struct JobCompletion: Codable, Sendable, Equatable {
+    /// The answer; nil for images.
+    package var text: String?
+    package var finishReason: FinishReason?
+    package var usage: JobUsage
+
+    package init(text: String?, finishReason: FinishReason?, usage: JobUsage) {
+        self.text = text
+        self.finishReason = finishReason
+        self.usage = usage
+    }
+}
+
+/// How often a working worker shows that it lives.
+package let heartbeatSecondsMax = 5.0
