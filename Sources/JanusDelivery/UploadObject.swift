@@ -37,4 +37,9 @@ package struct UploadReceipt: Sendable, Equatable {
     package var urls: [[String]]
     /// Whether `db:` is a sink (as it is when the job names none), so that the outputs' bytes belong in the finish.
     package var storesInDatabase: Bool
+
+    package init(urls: [[String]], storesInDatabase: Bool) {
+        self.urls = urls
+        self.storesInDatabase = storesInDatabase
+    }
 }

@@ -3,19 +3,32 @@ package import Foundation
 
 /// A real HTTP server on 127.0.0.1 at a port of its own: `receiver.py` beside this file, whose head lists its places.
 ///
-/// It ends with this object, or with the test process.
+/// A process of one's own ends with this object, or with the test process; the shared one only with that.
 package final class HTTPReceiver: Sendable {
     package let port: Int
     /// Where its log and what was PUT lie.
     package let folder: URL
-    private let scheme: String
-    private let input: FileHandle
-    private let process: Process
+    private let base: String
+    /// The process and its standard input, whose end ends it; nil in a room of the shared one.
+    private let own: (process: Process, input: FileHandle)?
+    private static let shared = Task { try await HTTPReceiver.start() }
 
     package struct Failure: Error, CustomStringConvertible {
         package let description: String
     }
 
+    /// The process that all tests share, seen through a log and a folder of one's own.
+    package static func room() async throws -> HTTPReceiver { HTTPReceiver(roomOf: try await shared.value) }
+
+    private init(roomOf receiver: HTTPReceiver) {
+        let name = UUID().uuidString.lowercased()
+        port = receiver.port
+        folder = receiver.folder.appending(path: name)
+        base = "\(receiver.base)/~\(name)"
+        own = nil
+    }
+
+    /// A process of one's own.
     /// - Parameter tls: PEM files of a certificate and its key; nil speaks plain http.
     package static func start(tls: (certificate: URL, key: URL)? = nil) async throws -> HTTPReceiver {
         try await withCheckedThrowingContinuation { continuation in
@@ -27,21 +40,17 @@ package final class HTTPReceiver: Sendable {
 
     private init(tls: (certificate: URL, key: URL)?) throws {
         folder = FileManager.default.temporaryDirectory.appending(path: "receiver-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        scheme = tls == nil ? "http" : "https"
         let script = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "receiver.py")
         let input = Pipe()
         let output = Pipe()
         let process = Process()
         process.executableURL = URL(filePath: "/usr/bin/env")
         process.arguments =
-            ["python3", script.path, "--folder", folder.path]
+            ["python3", script.path, "--folder", folder.path, "--remove"]
             + (tls.map { ["--tls", $0.certificate.path, $0.key.path] } ?? [])
         process.standardInput = input
         process.standardOutput = output
         try process.run()
-        self.process = process
-        self.input = input.fileHandleForWriting
         var line = Data()
         while !line.contains(UInt8(ascii: "\n")) {
             let piece = output.fileHandleForReading.availableData
@@ -51,18 +60,19 @@ package final class HTTPReceiver: Sendable {
         let text = String(decoding: line.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
         guard let port = Int(text) else { throw Failure(description: "receiver.py said '\(text)' instead of its port") }
         self.port = port
+        base = "\(tls == nil ? "http" : "https")://127.0.0.1:\(port)"
+        own = (process, input.fileHandleForWriting)
     }
 
     deinit { stop() }
 
-    /// Ends the process and removes its folder.
+    /// Ends the process, which then removes its folder; nothing in a room.
     package func stop() {
-        try? input.close()
-        try? FileManager.default.removeItem(at: folder)
+        try? own?.input.close()
     }
 
     /// - Parameter path: with its slash and, if it has one, its query.
-    package func url(_ path: String) -> String { "\(scheme)://127.0.0.1:\(port)\(path)" }
+    package func url(_ path: String) -> String { base + path }
 
     /// What came in so far, in order.
     /// - Parameter path: only those whose path begins so.

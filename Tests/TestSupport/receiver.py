@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """A real HTTP receiver for tests and demonstrations; Python's standard library only.
 
-    receiver.py [--folder DIR] [--tls CERTIFICATE KEY]
+    receiver.py [--folder DIR] [--remove] [--tls CERTIFICATE KEY]
 
 Listens on 127.0.0.1 at a free port, prints the port as its first line, and ends when its standard input closes.
-Every request is a line of DIR/requests.jsonl before it is answered; what is PUT lies under DIR/put/.
+Every request is a line of DIR/requests.jsonl before it is answered; what is PUT lies under DIR/put/. A path that begins
+with /~ROOM is one without it whose log and files lie under DIR/ROOM, so that many tests can share one receiver.
 
     PUT, GET /put/PATH        store, and read back        GET /image/NAME       red.png truncated.png text.png empty.png
     POST /hook/…              answer 200                                        bomb.png (60000 x 60000 in its header)
@@ -22,6 +23,7 @@ import hashlib
 import json
 import os
 import pathlib
+import shutil
 import ssl
 import struct
 import sys
@@ -55,14 +57,25 @@ IMAGES = {
 }
 
 
+class Server(ThreadingHTTPServer):
+    request_queue_size = 128
+    daemon_threads = True
+
+
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    folder = pathlib.Path(".")
+    root = pathlib.Path(".")
     lock = threading.Lock()
     tries = collections.Counter()
 
     def handle_any(self):
         url = urllib.parse.urlsplit(self.path)
+        self.folder = self.root
+        if url.path.startswith("/~"):
+            room, _, rest = url.path[2:].partition("/")
+            self.folder = self.root / pathlib.PurePath(room).name
+            self.folder.mkdir(exist_ok=True)
+            url = url._replace(path="/" + rest)
         self.query = dict(urllib.parse.parse_qsl(url.query))
         size = int(self.headers.get("content-length") or 0)
         body = self.rfile.read(min(size, REQUEST_BODY_BYTES_MAX))
@@ -195,20 +208,22 @@ def main():
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--folder", type=pathlib.Path, help="default: a temporary one, named on the second line")
     options.add_argument("--tls", nargs=2, metavar=("CERTIFICATE", "KEY"))
+    options.add_argument("--remove", action="store_true", help="remove the folder at the end")
     given = options.parse_args()
 
-    Handler.folder = given.folder or pathlib.Path(tempfile.mkdtemp(prefix="receiver-"))
-    (Handler.folder / "put").mkdir(parents=True, exist_ok=True)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    Handler.root = given.folder or pathlib.Path(tempfile.mkdtemp(prefix="receiver-"))
+    (Handler.root / "put").mkdir(parents=True, exist_ok=True)
+    server = Server(("127.0.0.1", 0), Handler)
     if given.tls:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(*given.tls)
         # the handshake belongs to the connection's own thread, not to the one that accepts
         server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-    server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    print(server.server_address[1], Handler.folder, sep="\n", flush=True)
+    print(server.server_address[1], Handler.root, sep="\n", flush=True)
     sys.stdin.read()
+    if given.remove:
+        shutil.rmtree(Handler.root, ignore_errors=True)
     os._exit(0)  # without waiting for those who hang
 
 
