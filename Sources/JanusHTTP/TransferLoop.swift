@@ -1,4 +1,5 @@
 import CLibCurl
+import Glibc
 
 /// The thread that runs all transfers of one client. Nothing in it blocks but `poll`.
 struct TransferLoop {
@@ -15,6 +16,7 @@ struct TransferLoop {
 
     /// Returns when the mailbox closes.
     func run() {
+        Self.blockBrokenPipeSignal()
         guard let multi = MultiHandle() else {
             mailbox.end(.unusable(reason: "no memory or no descriptor is left"))
             return
@@ -39,6 +41,15 @@ struct TransferLoop {
             transfer.fail(.closed)
         }
         mailbox.end(.closed)
+    }
+
+    /// OpenSSL writes without MSG_NOSIGNAL: a peer that closes early would end the process. Writes on this thread then
+    /// fail with EPIPE, which libcurl reports.
+    private static func blockBrokenPipeSignal() {
+        var signals = sigset_t()
+        unsafe sigemptyset(&signals)
+        unsafe sigaddset(&signals, SIGPIPE)
+        _ = unsafe pthread_sigmask(SIG_BLOCK, &signals, nil)
     }
 
     private func start(
