@@ -73,7 +73,8 @@ let package = Package(
         .module("JanusModel", ["JanusTensor"]),
         .module("JanusEngine", ["JanusJob", "JanusModel", "JanusText", "JanusImage"]),
 
-        .program("janusd", ["JanusSupervisor", "JanusQueue", "JanusDelivery", arguments, configuration, logging, signals]),
+        .program(
+            "janusd", ["JanusSupervisor", "JanusQueue", "JanusDelivery", arguments, configuration, logging, signals]),
         .program("janus-worker", ["CSandbox", "JanusWire", "JanusEngine"]),
         .program("janus-model", ["JanusEngine", "JanusModel", "JanusText", "JanusImage", "JanusTensor", arguments]),
 
