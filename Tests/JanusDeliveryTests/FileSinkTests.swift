@@ -51,6 +51,31 @@ struct FileSinkTests {
         #expect(try root.files().count == 2)
     }
 
+    @Test("whoever reads while a file is replaced sees the old or the new one, never a part")
+    func atomic() async throws {
+        let root = try Folder()
+        let uploader = try uploader(root.path)
+        let texts = ["a", "b"].map { String(repeating: $0, count: 1 << 20) }
+        let sink = "file://\(root.path)"
+        let place = try await uploader.deliver([object(texts[0])], to: [sink]).urls[0][0]
+        let file = try #require(URL(string: place))
+        try await withThrowingTaskGroup { group in
+            group.addTask {
+                for round in 0..<20 { _ = try await uploader.deliver([object(texts[round % 2])], to: [sink]) }
+                return true
+            }
+            group.addTask {
+                while !Task.isCancelled {
+                    let seen = try Data(contentsOf: file)
+                    #expect(seen.count == 1 << 20 && seen.allSatisfy { $0 == seen[0] })
+                }
+                return false
+            }
+            for try await isWriter in group where isWriter { group.cancelAll() }
+        }
+        #expect(try root.files().count == 2)
+    }
+
     @Test("a link below the root leads nowhere, for a directory on the way and for the file's own name")
     func links() async throws {
         let root = try Folder()
