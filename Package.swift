@@ -32,6 +32,7 @@ let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swif
 let configuration = Target.Dependency.product(name: "Configuration", package: "swift-configuration")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let yaml = Target.Dependency.product(name: "Yams", package: "Yams")
 let signals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 
 let package = Package(
@@ -41,6 +42,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: ["YAML"]),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     targets: [
@@ -64,7 +66,9 @@ let package = Package(
         .module("JanusQueue", ["JanusJob", "JanusPostgres"]),
         .module("JanusHTTP", ["CLibCurl"]),
         .module("JanusDelivery", ["JanusJob", "JanusHTTP", crypto]),
-        .module("JanusSupervisor", ["CProcess", "JanusJob", "JanusWire", "JanusQueue", "JanusDelivery", logging]),
+        .module(
+            "JanusSupervisor",
+            ["CProcess", "JanusJob", "JanusWire", "JanusQueue", "JanusDelivery", "JanusHTTP", logging]),
 
         // the worker's side: never links libpq or libcurl
         .module("JanusTensor", ["CJanusKernels", "COpenBLAS"]),
@@ -74,7 +78,11 @@ let package = Package(
         .module("JanusEngine", ["JanusJob", "JanusModel", "JanusText", "JanusImage"]),
 
         .program(
-            "janusd", ["JanusSupervisor", "JanusQueue", "JanusDelivery", arguments, configuration, logging, signals]),
+            "janusd",
+            [
+                "JanusSupervisor", "JanusQueue", "JanusDelivery", "JanusHTTP", arguments, configuration, logging,
+                signals, yaml,
+            ]),
         .program("janus-worker", ["CSandbox", "JanusWire", "JanusEngine"]),
         .program("janus-model", ["JanusEngine", "JanusModel", "JanusText", "JanusImage", "JanusTensor", arguments]),
 
