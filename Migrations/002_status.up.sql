@@ -68,7 +68,8 @@ SELECT
     j.finish_reason,
     (i.task ->> 'seed')::bigint AS seed,
     i.task AS arguments,
-    j.upload_to,
+    -- without query strings: they are signatures
+    ARRAY(SELECT split_part(u, '?', 1) FROM unnest(j.upload_to) WITH ORDINALITY AS x (u, n) ORDER BY n) AS upload_to,
     j.idempotency_key,
     j.concurrency_key,
     j.traceparent
@@ -111,7 +112,7 @@ SELECT
     CASE WHEN d.state = 'pending' THEN d.next_attempt_at END AS next_attempt_at,
     d.created_at,
     d.finished_at,
-    d.url,
+    split_part(d.url, '?', 1) AS url,
     d.message_id,
     d.body::jsonb AS body,
     d.owner
