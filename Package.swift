@@ -78,11 +78,13 @@ let package = Package(
         .program("janus-model", ["JanusEngine", "JanusModel", "JanusText", "JanusImage", "JanusTensor", arguments]),
 
         // tests; TestSupport starts the real parts (PostgreSQL, HTTP receiver) that they use
-        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
+        .target(
+            name: "TestSupport", dependencies: ["JanusPostgres", "JanusQueue"], path: "Tests/TestSupport",
+            swiftSettings: strict),
         .tests("JanusJobTests", ["JanusJob"]),
         .tests("JanusWireTests", ["JanusWire"]),
         .tests("JanusPostgresTests", ["JanusPostgres"]),
-        .tests("JanusQueueTests", ["JanusQueue"]),
+        .tests("JanusQueueTests", ["JanusJob", "JanusPostgres", "JanusQueue"]),
         .tests("JanusHTTPTests", ["JanusHTTP"]),
         .tests("JanusDeliveryTests", ["JanusDelivery"]),
         .tests("JanusTensorTests", ["JanusTensor"]),

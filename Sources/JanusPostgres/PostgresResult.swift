@@ -53,13 +53,17 @@ package struct PostgresRow: Sendable {
     package func textIfAny(_ column: String) throws(PostgresError) -> String? { try read(column, as: "text") { $0 } }
     package func text(_ column: String) throws(PostgresError) -> String { try required(column, textIfAny(column)) }
 
-    package func intIfAny(_ column: String) throws(PostgresError) -> Int64? { try read(column, as: "an integer") { Int64($0) } }
+    package func intIfAny(_ column: String) throws(PostgresError) -> Int64? {
+        try read(column, as: "an integer") { Int64($0) }
+    }
     package func int64(_ column: String) throws(PostgresError) -> Int64 { try required(column, intIfAny(column)) }
     package func int(_ column: String) throws(PostgresError) -> Int {
         try required(column, read(column, as: "an integer") { Int($0) })
     }
 
-    package func doubleIfAny(_ column: String) throws(PostgresError) -> Double? { try read(column, as: "a number") { Double($0) } }
+    package func doubleIfAny(_ column: String) throws(PostgresError) -> Double? {
+        try read(column, as: "a number") { Double($0) }
+    }
     package func double(_ column: String) throws(PostgresError) -> Double { try required(column, doubleIfAny(column)) }
 
     package func bool(_ column: String) throws(PostgresError) -> Bool {

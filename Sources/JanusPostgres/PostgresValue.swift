@@ -39,7 +39,8 @@ package enum PostgresValue: Sendable {
         case .null: nil
         case .text(let value): Wire(text: value)
         case .int(let value): Wire(text: String(value))
-        case .double(let value): Wire(text: value.isNaN ? "NaN" : value.isInfinite ? (value < 0 ? "-Infinity" : "Infinity") : "\(value)")
+        case .double(let value):
+            Wire(text: value.isNaN ? "NaN" : value.isInfinite ? (value < 0 ? "-Infinity" : "Infinity") : "\(value)")
         case .bool(let value): Wire(text: value ? "t" : "f")
         case .uuid(let value): Wire(text: value.uuidString)
         case .bytes(let value): Wire(bytes: value, isBinary: true)
@@ -58,7 +59,11 @@ package enum PostgresValue: Sendable {
             self.isBinary = isBinary
         }
 
-        init(text: String) { self.init(bytes: Data(text.utf8), isBinary: false) }
+        /// PostgreSQL's text has no NUL, and libpq would end there: a replacement character stands for it.
+        init(text: String) {
+            let storable = text.utf8.contains(0) ? text.replacingOccurrences(of: "\0", with: "\u{FFFD}") : text
+            self.init(bytes: Data(storable.utf8), isBinary: false)
+        }
     }
 
     /// An element of an array literal.

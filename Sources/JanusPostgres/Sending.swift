@@ -58,5 +58,5 @@ func send(_ sql: String, _ parameters: [PostgresValue], over connection: OpaqueP
         unsafe pointers.append(nil)
     }
 
-    func free() { for unsafe pointer in unsafe pointers { unsafe pointer?.deallocate() } }
+    func free() { unsafe pointers.forEach { unsafe $0?.deallocate() } }
 }

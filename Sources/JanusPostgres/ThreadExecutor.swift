@@ -45,7 +45,9 @@ final class ThreadExecutor: SerialExecutor {
         func run() {
             while true {
                 available.wait()
-                let (entry, ended) = waiting.withLock { ($0.entries.isEmpty ? nil : $0.entries.removeFirst(), $0.ended) }
+                let (entry, ended) = waiting.withLock {
+                    ($0.entries.isEmpty ? nil : $0.entries.removeFirst(), $0.ended)
+                }
                 if let entry {
                     unsafe entry.job.runSynchronously(on: entry.executor)
                 } else if ended {
