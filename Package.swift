@@ -88,12 +88,13 @@ let package = Package(
 
         // tests; TestSupport starts the real parts (PostgreSQL, HTTP receiver) that they use
         .target(
-            name: "TestSupport", path: "Tests/TestSupport", exclude: ["receiver.py", "verify_webhook.py"],
+            name: "TestSupport", dependencies: ["JanusPostgres", "JanusQueue"], path: "Tests/TestSupport",
+            exclude: ["receiver.py", "verify_webhook.py"],
             swiftSettings: strict),
         .tests("JanusJobTests", ["JanusJob"]),
-        .tests("JanusWireTests", ["JanusWire"]),
+        .tests("JanusWireTests", ["JanusJob", "JanusWire"]),
         .tests("JanusPostgresTests", ["JanusPostgres"]),
-        .tests("JanusQueueTests", ["JanusQueue"]),
+        .tests("JanusQueueTests", ["JanusJob", "JanusPostgres", "JanusQueue"]),
         .tests("JanusHTTPTests", ["JanusHTTP"]),
         .tests("JanusDeliveryTests", ["JanusDelivery", "JanusHTTP", "JanusJob"]),
         .tests("JanusTensorTests", ["JanusTensor"]),
@@ -101,8 +102,8 @@ let package = Package(
         .tests("JanusImageTests", ["JanusImage"]),
         .tests("JanusModelTests", ["JanusModel"]),
         .tests("JanusEngineTests", ["JanusEngine"]),
-        .tests("JanusSupervisorTests", ["JanusSupervisor"]),
-        .tests("EndToEndTests", ["JanusPostgres"]),
+        .tests("JanusSupervisorTests", ["JanusJob", "JanusSupervisor", "JanusWire"]),
+        .tests("EndToEndTests", ["JanusPostgres", "JanusQueue"]),
     ],
     swiftLanguageModes: [.v6]
 )
