@@ -39,7 +39,11 @@ package final class SafetensorsCheckpoint {
     }
 
     private struct Index: Decodable {
-        var weight_map: [String: String]
+        var weightMap: [String: String]
+
+        enum CodingKeys: String, CodingKey {
+            case weightMap = "weight_map"
+        }
     }
 
     private static func readIndex(_ path: String) throws(TensorError) -> [String: String] {
@@ -47,7 +51,7 @@ package final class SafetensorsCheckpoint {
         do {
             let data = try Data(contentsOf: URL(fileURLWithPath: path), options: .mappedIfSafe)
             guard data.count <= indexBytesMax else { throw TensorProblem(reason: "\(data.count) bytes") }
-            map = try JSONDecoder().decode(Index.self, from: data).weight_map
+            map = try JSONDecoder().decode(Index.self, from: data).weightMap
         } catch let error as TensorProblem {
             throw .malformed(file: path, reason: error.reason)
         } catch let error as DecodingError {
