@@ -70,7 +70,7 @@ let package = Package(
         .module("JanusTensor", ["CJanusKernels", "COpenBLAS"]),
         .module("JanusText"),
         .module("JanusImage", ["CImageCodecs"]),
-        .module("JanusModel", ["JanusTensor"]),
+        .module("JanusModel", ["JanusTensor", crypto]),
         .module("JanusEngine", ["JanusJob", "JanusModel", "JanusText", "JanusImage"]),
 
         .program("janusd", ["JanusSupervisor", "JanusQueue", "JanusDelivery", arguments, configuration, logging, signals]),
@@ -88,7 +88,7 @@ let package = Package(
         .tests("JanusTensorTests", ["JanusTensor"]),
         .tests("JanusTextTests", ["JanusText"]),
         .tests("JanusImageTests", ["JanusImage"]),
-        .tests("JanusModelTests", ["JanusModel"]),
+        .tests("JanusModelTests", ["JanusModel", "JanusTensor"]),
         .tests("JanusEngineTests", ["JanusEngine"]),
         .tests("JanusSupervisorTests", ["JanusSupervisor"]),
         .tests("EndToEndTests", ["JanusPostgres"]),

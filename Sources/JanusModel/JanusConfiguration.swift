@@ -64,6 +64,8 @@ package struct ImageTokenizerConfiguration: Sendable, Equatable {
     package var codeWidth: Int
     /// Channels between the quantiser and the two halves (256).
     package var latentChannels: Int
+    /// Channels between the picture and the first level (128).
+    package var baseChannels: Int
     /// Channels of each level, the highest resolution first (128, 128, 256, 256, 512).
     package var levelChannels: [Int]
     /// Residual blocks of each level (2 and 3).
