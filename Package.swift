@@ -52,7 +52,7 @@ let package = Package(
         .system("COpenBLAS", pkgConfig: "openblas", apt: "libopenblas-dev"),
         .target(
             name: "CImageCodecs",
-            linkerSettings: [.linkedLibrary("png16"), .linkedLibrary("jpeg"), .linkedLibrary("webp")]),
+            linkerSettings: [.linkedLibrary("png16"), .linkedLibrary("jpeg"), .linkedLibrary("webp"), .linkedLibrary("webpdemux")]),
         .target(name: "CJanusKernels"),
         .target(name: "CProcess"),
         .target(name: "CSandbox", linkerSettings: [.linkedLibrary("seccomp")]),
@@ -74,7 +74,7 @@ let package = Package(
         .module("JanusTensor", ["CJanusKernels", "COpenBLAS"]),
         .module("JanusText"),
         .module("JanusImage", ["CImageCodecs"]),
-        .module("JanusModel", ["JanusTensor"]),
+        .module("JanusModel", ["JanusTensor", crypto]),
         .module("JanusEngine", ["JanusJob", "JanusModel", "JanusText", "JanusImage"]),
 
         .program(
@@ -100,7 +100,7 @@ let package = Package(
         .tests("JanusTensorTests", ["JanusTensor"]),
         .tests("JanusTextTests", ["JanusText"]),
         .tests("JanusImageTests", ["JanusImage"]),
-        .tests("JanusModelTests", ["JanusModel"]),
+        .tests("JanusModelTests", ["JanusModel", "JanusTensor"]),
         .tests("JanusEngineTests", ["JanusEngine"]),
         .tests("JanusSupervisorTests", ["JanusJob", "JanusSupervisor", "JanusWire"]),
         .tests("EndToEndTests", ["JanusPostgres", "JanusQueue"]),

@@ -1,1 +1,150 @@
-// placeholder: replaced by the first file of this module
+package import JanusTensor
+
+/// A loaded Janus-Pro in f32. Pure compute: no tokenizer, no pictures' files, no sampling.
+///
+/// Not `Sendable`: it keeps scratch memory and belongs to one thread or actor. Matrices that it returns are new and the
+/// caller's. Sizes that the caller controls (rows, counts) trap when they are wrong; what a checkpoint or tokenizer can
+/// get wrong is thrown.
+package final class JanusModel {
+    package let configuration: JanusConfiguration
+    /// Lower-case hex SHA-256 over config.json, every weight file's safetensors header and size. (Weights themselves are
+    /// not read for it: that would cost as much as loading them.)
+    package let fingerprint: String
+    /// Asked between layers and blocks (a few milliseconds apart at real sizes on few rows); true makes the running call
+    /// throw `ModelError.interrupted`. A cache that a `forward` was writing keeps its lengths as before that call.
+    package var interrupt: () -> Bool = { false }
+
+    private let vision: VisionTower
+    private let aligner: Adaptor
+    private var language: LanguageModel
+    /// [codebook, code width]: a table of its own, not the tokenizer's codebook
+    private let imageTokenTable: Matrix
+    private let generationAligner: Adaptor
+    private let generationHead: GenerationHead
+    private let imageTokenizer: ImageTokenizer
+
+    private init(_ directory: CheckpointDirectory, progress: @escaping (Double) -> Void) throws(ModelError) {
+        let configuration = directory.configuration
+        let hidden = configuration.hiddenSize
+        let reader = WeightReader(directory.checkpoint, layout: configuration.layout, progress: progress)
+        self.configuration = configuration
+        fingerprint = directory.fingerprint
+        language = try LanguageModel(configuration.language, reader)
+        vision = try VisionTower(configuration.vision, reader)
+        aligner = try Adaptor("model.aligner", inputs: configuration.vision.width, hidden: hidden, reader)
+        let codeWidth = configuration.tokenizer.codeWidth
+        imageTokenTable = try reader.matrix(
+            "model.generation_embeddings.weight", [configuration.codebookSize, codeWidth])
+        generationAligner = try Adaptor("model.generation_aligner", inputs: codeWidth, hidden: hidden, reader)
+        generationHead = try GenerationHead(hidden: hidden, codebook: configuration.codebookSize, reader)
+        imageTokenizer = try ImageTokenizer(configuration.tokenizer, reader)
+        try reader.finish()
+    }
+
+    /// Maps the checkpoint, checks every tensor and converts it to f32.
+    /// - Parameter progress: told the fraction of bytes converted, from 0 to 1.
+    package static func load(
+        directory: String, progress: @escaping (Double) -> Void = { _ in }
+    ) throws(ModelError) -> JanusModel {
+        try JanusModel(CheckpointDirectory(directory), progress: progress)
+    }
+
+    /// The parts of a checkpoint, read from its headers only.
+    package static func describe(directory: String) throws(ModelError) -> ModelDescription {
+        try CheckpointDirectory(directory).describe()
+    }
+
+    private func check() throws(ModelError) {
+        if interrupt() { throw .interrupted }
+    }
+
+    // MARK: understanding
+
+    /// - Parameter pixels: [S, S, 3] normalised by the processor (usually −1…1), row after row, S = imageSize.
+    /// - Returns: [imageTokens, vision width], after the tower's last norm.
+    package func visionFeatures(pixels: [Float]) throws(ModelError) -> Matrix {
+        try vision.features(pixels, check: check)
+    }
+
+    /// The understanding adaptor. - Returns: [rows, hidden].
+    package func alignVision(_ features: Matrix) -> Matrix { aligner(features) }
+
+    /// `alignVision(visionFeatures(pixels))`: what stands in a prompt for a picture, [imageTokens, hidden].
+    package func imageEmbeddings(pixels: [Float]) throws(ModelError) -> Matrix {
+        alignVision(try visionFeatures(pixels: pixels))
+    }
+
+    // MARK: language model
+
+    /// - Returns: [tokens, hidden].
+    package func embed(tokens: [Int32]) throws(ModelError) -> Matrix {
+        try language.embedding.lookUp(tokens, table: "vocabulary")
+    }
+
+    /// As `embed(tokens:)`, but each token equal to `placeholder` takes the next row of the pictures, in order. The
+    /// placeholders must be as many as the pictures have rows.
+    package func embed(tokens: [Int32], placeholder: Int32, pictures: [Matrix]) throws(ModelError) -> Matrix {
+        let out = try embed(tokens: tokens)
+        let places = tokens.indices.filter { tokens[$0] == placeholder }
+        precondition(
+            places.count == pictures.reduce(0) { $0 + $1.rows },
+            "\(places.count) placeholders for \(pictures.count) pictures")
+        var next = 0
+        for picture in pictures {
+            for row in 0..<picture.rows {
+                out[places[next]..<places[next] + 1].copy(from: picture[row..<row + 1])
+                next += 1
+            }
+        }
+        return out
+    }
+
+    /// Runs new positions of one or more cache rows through the language model and appends their keys and values.
+    ///
+    /// A prompt is one span (or several, chunk after chunk); a decoding step is one span of one position for each row, so
+    /// that the weights are read once for all of them.
+    /// - Parameters:
+    ///   - embeddings: [Σ positions, hidden], span after span.
+    ///   - spans: which cache row, and how many of its next positions; each row at most once.
+    /// - Returns: [Σ positions, hidden] after the last norm.
+    package func forward(_ embeddings: Matrix, spans: [Span], cache: KVCache) throws(ModelError) -> Matrix {
+        let x = Matrix(rows: embeddings.rows, columns: embeddings.columns)
+        x.copy(from: embeddings)
+        return try language.forward(x, spans: spans, cache: cache, check: check)
+    }
+
+    package struct Span: Sendable, Equatable {
+        package var row: Int
+        package var positions: Int
+        package init(row: Int, positions: Int = 1) {
+            self.row = row
+            self.positions = positions
+        }
+    }
+
+    /// - Returns: [rows, vocabulary]
+    package func textLogits(_ hidden: Matrix) -> Matrix { language.logits(hidden) }
+
+    // MARK: generation
+
+    /// - Returns: [rows, codebook], before guidance.
+    package func imageLogits(_ hidden: Matrix) -> Matrix { generationHead(hidden) }
+
+    /// What is fed back for drawn image tokens: gen_aligner(gen_embed(token)), [tokens, hidden].
+    package func embed(imageTokens: [Int32]) throws(ModelError) -> Matrix {
+        generationAligner(try imageTokenTable.lookUp(imageTokens, table: "image token table"))
+    }
+
+    /// VQ decode of one picture's tokens. - Returns: [S·S, 3], pixel after pixel, about −1…1.
+    package func decodeImage(tokens: [Int32]) throws(ModelError) -> Matrix {
+        try imageTokenizer.decode(tokens, check: check)
+    }
+
+    /// 8-bit RGB [S, S, 3] of `decodeImage`'s values, clipped and truncated as the official code does.
+    package static func bytes(pixels: Matrix) -> [UInt8] { pixels.pixelBytes() }
+
+    /// VQ encode, original semantics. - Parameter pixels: [S, S, 3], −1…1. - Returns: generationTokens ids.
+    package func encodeImage(pixels: [Float]) throws(ModelError) -> [Int32] {
+        try imageTokenizer.encode(pixels, check: check)
+    }
+}

@@ -1,1 +1,48 @@
+// Typed doors to libpng, libjpeg and libwebp. They exist because those libraries report errors by setjmp/longjmp, which
+// Swift cannot call, or by variadic macros, which Swift does not import. Nothing here keeps state or allocates what it
+// does not free or hand over.
 #pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+typedef enum jic_status {
+    JIC_OK = 0,
+    JIC_TRUNCATED,    // the file ends too early
+    JIC_CORRUPT,      // the file contradicts its format; message says how
+    JIC_UNSUPPORTED,  // sound, but a variant that is not read
+    JIC_MEMORY,
+} jic_status;
+
+enum { JIC_MESSAGE_BYTES = 200 };
+
+// Reads a file's header and, where rgb is not null, its first picture as 8-bit RGB without padding, top row first.
+//
+// Call it with rgb null first: width and height are set. Then with room for 3 * width * height bytes and the same width
+// and height. message has room for JIC_MESSAGE_BYTES and is always terminated.
+typedef jic_status (*jic_reader)(
+    const uint8_t *bytes, size_t count, uint32_t *width, uint32_t *height, uint8_t *rgb, char *message);
+jic_status jic_read_png(
+    const uint8_t *bytes, size_t count, uint32_t *width, uint32_t *height, uint8_t *rgb, char *message);
+jic_status jic_read_jpeg(
+    const uint8_t *bytes, size_t count, uint32_t *width, uint32_t *height, uint8_t *rgb, char *message);
+jic_status jic_read_webp(
+    const uint8_t *bytes, size_t count, uint32_t *width, uint32_t *height, uint8_t *rgb, char *message);
+
+// A file in memory that jic_free_file releases.
+typedef struct jic_file {
+    uint8_t *bytes;
+    size_t count;
+} jic_file;
+void jic_free_file(jic_file file);
+
+// Text entries become iTXt chunks; keywords are Latin-1 of at most 79 bytes, texts are UTF-8.
+jic_status jic_write_png(
+    const uint8_t *rgb, uint32_t width, uint32_t height, const char *const *keywords, const char *const *texts,
+    size_t text_count, jic_file *file, char *message);
+// app1 is the content of one APP1 marker, at most 65,533 bytes; none where app1_count is 0.
+jic_status jic_write_jpeg(
+    const uint8_t *rgb, uint32_t width, uint32_t height, int quality, const uint8_t *app1, size_t app1_count,
+    jic_file *file, char *message);
+// A simple lossy file, without metadata.
+jic_status jic_write_webp(
+    const uint8_t *rgb, uint32_t width, uint32_t height, float quality, jic_file *file, char *message);

@@ -1,1 +1,55 @@
+// Kernels of the f32 path. Plain C that clang vectorises; no libm, no fused multiply-add unless written, sums in fixed
+// trees, so that a result does not depend on the machine's instruction set. All pointers need only 4-byte (bf16, f16:
+// no) alignment; rows are `stride` values apart; nothing is checked here: JanusTensor's wrappers do that.
 #pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+// conversions: n little-endian 16-bit values at any address to f32
+void janus_f32_from_bf16(const void *source, float *target, size_t n);
+void janus_f32_from_f16(const void *source, float *target, size_t n);
+
+// x[i] = f(x[i])
+void janus_gelu(float *x, size_t n);    // exact: x/2 (1 + erf(x/√2))
+void janus_swish(float *x, size_t n);   // x / (1 + e^-x)
+void janus_exp(float *x, size_t n);
+void janus_erf(float *x, size_t n);
+// gate[i] = swish(gate[i]) · up[i]
+void janus_swish_multiply(float *gate, const float *up, size_t n);
+// x[i] += y[i]
+void janus_add(float *x, const float *y, size_t n);
+// softmax of scale · x in place
+void janus_softmax(float *x, size_t n, float scale);
+
+// one row: y = x / sqrt(mean(x²) + epsilon) · weight
+void janus_rms_norm(const float *x, const float *weight, float *y, size_t n, float epsilon);
+// one row: y = (x − mean) / sqrt(variance + epsilon) · weight + bias
+void janus_layer_norm(const float *x, const float *weight, const float *bias, float *y, size_t n, float epsilon);
+// sums[0..<c] += Σ rows, sums[c..<2c] += Σ rows²
+void janus_channel_sums(const float *x, size_t rows, size_t channels, double *sums);
+// y[r][c] = x[r][c] · scale[c] + shift[c], then swish where asked
+void janus_channel_affine(const float *x, const float *scale, const float *shift, float *y, size_t rows,
+                          size_t channels, int swish);
+// one row: divided by max(its Euclidean length, 1e-12)
+void janus_l2_normalize(float *x, size_t n);
+
+// rotate-half on `heads` heads of one position: x[heads][size], cosines and sines[size / 2]
+void janus_rope(float *x, const float *cosines, const float *sines, size_t heads, size_t size);
+
+// out[m][n] (+)= Σ_k x[m][k] · w[n][k] for rows ≤ 8 of x: reads w once. K ascends in 16 lanes.
+enum { janus_thin_rows_max = 8 };
+void janus_thin_product(const float *x, size_t x_stride, const float *w, size_t w_stride, float *out,
+                        size_t out_stride, size_t rows, size_t n, size_t k, int accumulate);
+
+// attention of one query head over `positions` cached keys and values; scores is scratch of `positions` values
+void janus_attend(const float *query, const float *keys, const float *values, size_t stride, size_t positions,
+                  size_t size, float scale, float *scores, float *out);
+
+// 3×3 patches of x[height][width][channels] for `count` output pixels from `first` on, out[count][3][3][channels];
+// an output pixel (r, c) looks at rows r·step − pad …, outside is zero; out_width output pixels a row
+void janus_patches3x3(const float *x, size_t height, size_t width, size_t channels, size_t step, size_t pad,
+                      size_t out_width, size_t first, size_t count, float *out);
+// nearest neighbour: rows first ..< first + count of y[2h][2w][c]
+void janus_upsample2(const float *x, size_t width, size_t channels, size_t first, size_t count, float *y);
+// clip((x + 1) / 2 · 255, 0, 255), truncated; NaN is 0
+void janus_pixels_u8(const float *x, uint8_t *y, size_t n);

@@ -1,0 +1,87 @@
+// What the kernels share: vectors, and exp and erf without libm.
+#pragma once
+#pragma clang fp contract(off)
+#include "CJanusKernels.h"
+#include <string.h>
+
+// One body, compiled for each level of the instruction set, chosen at load. The arithmetic is the same in all.
+#if defined(__x86_64__)
+#define JANUS_KERNEL __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define JANUS_KERNEL
+#endif
+#define JANUS_INLINE static inline __attribute__((always_inline))
+
+enum { lanes = 16 };
+typedef float lanes_f32 __attribute__((vector_size(64)));
+typedef float lanes_f32_unaligned __attribute__((vector_size(64), aligned(4), may_alias));
+
+#define LOAD16(p) ((lanes_f32)(*(const lanes_f32_unaligned *)(p)))
+
+// The sum of 16 lanes as a fixed tree: halves are added to halves.
+#define SUM16(v, result)                                                                                               \
+    do {                                                                                                               \
+        float s_[lanes];                                                                                               \
+        memcpy(s_, &(v), sizeof s_);                                                                                   \
+        for (int w_ = lanes / 2; w_ > 0; w_ /= 2)                                                                      \
+            for (int i_ = 0; i_ < w_; i_++) s_[i_] += s_[i_ + w_];                                                     \
+        (result) = s_[0];                                                                                              \
+    } while (0)
+
+JANUS_INLINE uint32_t bits_of(float x) {
+    uint32_t u;
+    memcpy(&u, &x, sizeof u);
+    return u;
+}
+
+JANUS_INLINE float float_of(uint32_t u) {
+    float x;
+    memcpy(&x, &u, sizeof x);
+    return x;
+}
+
+// e^x: x = n ln 2 + r, a polynomial of degree 7 in r (Cephes), then 2^n as two factors, so that the result runs
+// smoothly into denormals and infinity. NaN stays NaN.
+JANUS_INLINE float exp_f32(float x) {
+    const float low = -104.0f, high = 89.0f;
+    const float magic = 12582912.0f; // 1.5 · 2^23: adding it rounds to an integer
+    x = x < low ? low : x;
+    x = x > high ? high : x;
+    float t = x * 1.44269504088896341f + magic;
+    float n = t - magic;
+    float r = x - n * 0.693359375f;
+    r = r - n * -2.12194440e-4f;
+    float p = 1.9875691500e-4f;
+    p = p * r + 1.3981999507e-3f;
+    p = p * r + 8.3334519073e-3f;
+    p = p * r + 4.1665795894e-2f;
+    p = p * r + 1.6666665459e-1f;
+    p = p * r + 5.0000001201e-1f;
+    p = p * (r * r) + r + 1.0f;
+    int32_t exponent = (int32_t)(bits_of(t) - bits_of(magic));
+    int32_t half = exponent >> 1;
+    float a = float_of((uint32_t)(half + 127) << 23);
+    float b = float_of((uint32_t)(exponent - half + 127) << 23);
+    return p * a * b;
+}
+
+// erf as x · P(x²) / Q(x²) on [−4, 4], ±1 outside (the rational minimax form that Eigen and XLA use): 4 ulp.
+JANUS_INLINE float erf_f32(float x) {
+    const float limit = 4.0f;
+    x = x < -limit ? -limit : x;
+    x = x > limit ? limit : x;
+    float s = x * x;
+    float p = -2.72614225801306e-10f;
+    p = p * s + 2.77068142495902e-08f;
+    p = p * s + -2.10102402082508e-06f;
+    p = p * s + -5.69250639462346e-05f;
+    p = p * s + -7.34990630326855e-04f;
+    p = p * s + -2.95459980854025e-03f;
+    p = p * s + -1.60960333262415e-02f;
+    float q = -1.45660718464996e-05f;
+    q = q * s + -2.13374055278905e-04f;
+    q = q * s + -1.68282697438203e-03f;
+    q = q * s + -7.37332916720468e-03f;
+    q = q * s + -1.42647390514189e-02f;
+    return x * p / q;
+}

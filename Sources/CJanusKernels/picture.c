@@ -1,0 +1,38 @@
+#include "kernel.h"
+
+void janus_patches3x3(const float *x, size_t height, size_t width, size_t channels, size_t step, size_t pad,
+                      size_t out_width, size_t first, size_t count, float *out) {
+    for (size_t pixel = first; pixel < first + count; pixel++) {
+        size_t row = pixel / out_width * step, column = pixel % out_width * step;
+        for (size_t dy = 0; dy < 3; dy++) {
+            // row + dy − pad, where the subtraction may leave the picture (then it wraps to a huge number)
+            size_t y = row + dy - pad;
+            for (size_t dx = 0; dx < 3; dx++, out += channels) {
+                size_t column_in = column + dx - pad;
+                if (y < height && column_in < width)
+                    memcpy(out, x + (y * width + column_in) * channels, channels * sizeof(float));
+                else
+                    memset(out, 0, channels * sizeof(float));
+            }
+        }
+    }
+}
+
+void janus_upsample2(const float *x, size_t width, size_t channels, size_t first, size_t count, float *y) {
+    for (size_t row = first; row < first + count; row++) {
+        const float *from = x + row / 2 * width * channels;
+        float *to = y + row * 2 * width * channels;
+        for (size_t column = 0; column < 2 * width; column++)
+            memcpy(to + column * channels, from + column / 2 * channels, channels * sizeof(float));
+    }
+}
+
+// Multiplied and divided in the order of the official code, so that truncation falls alike.
+JANUS_KERNEL void janus_pixels_u8(const float *restrict x, uint8_t *restrict y, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        float value = (x[i] + 1.0f) / 2.0f * 255.0f;
+        value = value > 0.0f ? value : 0.0f; // NaN too
+        value = value < 255.0f ? value : 255.0f;
+        y[i] = (uint8_t)value;
+    }
+}

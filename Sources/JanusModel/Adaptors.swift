@@ -1,0 +1,38 @@
+import JanusTensor
+
+/// A two-layer MLP with exact GELU between: from the vision tower's width, or a code's, to the language model's.
+/// Source: the official `MlpProjector`, "mlp_gelu" of depth 2.
+struct Adaptor {
+    private let first: Linear
+    private let second: Linear
+
+    init(_ prefix: String, inputs: Int, hidden: Int, _ reader: WeightReader) throws(ModelError) {
+        first = try reader.linear(prefix + ".fc1", outputs: hidden, inputs: inputs)
+        second = try reader.linear(prefix + ".hidden_layers.0", outputs: hidden, inputs: hidden)
+    }
+
+    /// [n, inputs] → [n, hidden]
+    func callAsFunction(_ x: Matrix) -> Matrix {
+        let inner = first(x)
+        inner.gelu()
+        return second(inner)
+    }
+}
+
+/// What draws image tokens: hidden → hidden, exact GELU, → codebook. Source: the official `vision_head`.
+struct GenerationHead {
+    private let projection: Linear
+    private let logits: Linear
+
+    init(hidden: Int, codebook: Int, _ reader: WeightReader) throws(ModelError) {
+        projection = try reader.linear("model.generation_head.proj_out", outputs: hidden, inputs: hidden)
+        logits = try reader.linear("model.generation_head.vision_head", outputs: codebook, inputs: hidden)
+    }
+
+    /// [n, hidden] → [n, codebook]
+    func callAsFunction(_ x: Matrix) -> Matrix {
+        let inner = projection(x)
+        inner.gelu()
+        return logits(inner)
+    }
+}

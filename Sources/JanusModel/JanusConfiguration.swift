@@ -1,0 +1,78 @@
+/// Which of the two official layouts names the tensors.
+package enum CheckpointLayout: String, Sendable {
+    case huggingFace = "transformers"
+    case original
+}
+
+/// All sizes of a model, from its config.json and its tensors' shapes.
+package struct JanusConfiguration: Sendable, Equatable {
+    package var layout: CheckpointLayout
+    package var vision: VisionConfiguration
+    package var language: LanguageConfiguration
+    package var tokenizer: ImageTokenizerConfiguration
+
+    /// Side of the square pictures that go in and come out, in pixels (384).
+    package var imageSize: Int { vision.imageSize }
+    /// Embeddings that a picture becomes in a prompt: the number of `<image_placeholder>` (576).
+    package var imageTokens: Int { vision.tokens }
+    /// Tokens to draw for one picture (576), row after row from the top left.
+    package var generationTokens: Int { tokenizer.gridSide * tokenizer.gridSide }
+    /// Image tokens to draw from (16,384).
+    package var codebookSize: Int { tokenizer.codebookSize }
+    /// Text tokens to draw from (102,400).
+    package var vocabularySize: Int { language.vocabularySize }
+    /// Width of an embedding (2048 or 4096).
+    package var hiddenSize: Int { language.hiddenSize }
+    /// Bytes of f32 KV cache for one position of one row.
+    package var cacheBytesPerPosition: Int {
+        language.layers * 2 * language.keyValueHeads * language.headSize * MemoryLayout<Float>.stride
+    }
+}
+
+/// The understanding encoder (SigLIP).
+package struct VisionConfiguration: Sendable, Equatable {
+    package var imageSize: Int
+    package var patchSize: Int
+    package var width: Int
+    package var layers: Int
+    package var heads: Int
+    package var mlpWidth: Int
+    package var layerNormEpsilon: Float
+
+    package var tokens: Int { (imageSize / patchSize) * (imageSize / patchSize) }
+}
+
+/// The language model (Llama).
+package struct LanguageConfiguration: Sendable, Equatable {
+    package var hiddenSize: Int
+    package var mlpWidth: Int
+    package var layers: Int
+    package var heads: Int
+    package var keyValueHeads: Int
+    package var headSize: Int
+    package var vocabularySize: Int
+    /// What the config says (16,384); the report trains 4,096.
+    package var positionsMax: Int
+    package var normEpsilon: Float
+    package var ropeTheta: Double
+    package var tiesEmbeddings: Bool
+}
+
+/// The generation tokenizer (VQ-16).
+package struct ImageTokenizerConfiguration: Sendable, Equatable {
+    package var codebookSize: Int
+    package var codeWidth: Int
+    /// Channels between the quantiser and the two halves (256).
+    package var latentChannels: Int
+    /// Channels between the picture and the first level (128).
+    package var baseChannels: Int
+    /// Channels of each level, the highest resolution first (128, 128, 256, 256, 512).
+    package var levelChannels: [Int]
+    /// Residual blocks of each level (2 and 3).
+    package var encoderBlocks: Int
+    package var decoderBlocks: Int
+    /// Tokens along one side of a picture (24).
+    package var gridSide: Int
+
+    package var imageSize: Int { gridSide << (levelChannels.count - 1) }
+}

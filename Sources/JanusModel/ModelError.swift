@@ -1,0 +1,50 @@
+package import JanusTensor
+
+/// What can be wrong with a checkpoint, and what a caller may ask that a model cannot do.
+package enum ModelError: Error, Equatable, CustomStringConvertible {
+    /// The directory is not a Janus checkpoint at all.
+    case notAModel(directory: String, reason: String)
+    /// Only PyTorch pickles are there; they can run code and are not read.
+    case pickleOnly(directory: String, file: String)
+    /// A value of config.json that is missing, out of bounds or not supported.
+    case configuration(file: String, key: String, reason: String)
+    /// A weight file that cannot be read as safetensors.
+    case weights(TensorError)
+    case missingTensor(name: String)
+    case extraTensors(names: [String])
+    case misshapenTensor(name: String, expected: String, found: [Int])
+    /// A token id that the model has no embedding for (a tokenizer of another model).
+    case tokenOutOfRange(id: Int, count: Int, table: String)
+    /// `JanusModel.interrupt` answered true.
+    case interrupted
+
+    package var description: String {
+        switch self {
+        case .notAModel(let directory, let reason):
+            "\(directory) is not a Janus model: \(reason); "
+                + "give the directory that holds config.json and model.safetensors"
+        case .pickleOnly(let directory, let file):
+            "\(directory) holds its weights as a pickle (\(file)), which janusd does not read; convert them once: "
+                + "python3 -c \"import torch, safetensors.torch as s; w = torch.load('\(file)', weights_only=True); "
+                + "s.save_file({k: v.contiguous().clone() for k, v in w.items()}, 'model.safetensors')\""
+        case .configuration(let file, let key, let reason):
+            "\(file): \(key) \(reason)"
+        case .weights(let error):
+            error.description
+        case .missingTensor(let name):
+            "the checkpoint has no tensor \(name)"
+        case .extraTensors(let names):
+            "the checkpoint has \(names.count) tensor\(names.count == 1 ? "" : "s") that no part of the model uses: "
+                + names.prefix(Self.namesShownMax).joined(separator: ", ")
+                + (names.count > Self.namesShownMax ? ", …" : "")
+        case .misshapenTensor(let name, let expected, let found):
+            "tensor \(name) has shape \(found), expected \(expected)"
+        case .tokenOutOfRange(let id, let count, let table):
+            "token \(id) is outside the \(table) of \(count) entries: the tokenizer is of another model"
+        case .interrupted:
+            "interrupted"
+        }
+    }
+
+    private static let namesShownMax = 8
+}

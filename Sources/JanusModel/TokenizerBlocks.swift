@@ -1,0 +1,119 @@
+import JanusTensor
+
+/// GroupNorm of 32 groups, ε 1e-6, then swish where asked. Weight and bias [1, channels].
+struct GroupNorm {
+    private let weight: Matrix
+    private let bias: Matrix
+    private static let groups = 32
+    private static let epsilon: Float = 1e-6
+
+    init(_ name: String, _ channels: Int, _ reader: WeightReader) throws(ModelError) {
+        weight = try reader.vector(name + ".weight", channels)
+        bias = try reader.vector(name + ".bias", channels)
+    }
+
+    func callAsFunction(_ x: Picture, swish: Bool) -> Picture {
+        Picture(
+            height: x.height, width: x.width,
+            pixels: x.pixels.groupNorm(
+                groups: Self.groups, weight: weight, bias: bias, epsilon: Self.epsilon, swish: swish))
+    }
+}
+
+/// x + conv(swish(norm(conv(swish(norm(x)))))), with a 1×1 convolution of x where the channels change.
+struct ResidualBlock {
+    private let norm1: GroupNorm
+    private let conv1: Convolution3x3
+    private let norm2: GroupNorm
+    private let conv2: Convolution3x3
+    private let shortcut: Linear?
+
+    init(_ name: String, inputs: Int, outputs: Int, _ reader: WeightReader) throws(ModelError) {
+        norm1 = try GroupNorm(name + ".norm1", inputs, reader)
+        conv1 = try reader.convolution(name + ".conv1", outputs: outputs, inputs: inputs)
+        norm2 = try GroupNorm(name + ".norm2", outputs, reader)
+        conv2 = try reader.convolution(name + ".conv2", outputs: outputs, inputs: outputs)
+        shortcut =
+            inputs == outputs
+            ? nil : try reader.pointwise(name + ".nin_shortcut", outputs: outputs, inputs: inputs)
+    }
+
+    /// [h · w, inputs] → [h · w, outputs]; x may be overwritten.
+    func callAsFunction(_ x: Picture) -> Picture {
+        let inner = conv1(norm1(x, swish: true))
+        let residual = shortcut.map { Picture(height: x.height, width: x.width, pixels: $0(x.pixels)) } ?? x
+        return conv2(norm2(inner, swish: true), addedTo: residual)
+    }
+}
+
+/// x + projection(attention(norm(x))), one head of all channels, every pixel against every other.
+struct PixelAttention {
+    private let norm: GroupNorm
+    private let query: Linear
+    private let key: Linear
+    private let value: Linear
+    private let projection: Linear
+
+    init(_ name: String, channels: Int, _ reader: WeightReader) throws(ModelError) {
+        norm = try GroupNorm(name + ".norm", channels, reader)
+        query = try reader.pointwise(name + ".q", outputs: channels, inputs: channels)
+        key = try reader.pointwise(name + ".k", outputs: channels, inputs: channels)
+        value = try reader.pointwise(name + ".v", outputs: channels, inputs: channels)
+        projection = try reader.pointwise(name + ".proj_out", outputs: channels, inputs: channels)
+    }
+
+    /// x is overwritten.
+    func callAsFunction(_ x: Picture) -> Picture {
+        let normed = norm(x, swish: false).pixels
+        let attended = Matrix(rows: normed.rows, columns: normed.columns)
+        Attention.attend(
+            queries: query(normed), keys: key(normed), values: value(normed), heads: 1, keyHeads: 1, causal: false,
+            into: attended)
+        projection.apply(attended, into: x.pixels, accumulate: true)
+        return x
+    }
+}
+
+/// Blocks of one resolution; at the lowest each is followed by attention.
+struct TokenizerLevel {
+    private var blocks: [ResidualBlock] = []
+    private var attentions: [PixelAttention] = []
+
+    init(
+        _ name: String, inputs: Int, outputs: Int, count: Int, attends: Bool, _ reader: WeightReader
+    ) throws(ModelError) {
+        for index in 0..<count {
+            blocks.append(
+                try ResidualBlock(
+                    "\(name).block.\(index)", inputs: index == 0 ? inputs : outputs, outputs: outputs, reader))
+            if attends {
+                attentions.append(try PixelAttention("\(name).attn.\(index)", channels: outputs, reader))
+            }
+        }
+    }
+
+    func callAsFunction(_ x: Picture, check: () throws(ModelError) -> Void) throws(ModelError) -> Picture {
+        var x = x
+        for (index, block) in blocks.enumerated() {
+            try check()
+            x = block(x)
+            if attentions.indices.contains(index) { x = attentions[index](x) }
+        }
+        return x
+    }
+}
+
+/// Block, attention, block: between the lowest resolution and the latent.
+struct TokenizerMiddle {
+    private let first: ResidualBlock
+    private let attention: PixelAttention
+    private let second: ResidualBlock
+
+    init(_ name: String, channels: Int, _ reader: WeightReader) throws(ModelError) {
+        first = try ResidualBlock(name + ".block_1", inputs: channels, outputs: channels, reader)
+        attention = try PixelAttention(name + ".attn_1", channels: channels, reader)
+        second = try ResidualBlock(name + ".block_2", inputs: channels, outputs: channels, reader)
+    }
+
+    func callAsFunction(_ x: Picture) -> Picture { second(attention(first(x))) }
+}

@@ -1,0 +1,130 @@
+import JanusTensor
+
+/// SigLIP: patches → blocks → norm. Source: the official `siglip_vit.py` as Janus-Pro configures it (exact GELU, bias in
+/// qkv, no class token, features after the last norm). T patches, W width.
+struct VisionTower {
+    let configuration: VisionConfiguration
+    /// [W, 3 · patch · patch]
+    private let patch: Linear
+    /// [T, W]
+    private let positions: Matrix
+    private let blocks: [VisionBlock]
+    private let norm: LayerNorm
+
+    init(_ configuration: VisionConfiguration, _ reader: WeightReader) throws(ModelError) {
+        self.configuration = configuration
+        let prefix = "model.vision_model"
+        let width = configuration.width
+        let size = configuration.patchSize
+        patch = Linear(
+            weight: try reader.matrix(prefix + ".embeddings.patch_embedding.weight", [width, 3, size, size]),
+            bias: try reader.vector(prefix + ".embeddings.patch_embedding.bias", width))
+        let tokens = configuration.tokens
+        let name = prefix + ".embeddings.position_embedding.weight"
+        switch reader.layout {
+        case .huggingFace: positions = try reader.matrix(name, [tokens, width])
+        case .original: positions = try reader.matrix(name, [1, tokens, width]).reshaped(rows: tokens, columns: width)
+        }
+        var blocks: [VisionBlock] = []
+        for layer in 0..<configuration.layers {
+            blocks.append(try VisionBlock("\(prefix).encoder.layers.\(layer)", configuration, reader))
+        }
+        self.blocks = blocks
+        norm = try LayerNorm(prefix + ".post_layernorm", width, configuration.layerNormEpsilon, reader)
+    }
+
+    /// pixels [S, S, 3] → [T, W]
+    func features(_ pixels: [Float], check: () throws(ModelError) -> Void) throws(ModelError) -> Matrix {
+        let x = patch(patches(pixels))  // [T, W]
+        x.add(positions)
+        for block in blocks {
+            try check()
+            block.apply(to: x)
+        }
+        return norm(x)
+    }
+
+    /// [T, 3 · patch · patch]: each patch in the order of the kernel's weights, channel before row before column.
+    private func patches(_ pixels: [Float]) -> Matrix {
+        let size = configuration.patchSize
+        let side = configuration.imageSize
+        precondition(pixels.count == side * side * 3, "\(pixels.count) values for a picture of \(side) × \(side) × 3")
+        let across = side / size
+        var values = [Float](repeating: 0, count: pixels.count)
+        var index = 0
+        for token in 0..<across * across {
+            let top = token / across * size
+            let left = token % across * size
+            for channel in 0..<3 {
+                for row in top..<top + size {
+                    for column in left..<left + size {
+                        values[index] = pixels[(row * side + column) * 3 + channel]
+                        index += 1
+                    }
+                }
+            }
+        }
+        return Matrix(values, rows: across * across, columns: 3 * size * size)
+    }
+}
+
+/// x += attention(norm(x)); x += mlp(norm(x))
+private struct VisionBlock {
+    let heads: Int
+    let norm1: LayerNorm
+    /// [3W, W]: queries, keys, values
+    let qkv: Linear
+    let projection: Linear
+    let norm2: LayerNorm
+    let fc1: Linear
+    let fc2: Linear
+
+    init(_ prefix: String, _ configuration: VisionConfiguration, _ reader: WeightReader) throws(ModelError) {
+        let width = configuration.width
+        heads = configuration.heads
+        norm1 = try LayerNorm(prefix + ".layer_norm1", width, configuration.layerNormEpsilon, reader)
+        switch reader.layout {
+        case .original:
+            qkv = try reader.linear(prefix + ".self_attn.qkv", outputs: 3 * width, inputs: width)
+        case .huggingFace:
+            let parts = ["q", "k", "v"].map { "\(prefix).self_attn.\($0)_proj" }
+            qkv = Linear(
+                weight: try reader.stacked(parts.map { ($0 + ".weight", width) }, columns: width),
+                bias: try reader.stackedVector(parts.map { ($0 + ".bias", width) }))
+        }
+        projection = try reader.linear(prefix + ".self_attn.projection_layer", outputs: width, inputs: width)
+        norm2 = try LayerNorm(prefix + ".layer_norm2", width, configuration.layerNormEpsilon, reader)
+        fc1 = try reader.linear(prefix + ".mlp.fc1", outputs: configuration.mlpWidth, inputs: width)
+        fc2 = try reader.linear(prefix + ".mlp.fc2", outputs: width, inputs: configuration.mlpWidth)
+    }
+
+    /// x [T, W]
+    func apply(to x: Matrix) {
+        let width = x.columns
+        let projected = qkv(norm1(x))  // [T, 3W]
+        let attended = Matrix(rows: x.rows, columns: width)
+        Attention.attend(
+            queries: projected.columns(0..<width), keys: projected.columns(width..<2 * width),
+            values: projected.columns(2 * width..<3 * width), heads: heads, keyHeads: heads, causal: false,
+            into: attended)
+        projection.apply(attended, into: x, accumulate: true)
+        let inner = fc1(norm2(x))  // [T, mlp]
+        inner.gelu()
+        fc2.apply(inner, into: x, accumulate: true)
+    }
+}
+
+/// Weight and bias [1, width].
+struct LayerNorm {
+    let weight: Matrix
+    let bias: Matrix
+    let epsilon: Float
+
+    init(_ name: String, _ width: Int, _ epsilon: Float, _ reader: WeightReader) throws(ModelError) {
+        weight = try reader.vector(name + ".weight", width)
+        bias = try reader.vector(name + ".bias", width)
+        self.epsilon = epsilon
+    }
+
+    func callAsFunction(_ x: Matrix) -> Matrix { x.layerNorm(weight: weight, bias: bias, epsilon: epsilon) }
+}

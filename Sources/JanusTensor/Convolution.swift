@@ -1,0 +1,92 @@
+import CJanusKernels
+
+/// A picture as a matrix: [height · width, channels], pixel after pixel.
+package struct Picture {
+    package let height: Int
+    package let width: Int
+    package let pixels: Matrix
+
+    package init(height: Int, width: Int, pixels: Matrix) {
+        precondition(pixels.rows == height * width, "\(pixels.rows) pixels for \(height) × \(width)")
+        self.height = height
+        self.width = width
+        self.pixels = pixels
+    }
+
+    package var channels: Int { pixels.columns }
+
+    /// Nearest neighbour to twice the sides.
+    package func upsampled() -> Picture {
+        precondition(pixels.isDense, "a picture in part of a matrix")
+        let out = Matrix(rows: 4 * pixels.rows, columns: channels)
+        Threads.split(2 * height, grain: 8) { range in
+            unsafe janus_upsample2(
+                self.pixels.base, self.width, self.channels, range.lowerBound, range.count, out.base)
+        }
+        return Picture(height: 2 * height, width: 2 * width, pixels: out)
+    }
+}
+
+/// A 3×3 convolution: patches are gathered block after block and multiplied as a matrix.
+package struct Convolution3x3 {
+    /// How the kernel walks: over every pixel with a border of zeros, or halving the sides (a border of zeros at the right
+    /// and the bottom only, as VQGAN's down-sampling has it).
+    package enum Walk: Sendable {
+        case same
+        case halving
+    }
+
+    /// [outputs, 3 · 3 · inputs], the channel running fastest
+    private let linear: Linear
+    private let walk: Walk
+    private let inputs: Int
+
+    /// - Parameters:
+    ///   - weight: [outputs, inputs · 3 · 3] as PyTorch stores it, the kernel's column running fastest.
+    ///   - bias: [1, outputs]
+    package init(weight: Matrix, bias: Matrix, walk: Walk = .same) {
+        precondition(weight.columns % 9 == 0, "a 3×3 kernel")
+        inputs = weight.columns / 9
+        let ordered = Matrix(rows: weight.rows, columns: weight.columns)
+        for output in 0..<weight.rows {
+            for input in 0..<inputs {
+                for place in 0..<9 { ordered[output, place * inputs + input] = weight[output, input * 9 + place] }
+            }
+        }
+        linear = Linear(weight: ordered, bias: bias)
+        self.walk = walk
+    }
+
+    /// - Parameter residual: where given, the result is added to it (and it is what is returned).
+    package func callAsFunction(_ x: Picture, addedTo residual: Picture? = nil) -> Picture {
+        precondition(x.channels == inputs && x.pixels.isDense, "\(x.channels) channels for \(inputs)")
+        let step = walk == .same ? 1 : 2
+        let pad = walk == .same ? 1 : 0
+        let height = x.height / step
+        let width = x.width / step
+        let out = residual?.pixels ?? Matrix(rows: height * width, columns: linear.outputs)
+        precondition(out.rows == height * width && out.columns == linear.outputs, "a residual of other sides")
+        let blockRows = max(Self.patchValuesMax / (9 * inputs), Self.blockRowsMin)
+        let patches = Matrix(rows: min(blockRows, out.rows), columns: 9 * inputs)
+        var first = 0
+        while first < out.rows {
+            let count = min(blockRows, out.rows - first)
+            gather(x, step: step, pad: pad, width: width, pixels: first..<first + count, into: patches)
+            linear.apply(patches[0..<count], into: out[first..<first + count], accumulate: residual != nil)
+            first += count
+        }
+        return residual ?? Picture(height: height, width: width, pixels: out)
+    }
+
+    private func gather(_ x: Picture, step: Int, pad: Int, width: Int, pixels: Range<Int>, into patches: Matrix) {
+        Threads.split(pixels.count, grain: 64) { range in
+            unsafe janus_patches3x3(
+                x.pixels.base, x.height, x.width, self.inputs, step, pad, width, pixels.lowerBound + range.lowerBound,
+                range.count, patches.base + range.lowerBound * patches.stride)
+        }
+    }
+
+    /// 8 MiB of patches: they stay in the cache between gathering and multiplying.
+    private static let patchValuesMax = 1 << 21
+    private static let blockRowsMin = 64
+}

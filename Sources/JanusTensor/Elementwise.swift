@@ -1,0 +1,123 @@
+import CJanusKernels
+
+extension Matrix {
+    /// Values that are too few for a thread of their own.
+    private static let grainValues = 1 << 15
+
+    private func forRows(_ body: @escaping (Range<Int>) -> Void) {
+        Threads.split(rows, grain: max(1, Self.grainValues / max(columns, 1)), body)
+    }
+
+    private func eachRow(_ kernel: @escaping (UnsafeMutablePointer<Float>, Int) -> Void) {
+        forRows { range in
+            if self.isDense {
+                unsafe kernel(self.base + range.lowerBound * self.stride, range.count * self.columns)
+            } else {
+                for row in range { unsafe kernel(self.base + row * self.stride, self.columns) }
+            }
+        }
+    }
+
+    /// Exact GELU in place: x/2 · (1 + erf(x/√2)).
+    package func gelu() { unsafe eachRow { unsafe janus_gelu($0, $1) } }
+    /// x / (1 + e^−x) in place (SiLU).
+    package func swish() { unsafe eachRow { unsafe janus_swish($0, $1) } }
+    /// e^x in place.
+    package func exponential() { unsafe eachRow { unsafe janus_exp($0, $1) } }
+    /// erf x in place.
+    package func errorFunction() { unsafe eachRow { unsafe janus_erf($0, $1) } }
+
+    /// self = swish(self) · other (Llama's gate and up).
+    package func swishMultiply(by other: Matrix) {
+        precondition(rows == other.rows && columns == other.columns, "different sides")
+        forRows { range in
+            for row in range {
+                unsafe janus_swish_multiply(
+                    self.base + row * self.stride, other.base + row * other.stride, self.columns)
+            }
+        }
+    }
+
+    /// self += other.
+    package func add(_ other: Matrix) {
+        precondition(rows == other.rows && columns == other.columns, "different sides")
+        forRows { range in
+            for row in range {
+                unsafe janus_add(self.base + row * self.stride, other.base + row * other.stride, self.columns)
+            }
+        }
+    }
+
+    func addToEachRow(_ bias: Matrix) {
+        precondition(bias.rows == 1 && bias.columns == columns, "a bias of other width")
+        forRows { range in
+            for row in range { unsafe janus_add(self.base + row * self.stride, bias.base, self.columns) }
+        }
+    }
+
+    func fillRows(with bias: Matrix) {
+        precondition(bias.rows == 1 && bias.columns == columns, "a bias of other width")
+        forRows { range in
+            for row in range { unsafe (self.base + row * self.stride).update(from: bias.base, count: self.columns) }
+        }
+    }
+
+    /// Softmax of scale · x, each row by itself. Its first `counts(row)` values only; the others become 0 (masked).
+    package func softmax(scale: Float = 1, counts: ((Int) -> Int)? = nil) {
+        forRows { range in
+            for row in range {
+                let count = counts.map { min(max($0(row), 0), self.columns) } ?? self.columns
+                let start = unsafe self.base + row * self.stride
+                unsafe janus_softmax(start, count, scale)
+                unsafe (start + count).update(repeating: 0, count: self.columns - count)
+            }
+        }
+    }
+
+    /// Each row divided by its length.
+    package func normalizeRows() {
+        forRows { range in
+            for row in range { unsafe janus_l2_normalize(self.base + row * self.stride, self.columns) }
+        }
+    }
+
+    /// x / √(mean(x²) + ε) · weight, each row; weight [1, columns].
+    package func rmsNorm(weight: Matrix, epsilon: Float) -> Matrix {
+        precondition(weight.rows == 1 && weight.columns == columns, "a norm of other width")
+        let out = Matrix(rows: rows, columns: columns)
+        forRows { range in
+            for row in range {
+                unsafe janus_rms_norm(
+                    self.base + row * self.stride, weight.base, out.base + row * out.stride, self.columns, epsilon)
+            }
+        }
+        return out
+    }
+
+    /// (x − mean) / √(variance + ε) · weight + bias, each row; weight and bias [1, columns].
+    package func layerNorm(weight: Matrix, bias: Matrix, epsilon: Float) -> Matrix {
+        precondition(weight.rows == 1 && weight.columns == columns, "a norm of other width")
+        precondition(bias.rows == 1 && bias.columns == columns, "a norm of other width")
+        let out = Matrix(rows: rows, columns: columns)
+        forRows { range in
+            for row in range {
+                unsafe janus_layer_norm(
+                    self.base + row * self.stride, weight.base, bias.base, out.base + row * out.stride, self.columns,
+                    epsilon)
+            }
+        }
+        return out
+    }
+
+    /// 8-bit values of pixels in −1…1: clip((x + 1) / 2 · 255, 0, 255), truncated.
+    package func pixelBytes() -> [UInt8] {
+        unsafe [UInt8](unsafeUninitializedCapacity: count) { target, filled in
+            if let address = target.baseAddress {
+                for row in 0..<rows {
+                    unsafe janus_pixels_u8(base + row * stride, address + row * columns, columns)
+                }
+            }
+            filled = count
+        }
+    }
+}

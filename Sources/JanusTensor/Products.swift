@@ -1,0 +1,69 @@
+import CJanusKernels
+import COpenBLAS
+
+extension Matrix {
+    /// out (+)= self [m, k] · weightsᵀ, weights [n, k].
+    ///
+    /// Few rows (a decoding step) are bound by reading the weights: our own kernel reads them once, where sgemm would copy
+    /// them first. Many rows go to OpenBLAS.
+    package func multiply(byTransposed weights: Matrix, into out: Matrix, accumulate: Bool = false) {
+        precondition(columns == weights.columns && out.rows == rows && out.columns == weights.rows, "product's sides")
+        guard out.count > 0 else { return }
+        let outputs = weights.rows
+        if rows <= Int(janus_thin_rows_max) {
+            let grain = max(1, Self.thinGrainValues / max(columns, 1))
+            Threads.split(outputs, grain: grain) { range in
+                unsafe janus_thin_product(
+                    self.base, self.stride, weights.base + range.lowerBound * weights.stride, weights.stride,
+                    out.base + range.lowerBound, out.stride, self.rows, range.count, self.columns, accumulate ? 1 : 0)
+            }
+        } else {
+            unsafe janus_sgemm_by_transposed(
+                Int32(rows), Int32(outputs), Int32(columns), base, Int32(stride), weights.base, Int32(weights.stride),
+                accumulate ? 1 : 0, out.base, Int32(out.stride))
+        }
+    }
+
+    /// out = self [m, k] · other [k, n].
+    package func multiply(by other: Matrix, into out: Matrix) {
+        precondition(columns == other.rows && out.rows == rows && out.columns == other.columns, "product's sides")
+        guard out.count > 0 else { return }
+        unsafe janus_sgemm(
+            Int32(rows), Int32(out.columns), Int32(columns), base, Int32(stride), other.base, Int32(other.stride),
+            out.base, Int32(out.stride))
+    }
+
+    /// Weights (256 KiB of them) that are too few for a thread of their own.
+    private static let thinGrainValues = 1 << 16
+}
+
+/// y = x · weightᵀ + bias.
+package struct Linear {
+    /// [outputs, inputs]
+    package let weight: Matrix
+    /// [1, outputs]
+    package let bias: Matrix?
+
+    package init(weight: Matrix, bias: Matrix? = nil) {
+        precondition(bias.map { $0.rows == 1 && $0.columns == weight.rows } ?? true, "a bias of other width")
+        self.weight = weight
+        self.bias = bias
+    }
+
+    package var outputs: Int { weight.rows }
+    package var inputs: Int { weight.columns }
+
+    /// x [m, inputs] → [m, outputs]
+    package func callAsFunction(_ x: Matrix) -> Matrix {
+        let out = Matrix(rows: x.rows, columns: outputs)
+        apply(x, into: out)
+        return out
+    }
+
+    /// out = layer(x), or out += layer(x): the residual of a block.
+    package func apply(_ x: Matrix, into out: Matrix, accumulate: Bool = false) {
+        guard let bias else { return x.multiply(byTransposed: weight, into: out, accumulate: accumulate) }
+        if accumulate { out.addToEachRow(bias) } else { out.fillRows(with: bias) }
+        x.multiply(byTransposed: weight, into: out, accumulate: true)
+    }
+}
