@@ -49,14 +49,14 @@ package final class DaemonProcess: Sendable {
 
     /// Waits for a text in its log.
     package func waitForLog(_ text: String, within seconds: Double = 60) async throws {
-        try await waitUntil("'\(text)' in the log", within: seconds) { self.log.contains(text) || !self.isRunning }
+        try await waitUntil("'\(text)' in the log", seconds: seconds) { self.log.contains(text) || !self.isRunning }
         guard log.contains(text) else { throw Failure(description: "it ended without saying '\(text)':\n\(log)") }
     }
 
     /// Waits for its end.
     /// - Returns: the exit status, or minus the signal's number.
     package func waitForExit(within seconds: Double = 60) async throws -> Int32 {
-        try await waitUntil("the end of process \(pid)", within: seconds) { !self.isRunning }
+        try await waitUntil("the end of process \(pid)", seconds: seconds) { !self.isRunning }
         return process.withLock { $0.terminationReason == .exit ? $0.terminationStatus : -$0.terminationStatus }
     }
 
@@ -69,18 +69,5 @@ package final class DaemonProcess: Sendable {
                 .split(separator: " ").compactMap { Int32($0) }
         }
         return all.sorted()
-    }
-}
-
-/// Polls until `condition` holds; an error that names what was waited for when it does not.
-package func waitUntil(
-    _ what: String, within seconds: Double = 60, _ condition: () async throws -> Bool
-) async throws {
-    let deadline = ContinuousClock.now.advanced(by: .seconds(seconds))
-    while try await !condition() {
-        guard ContinuousClock.now < deadline else {
-            throw DaemonProcess.Failure(description: "\(what): not within \(seconds) s")
-        }
-        try await Task.sleep(for: .milliseconds(20))
     }
 }
