@@ -7,10 +7,6 @@ package final class DaemonProcess: Sendable {
     private let collected: Mutex<String>
     package let pid: Int32
 
-    package struct Failure: Error, CustomStringConvertible {
-        package let description: String
-    }
-
     /// - Parameter environment: the whole of it, but PATH.
     package init(_ program: URL, _ arguments: [String], environment: [String: String]) throws {
         let process = Process()
@@ -50,7 +46,7 @@ package final class DaemonProcess: Sendable {
     /// Waits for a text in its log.
     package func waitForLog(_ text: String, within seconds: Double = 60) async throws {
         try await waitUntil("'\(text)' in the log", seconds: seconds) { self.log.contains(text) || !self.isRunning }
-        guard log.contains(text) else { throw Failure(description: "it ended without saying '\(text)':\n\(log)") }
+        guard log.contains(text) else { throw WaitingError( "it ended without saying '\(text)':\n\(log)") }
     }
 
     /// Waits for its end.

@@ -7,13 +7,15 @@ package func waitUntil(
 ) async throws {
     let end = ContinuousClock.now.advanced(by: .seconds(seconds))
     while try await !condition() {
-        guard ContinuousClock.now < end else { throw WaitingError(description: "\(seconds) s passed before \(what)") }
+        guard ContinuousClock.now < end else { throw WaitingError("\(seconds) s passed before \(what)") }
         try await Task.sleep(for: .milliseconds(10))
     }
 }
 
 package struct WaitingError: Error, CustomStringConvertible {
     package let description: String
+
+    package init(_ description: String) { self.description = description }
 }
 
 /// Something that is made once, by whoever asks first; the others wait for it.
