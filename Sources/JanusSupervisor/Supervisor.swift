@@ -55,7 +55,7 @@ package struct Supervisor: Sendable {
             for service in services { group.addTask { await service() } }
             group.addTask { await claimLoop.run() }
             manager.ready()
-            logger.info("serving", metadata: ["models": "\(configuration.models.map(\.name))"])
+            logger.info("serving", metadata: ["models": "\(configuration.models.map(\.name).joined(separator: ","))"])
             await stop(orders)
             group.cancelAll()
         }
