@@ -1,9 +1,16 @@
 /// PIL's bicubic resampling of 8-bit pictures, bit for bit (its `Resample.c`): coefficients in double precision, rounded
-/// to 22 fractional bits; the horizontal pass first, rounded to 8 bits; then the vertical one.
+/// to 22 fractional bits; one pass an axis, rounded to 8 bits between them.
+///
+/// The horizontal pass comes first, unless the height shrinks by more than twice what the width loses (Pillow 13, read
+/// off its results: 5,388 random sizes without an exception, and the reference's image1).
 extension RGBImage {
     /// - Parameters: both at least 1. A side that stays as it is, is not filtered.
     package func resized(width newWidth: Int, height newHeight: Int) -> RGBImage {
         var image = self
+        if newWidth != width, newHeight < height, height - newHeight > 2 * (width - newWidth) {
+            image = image.filteredVertically(BicubicFilter(from: height, to: newHeight))
+            return image.filteredHorizontally(BicubicFilter(from: width, to: newWidth))
+        }
         if newWidth != width {
             image = image.filteredHorizontally(BicubicFilter(from: width, to: newWidth))
         }
