@@ -74,8 +74,8 @@ let package = Package(
         .module("JanusEngine", ["JanusJob", "JanusModel", "JanusText", "JanusImage"]),
 
         .program("janusd", ["JanusSupervisor", "JanusQueue", "JanusDelivery", arguments, configuration, logging, signals]),
-        .program("janus-worker", ["CSandbox", "JanusWire", "JanusEngine"]),
-        .program("janus-model", ["JanusEngine", "JanusModel", "JanusText", "JanusImage", "JanusTensor", arguments]),
+        .program("janus-worker", ["CSandbox", "JanusJob", "JanusWire", "JanusEngine", arguments]),
+        .program("janus-model", ["JanusEngine", "JanusJob", "JanusModel", "JanusText", "JanusImage", "JanusTensor", arguments]),
 
         // tests; TestSupport starts the real parts (PostgreSQL, HTTP receiver) that they use
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
@@ -89,7 +89,7 @@ let package = Package(
         .tests("JanusTextTests", ["JanusText"]),
         .tests("JanusImageTests", ["JanusImage"]),
         .tests("JanusModelTests", ["JanusModel", "JanusTensor"]),
-        .tests("JanusEngineTests", ["JanusEngine"]),
+        .tests("JanusEngineTests", ["JanusEngine", "JanusImage", "JanusJob", "JanusText", "JanusWire"]),
         .tests("JanusSupervisorTests", ["JanusSupervisor"]),
         .tests("EndToEndTests", ["JanusPostgres"]),
     ],
