@@ -1,11 +1,11 @@
 /// Logarithm and exponential from additions, multiplications and divisions alone. A libm's differ by machine and
 /// version; these give the same bits everywhere. Relative error below 1e-13, far finer than the logits.
-enum ElementaryFunctions {
+package enum ElementaryFunctions {
     private static let ln2 = 0.693_147_180_559_945_3
     private static let squareRoot2 = 1.414_213_562_373_095_1
 
     /// Natural logarithm of a positive, normal, finite number.
-    static func log(_ x: Double) -> Double {
+    package static func log(_ x: Double) -> Double {
         var exponent = Double(x.exponent)
         var mantissa = x.significand
         if mantissa > squareRoot2 {
@@ -21,7 +21,7 @@ enum ElementaryFunctions {
     }
 
     /// e to a power of at most 0; 0 where that is below the normal numbers.
-    static func exp(_ x: Double) -> Double {
+    package static func exp(_ x: Double) -> Double {
         guard x > -708 else { return 0 }
         let exponent = (x / ln2).rounded()
         let rest = x - exponent * ln2

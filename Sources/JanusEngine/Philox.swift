@@ -1,15 +1,15 @@
 /// Philox4x32-10 (Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3", SC 2011): a counter-based generator.
 /// Every number is a pure function of key and counter, so draws do not depend on each other or on their order.
-struct Philox {
+package struct Philox {
     private let key: (UInt32, UInt32)
 
-    init(seed: Int64) {
+    package init(seed: Int64) {
         let bits = UInt64(bitPattern: seed)
         key = (UInt32(truncatingIfNeeded: bits), UInt32(truncatingIfNeeded: bits >> 32))
     }
 
     /// The four words of one counter.
-    func block(_ c0: UInt32, _ c1: UInt32, _ c2: UInt32, _ c3: UInt32) -> SIMD4<UInt32> {
+    package func block(_ c0: UInt32, _ c1: UInt32, _ c2: UInt32, _ c3: UInt32) -> SIMD4<UInt32> {
         var (x0, x1, x2, x3) = (c0, c1, c2, c3)
         var (k0, k1) = key
         for _ in 0..<10 {

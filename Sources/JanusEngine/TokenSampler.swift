@@ -1,9 +1,9 @@
 /// Draws tokens by the Gumbel-max rule: the token with the greatest logit/temperature + Gumbel noise is a draw from their
 /// softmax, without any running sum. The noise of token t at position p of image i is a function of
 /// (seed, i, p, t) alone: counter (t / 4, p, i, domain), word t mod 4.
-struct TokenSampler {
+package struct TokenSampler {
     /// Keeps the draws of images and texts with one seed apart.
-    enum Domain: UInt32 {
+    package enum Domain: UInt32 {
         case image = 0
         case text = 1
     }
@@ -13,7 +13,7 @@ struct TokenSampler {
     /// 0 takes the most likely token.
     let temperature: Float
 
-    init(seed: Int64, domain: Domain, temperature: Float) {
+    package init(seed: Int64, domain: Domain, temperature: Float) {
         generator = Philox(seed: seed)
         self.domain = domain
         self.temperature = temperature
@@ -23,7 +23,7 @@ struct TokenSampler {
     ///   - topK: draw only from the tokens whose logit is at least the k-th greatest; 0 draws from all.
     ///   - topP: draw only from the smallest set of most likely tokens whose probabilities reach this; 1 draws from all.
     /// - Returns: the index of the token; nil when the logits hold a NaN.
-    func draw(_ logits: [Float], image: Int = 0, position: Int, topK: Int = 0, topP: Float = 1) -> Int? {
+    package func draw(_ logits: [Float], image: Int = 0, position: Int, topK: Int = 0, topP: Float = 1) -> Int? {
         guard !logits.contains(where: \.isNaN) else { return nil }
         guard temperature > 0 else { return Self.greatest(logits) }
         var floor = -Float.infinity
