@@ -83,8 +83,10 @@ let package = Package(
                 "JanusSupervisor", "JanusQueue", "JanusDelivery", "JanusHTTP", arguments, configuration, logging,
                 signals, yaml,
             ]),
-        .program("janus-worker", ["CSandbox", "JanusWire", "JanusEngine"]),
-        .program("janus-model", ["JanusEngine", "JanusModel", "JanusText", "JanusImage", "JanusTensor", arguments]),
+        .program("janus-worker", ["CSandbox", "JanusJob", "JanusWire", "JanusEngine", arguments]),
+        .program(
+            "janus-model",
+            ["JanusEngine", "JanusJob", "JanusModel", "JanusText", "JanusImage", "JanusTensor", arguments]),
 
         // tests; TestSupport starts the real parts (PostgreSQL, HTTP receiver) that they use
         .target(
@@ -101,7 +103,7 @@ let package = Package(
         .tests("JanusTextTests", ["JanusText"]),
         .tests("JanusImageTests", ["JanusImage"]),
         .tests("JanusModelTests", ["JanusModel", "JanusTensor"]),
-        .tests("JanusEngineTests", ["JanusEngine"]),
+        .tests("JanusEngineTests", ["JanusEngine", "JanusImage", "JanusJob", "JanusText", "JanusWire"]),
         .tests("JanusSupervisorTests", ["JanusJob", "JanusSupervisor", "JanusWire"]),
         .tests("EndToEndTests", ["JanusPostgres", "JanusQueue"]),
     ],
