@@ -45,12 +45,15 @@ struct JobRunner: Sendable {
         if accepted.hasWorker {
             logger.info("job started", metadata: ["kind": "\(claim.kindName)", "model": "\(claim.model)"])
             outcome = await course(of: claim, events: accepted.events, mailbox: accepted.mailbox)
-            events.ended(claim.run)
         } else {
             // the worker ended between the claim and now
             outcome = .released(reason: "no free worker")
         }
-        if let outcome { await record(outcome, of: claim, logger: logger) }
+        if let outcome {
+            await record(outcome, of: claim, logger: logger)
+        } else {
+            logger.warning("claim lost: the work is thrown away")
+        }
         await table.remove(claim.run)
     }
 
@@ -65,7 +68,8 @@ struct JobRunner: Sendable {
             start {
                 await post(mailbox) { .inputsLoaded(await loadInputs(of: claim)) }
             }
-            start { await self.events.started(claim) }
+            let (progress, narration) = AsyncStream<JobProgress>.makeStream(bufferingPolicy: .bufferingNewest(1))
+            start { await self.events.narrate(claim, progress) }
             var outcome: JobOutcome?
             events: for await event in stream {
                 for action in machine.handle(event, now: BootClock.now) {
@@ -75,7 +79,7 @@ struct JobRunner: Sendable {
                         await begin(claim, inputs: inputs)
                     case .report(let progress):
                         await table.report(progress)
-                        start { await self.events.progressed(claim, progress) }
+                        narration.yield(progress)
                     case .cancelWorker: await pool.send(.cancel(claim.run), for: claim.run)
                     case .killWorker: await pool.kill(claim.run)
                     case .cancelActivity: group.cancelAll()
@@ -177,7 +181,7 @@ struct JobRunner: Sendable {
                 case .recorded(let state), .alreadyRecorded(let state):
                     logger.info("job ended", metadata: outcome.metadata(state))
                     webhookDue.wake()
-                case .lost: logger.warning("claim lost: the result is thrown away")
+                case .lost: logger.warning("claim lost: the work is thrown away")
                 }
                 return
             } catch {
@@ -185,7 +189,7 @@ struct JobRunner: Sendable {
                 await pause(seconds: Self.finishRetrySeconds)
             }
         }
-        logger.warning("outcome not recorded: the claim is lost or the host stops")
+        logger.warning("outcome not recorded: the claim was lost, or the host stops before the database answers")
     }
 
     /// Waits until this host's lease stands by its own clock, renewing going on elsewhere.

@@ -12,7 +12,8 @@ import Testing
         let (job, worker) = try await stage.heldJob(daemon)
         kill(worker, SIGKILL)
         try await stage.wait(job, for: "succeeded")
-        #expect(try await stage.attempts(job) == ["failed worker_crashed", "succeeded"])
+        let attempts = try await stage.attempts(job)
+        #expect(attempts == ["failed worker_crashed", "succeeded"])
         #expect(try await stage.status(job).int("attempt") == 2)
     }
 
@@ -35,7 +36,8 @@ import Testing
         try await waitUntil("the worker is gone") { kill(worker, 0) != 0 || isZombie(worker) }
         let second = try await stage.readyDaemon()
         try await stage.wait(job, for: "succeeded")
-        #expect(try await stage.attempts(job) == ["failed lease_expired", "succeeded"])
+        let attempts = try await stage.attempts(job)
+        #expect(attempts == ["failed lease_expired", "succeeded"])
         _ = second
     }
 
@@ -54,11 +56,12 @@ import Testing
         // the worker finishes the old run; its supervisor hears of it only when it goes on
         kill(worker, SIGCONT)
         first.signal(SIGCONT)
-        try await first.waitForLog("the claim is lost")
+        try await first.waitForLog("claim lost")
         let stored = try stage.receiver.requests("/put/s/").map(\.path)
         #expect(stored.count == 1)
         #expect(stored.allSatisfy { $0.contains("/2-0.png") })
-        #expect(try await stage.attempts(job) == ["failed lease_expired", "succeeded"])
+        let attempts = try await stage.attempts(job)
+        #expect(attempts == ["failed lease_expired", "succeeded"])
         // and it serves on
         second.signal(SIGTERM)
         #expect(try await second.waitForExit() == 0)
@@ -76,7 +79,7 @@ import Testing
         ]
         var jobs: [Int64] = []
         for seed in 0..<40 { jobs.append(try await stage.enqueue("janus.generate('a fox', seed => \(seed))")) }
-        for job in jobs { try await stage.wait(job, for: "succeeded") }
+        do { for job in jobs { try await stage.wait(job, for: "succeeded") } } catch { throw WaitingError("\(error)\n\(daemons[0].log)\n\(daemons[1].log)") }
         let row = try await stage.inspector.query(
             """
             SELECT count(*) AS attempts, count(DISTINCT job) AS jobs, count(DISTINCT daemon) AS daemons,
@@ -144,8 +147,9 @@ import Testing
         #expect(try await daemon.waitForExit() == 0)
         let status = try await stage.status(job)
         #expect(try status.text("state") == "queued")
-        #expect(try status.int("attempt") == 0)
-        #expect(try await stage.attempts(job) == ["released"])
+        #expect(try status.int("attempt") == 0, "\(daemon.log)")
+        let attempts = try await stage.attempts(job)
+        #expect(attempts == ["released"])
     }
 
     @Test("a client's open transaction on its job stalls no heartbeat")
@@ -164,7 +168,8 @@ import Testing
         try await stage.inspector.query("COMMIT")
         for worker in workers { kill(worker, SIGCONT) }
         try await stage.wait(job, for: "succeeded")
-        #expect(try await stage.attempts(job) == ["succeeded"])
+        let attempts = try await stage.attempts(job)
+        #expect(attempts == ["succeeded"])
     }
 
     @Test("the database may be away at the start and vanish later")
