@@ -31,7 +31,7 @@ package final class TestPostgres: Sendable {
         var failure: any Error = TestPostgresError("no free port was found")
         for _ in 0..<5 {
             do {
-                let server = try TestPostgres(port: try freePort())
+                let server = try TestPostgres(port: try Loopback.freePort())
                 try await server.waitUntilReady()
                 try await server.prepare()
                 return server
@@ -160,22 +160,6 @@ package final class TestPostgres: Sendable {
         let versions = try FileManager.default.contentsOfDirectory(atPath: root).compactMap(Int.init).sorted()
         guard let newest = versions.last else { throw TestPostgresError("no PostgreSQL is installed in \(root)") }
         return "\(root)/\(newest)/bin"
-    }
-
-    private static func freePort() throws -> Int {
-        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        defer { close(descriptor) }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let bound = unsafe withUnsafeMutablePointer(to: &address) { pointer in
-            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic in
-                unsafe bind(descriptor, generic, length) == 0 && getsockname(descriptor, generic, &length) == 0
-            }
-        }
-        guard bound else { throw TestPostgresError("no port can be bound") }
-        return Int(UInt16(bigEndian: address.sin_port))
     }
 
     /// Runs the server until standard input ends: when the test process is done, or dead. PostgreSQL refuses to run
