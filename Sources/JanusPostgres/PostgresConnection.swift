@@ -89,15 +89,20 @@ package actor PostgresConnection {
         }
     }
 
-    /// Runs `body`, then throws `.canceled` at the next wait once the task is cancelled.
+    /// Runs `body` on the connection's thread; a wait in it ends with `.canceled` once the task is cancelled.
     private func cancellable<Value>(_ body: () throws(PostgresError) -> Value) async throws(PostgresError) -> Value {
         let wake = wake
         let result: Result<Value, PostgresError> = await withTaskCancellationHandler {
-            do throws(PostgresError) { return .success(try body()) } catch { return .failure(error) }
+            // The closure itself may run on a shared thread, which must never block.
+            await self.perform(body)
         } onCancel: {
             wake.signal()
         }
         return try result.get()
+    }
+
+    private func perform<Value>(_ body: () throws(PostgresError) -> Value) -> Result<Value, PostgresError> {
+        do throws(PostgresError) { return .success(try body()) } catch { return .failure(error) }
     }
 
     private func run(seconds: Double?, send: (OpaquePointer) -> Bool) throws(PostgresError) -> PostgresResult {

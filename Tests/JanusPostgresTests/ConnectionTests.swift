@@ -162,6 +162,30 @@ struct ConnectionTests {
         #expect(most <= 2)
     }
 
+    @Test("many connections may block at one moment, as each has a thread of its own")
+    func manyBlocked() async throws {
+        let server = try await TestPostgres.shared()
+        let holder = try await server.connect()
+        let count = 16
+        let key = Int64.random(in: 1...Int64.max)
+        try await holder.query("SELECT pg_advisory_lock($1)", [.int(key)])
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for _ in 0..<count {
+                group.addTask {
+                    let connection = try await server.connect()
+                    try await connection.query("SELECT pg_advisory_xact_lock($1), 'manyBlocked'", [.int(key)], seconds: 120)
+                }
+            }
+            try await waitUntil("all wait") {
+                try await holder.query(
+                    "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%''manyBlocked''%'"
+                ).rows.count == count
+            }
+            try await holder.query("SELECT pg_advisory_unlock($1)", [.int(key)])
+            try await group.waitForAll()
+        }
+    }
+
     @Test("a large parameter and a large result pass")
     func large() async throws {
         let connection = try await TestPostgres.shared().connect()

@@ -124,10 +124,11 @@ struct MigratorTests {
         let database = try await TestPostgres.database(migrated: false)
         let queue = try QueueBench.queue(database)
         func found() async throws -> Int? {
-            do {
+            let error = await #expect(throws: QueueError.self) {
                 try await queue.register(models: ["tiny"], queues: ["default"], version: "1")
-            } catch .schema(let found, _) { return found }
-            throw BenchError("it registered")
+            }
+            if case .schema(let found, _) = error { return found }
+            throw BenchError("it did not name the schema")
         }
         #expect(try await found() == nil)
         let migrator = try Migrator(dsn: database.deployerDSN, directory: TestPaths.migrations)

@@ -1,3 +1,4 @@
+import Foundation
 import JanusJob
 import JanusPostgres
 import JanusQueue

@@ -73,9 +73,8 @@ struct UpkeepTests {
             for await event in listener { events.continuation.yield(event) }
             events.continuation.finish()
         }
-        var heard = events.stream.makeAsyncIterator()
         func next(_ wanted: QueueEvent) async throws {
-            while let event = await heard.next() { if event == wanted { return } }
+            for await event in events.stream where event == wanted { return }
             throw BenchError("the listener ended")
         }
         try await next(.reconnected)
@@ -112,7 +111,7 @@ struct UpkeepTests {
     @Test("the command line's client enqueues, reads, cancels and fetches")
     func client() async throws {
         let bench = try await QueueBench()
-        let client = try JobClient(dsn: bench.database.clientDSN("cli"))
+        let client = try JobClient(dsn: try await bench.database.clientDSN("cli"))
         var options = EnqueueOptions()
         options.seed = 7
         options.priority = 0
