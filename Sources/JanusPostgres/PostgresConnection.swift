@@ -93,8 +93,8 @@ package actor PostgresConnection {
     private func cancellable<Value>(_ body: () throws(PostgresError) -> Value) async throws(PostgresError) -> Value {
         let wake = wake
         let result: Result<Value, PostgresError> = await withTaskCancellationHandler {
-            // The closure itself may run on a shared thread, which must never block.
-            await self.perform(body)
+            // Mentioning `self` is what keeps this closure on the connection's thread.
+            self.perform(body)
         } onCancel: {
             wake.signal()
         }
@@ -102,6 +102,8 @@ package actor PostgresConnection {
     }
 
     private func perform<Value>(_ body: () throws(PostgresError) -> Value) -> Result<Value, PostgresError> {
+        // A shared thread must never block in poll().
+        precondition(executor.isCurrent, "off the connection's thread")
         do throws(PostgresError) { return .success(try body()) } catch { return .failure(error) }
     }
 

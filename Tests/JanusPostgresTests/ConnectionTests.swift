@@ -173,7 +173,8 @@ struct ConnectionTests {
             for _ in 0..<count {
                 group.addTask {
                     let connection = try await server.connect()
-                    try await connection.query("SELECT pg_advisory_xact_lock($1), 'manyBlocked'", [.int(key)], seconds: 120)
+                    try await connection.query(
+                        "SELECT pg_advisory_xact_lock($1), 'manyBlocked'", [.int(key)], seconds: 120)
                 }
             }
             try await waitUntil("all wait") {

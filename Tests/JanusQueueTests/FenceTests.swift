@@ -112,7 +112,9 @@ struct FenceTests {
         let attempts = try await bench.client.query(
             "SELECT outcome, error ->> 'code' AS code FROM janus.attempts ORDER BY run_lease")
         #expect(
-            try attempts.rows.map { row throws(PostgresError) in try row.text("code") } == ["lease_expired", "run_timeout"])
+            try attempts.rows.map { row throws(PostgresError) in try row.text("code") } == [
+                "lease_expired", "run_timeout",
+            ])
     }
 
     @Test("a canceled job whose host died ends as canceled")
