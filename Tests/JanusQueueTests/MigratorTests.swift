@@ -92,29 +92,29 @@ struct MigratorTests {
         try await migrator.up(to: 1)
 
         // a failing one
-        let second = folder + "/002_status.up.sql"
+        let second = folder + "/003_status.up.sql"
         let text = try String(contentsOfFile: second, encoding: .utf8)
         try (text + "SELECT 1 / 0;").write(toFile: second, atomically: true, encoding: .utf8)
         let failure = await #expect(throws: QueueError.self) { try await migrator.up() }
-        #expect("\(failure!)".contains("migration 2 (status) failed and changed nothing: division by zero"))
-        #expect(try await migrator.status()[1].state == .pending)
+        #expect("\(failure!)".contains("migration 3 (status) failed and changed nothing: division by zero"))
+        #expect(try await migrator.status()[2].state == .pending)
         try text.write(toFile: second, atomically: true, encoding: .utf8)
         try await migrator.up()
 
         // edited
         try (text + "-- later\n").write(toFile: second, atomically: true, encoding: .utf8)
         let edited = await #expect(throws: QueueError.self) { try await migrator.up() }
-        #expect("\(edited!)".contains("migration 2 (status) was edited"))
-        guard case .edited = try await migrator.status()[1].state else { throw BenchError("not edited") }
+        #expect("\(edited!)".contains("migration 3 (status) was edited"))
+        guard case .edited = try await migrator.status()[2].state else { throw BenchError("not edited") }
         try text.write(toFile: second, atomically: true, encoding: .utf8)
 
         // newer
-        for name in ["004_control.up.sql", "004_control.down.sql"] {
+        for name in ["007_control.up.sql", "007_control.down.sql"] {
             try FileManager.default.removeItem(atPath: folder + "/" + name)
         }
         for attempt in [{ try await migrator.up() }, { try await migrator.down(to: 1) }] {
             let newer = await #expect(throws: QueueError.self) { try await attempt() }
-            #expect("\(newer!)".contains("the database has schema version 4, and these migrations know 3"))
+            #expect("\(newer!)".contains("the database has schema version 7, and these migrations know 6"))
         }
         await #expect(throws: QueueError.self) { try await migrator.up(to: 9) }
     }
