@@ -37,11 +37,19 @@ package actor PostgresConnection {
     /// Whether the connection is open, outside of a transaction, and has not been closed by the server meanwhile.
     func isReusable() -> Bool {
         guard let pointer = unsafe handle?.pointer else { return false }
-        guard unsafe PQtransactionStatus(pointer) == PQTRANS_IDLE, unsafe PQconsumeInput(pointer) == 1,
-            unsafe PQstatus(pointer) == CONNECTION_OK
-        else {
+        guard unsafe PQtransactionStatus(pointer) == PQTRANS_IDLE, unsafe drain(pointer) else {
             close()
             return false
+        }
+        return true
+    }
+
+    /// Takes what the server sent unasked: a farewell first, then the end of the stream.
+    private func drain(_ pointer: OpaquePointer) -> Bool {
+        for _ in 0..<unaskedReadsMax {
+            var watched = pollfd(fd: unsafe PQsocket(pointer), events: Int16(POLLIN), revents: 0)
+            if unsafe poll(&watched, 1, 0) == 0 { return true }
+            guard unsafe PQconsumeInput(pointer) == 1, unsafe PQstatus(pointer) == CONNECTION_OK else { return false }
         }
         return true
     }
@@ -81,15 +89,22 @@ package actor PostgresConnection {
         }
     }
 
-    /// Runs `body`, then throws `.canceled` at the next wait once the task is cancelled.
+    /// Runs `body` on the connection's thread; a wait in it ends with `.canceled` once the task is cancelled.
     private func cancellable<Value>(_ body: () throws(PostgresError) -> Value) async throws(PostgresError) -> Value {
         let wake = wake
         let result: Result<Value, PostgresError> = await withTaskCancellationHandler {
-            do throws(PostgresError) { return .success(try body()) } catch { return .failure(error) }
+            // Mentioning `self` is what keeps this closure on the connection's thread.
+            self.perform(body)
         } onCancel: {
             wake.signal()
         }
         return try result.get()
+    }
+
+    private func perform<Value>(_ body: () throws(PostgresError) -> Value) -> Result<Value, PostgresError> {
+        // A shared thread must never block in poll().
+        precondition(executor.isCurrent, "off the connection's thread")
+        do throws(PostgresError) { return .success(try body()) } catch { return .failure(error) }
     }
 
     private func run(seconds: Double?, send: (OpaquePointer) -> Bool) throws(PostgresError) -> PostgresResult {
@@ -244,6 +259,9 @@ package actor PostgresConnection {
         return lines.isEmpty ? "the server closed it" : lines.joined(separator: "; ")
     }
 }
+
+/// Reads of what the server sent unasked, before a connection is lent again.
+private let unaskedReadsMax = 16
 
 /// What another session said by NOTIFY.
 package struct PostgresNotification: Sendable, Equatable {

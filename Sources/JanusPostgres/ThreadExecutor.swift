@@ -15,6 +15,9 @@ final class ThreadExecutor: SerialExecutor {
 
     deinit { jobs.end() }
 
+    /// Whether the caller is on this executor's thread.
+    var isCurrent: Bool { jobs.isCurrent }
+
     func enqueue(_ job: consuming ExecutorJob) {
         unsafe jobs.add(Entry(job: UnownedJob(job), executor: asUnownedSerialExecutor()))
     }
@@ -31,6 +34,9 @@ final class ThreadExecutor: SerialExecutor {
     private final class JobList: Sendable {
         private let waiting = Mutex<(entries: [Entry], ended: Bool)>(([], false))
         private let available = DispatchSemaphore(value: 0)
+        private let thread = Mutex<Thread?>(nil)
+
+        var isCurrent: Bool { thread.withLock { $0 === Thread.current } }
 
         func add(_ entry: Entry) {
             waiting.withLock { $0.entries.append(entry) }
@@ -43,6 +49,7 @@ final class ThreadExecutor: SerialExecutor {
         }
 
         func run() {
+            thread.withLock { $0 = Thread.current }
             while true {
                 available.wait()
                 let (entry, ended) = waiting.withLock {

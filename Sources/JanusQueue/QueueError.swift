@@ -34,6 +34,6 @@ package enum QueueError: Error, Sendable, Equatable, CustomStringConvertible {
 /// Which schemas this program serves: its own, N, and N − 1 once there is one that shares these tables, so that
 /// hosts can be upgraded one by one around a migration.
 package enum SchemaVersion {
-    package static let current = 4
+    package static let current = 7
     package static let supported = current...current
 }

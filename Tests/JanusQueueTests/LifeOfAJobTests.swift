@@ -113,13 +113,16 @@ struct LifeOfAJobTests {
             ])
     }
 
-    @Test("a failed attempt is tried again until max_attempts, each with its error; janus.retry begins anew with the seed")
+    @Test(
+        "a failed attempt is tried again until max_attempts, each with its error; janus.retry begins anew with the seed"
+    )
     func retries() async throws {
         let bench = try await QueueBench()
         let id = try await bench.generate("'a', max_attempts => 2, webhook_url => 'https://example.org/'")
         let seed = try await bench.column("seed", id)
         let error = JobError(.workerCrashed, "signal 9")
-        #expect(try await bench.queue.finish(bench.claimOne(), .failed(error), rule: QueueBench.rule) == .recorded(.queued))
+        #expect(
+            try await bench.queue.finish(bench.claimOne(), .failed(error), rule: QueueBench.rule) == .recorded(.queued))
         #expect(try await bench.column("error ->> 'code'", id) == "worker_crashed")
         let second = try await bench.claimOne()
         #expect(second.attempt == 2 && second.run.runLease == 2)
@@ -132,9 +135,12 @@ struct LifeOfAJobTests {
         let third = try await bench.claimOne()
         #expect(third.attempt == 1 && third.run.runLease == 3)
         _ = try await bench.queue.finish(third, QueueBench.result(), rule: QueueBench.rule)
-        #expect(try await bench.count("janus_private.webhook_delivery WHERE type = 'job.succeeded' AND generation = 2") == 1)
+        #expect(
+            try await bench.count("janus_private.webhook_delivery WHERE type = 'job.succeeded' AND generation = 2") == 1
+        )
         let attempts = try await bench.client.query(
-            "SELECT string_agg(outcome || '>' || state || ':' || coalesce(error ->> 'message', ''), ' ' ORDER BY run_lease) AS a FROM janus.attempts")
+            "SELECT string_agg(outcome || '>' || state || ':' || coalesce(error ->> 'message', ''), ' ' ORDER BY run_lease) AS a FROM janus.attempts"
+        )
         #expect(try attempts.row.text("a") == "failed>queued:signal 9 failed>failed:signal 9 succeeded>succeeded:")
         await #expect(throws: PostgresError.self) { try await bench.client.query("SELECT janus.retry($1)", [.int(id)]) }
     }
@@ -158,18 +164,22 @@ struct LifeOfAJobTests {
     func cancel() async throws {
         let bench = try await QueueBench()
         let waiting = try await bench.generate("'a', run_at => now() + '1 hour', webhook_url => 'https://example.org/'")
-        #expect(try await bench.client.query("SELECT janus.cancel($1) AS s", [.int(waiting)]).row.text("s") == "canceled")
+        #expect(
+            try await bench.client.query("SELECT janus.cancel($1) AS s", [.int(waiting)]).row.text("s") == "canceled")
         #expect(try await bench.count("janus_private.webhook_delivery WHERE type = 'job.canceled'") == 1)
 
         let running = try await bench.generate()
         let claim = try await bench.claimOne()
         #expect(try await bench.queue.cancelRequests(of: [claim.run]).isEmpty)
-        #expect(try await bench.client.query("SELECT janus.cancel($1) AS s", [.int(running)]).row.text("s") == "running")
+        #expect(
+            try await bench.client.query("SELECT janus.cancel($1) AS s", [.int(running)]).row.text("s") == "running")
         #expect(try await bench.queue.cancelRequests(of: [claim.run]) == [claim.run])
-        let report = RunReport(run: claim.run, claimToken: claim.claimToken, phase: .prefill, stepsDone: 0, stepsTotal: 1)
+        let report = RunReport(
+            run: claim.run, claimToken: claim.claimToken, phase: .prefill, stepsDone: 0, stepsTotal: 1)
         #expect(try await bench.queue.renew([report]).cancelRequested == [claim.run])
         #expect(try await bench.queue.finish(claim, .canceled, rule: QueueBench.rule) == .recorded(.canceled))
-        #expect(try await bench.client.query("SELECT janus.cancel($1) AS s", [.int(running)]).row.text("s") == "canceled")
+        #expect(
+            try await bench.client.query("SELECT janus.cancel($1) AS s", [.int(running)]).row.text("s") == "canceled")
         #expect(try await bench.client.query("SELECT janus.retry($1) AS s", [.int(running)]).row.text("s") == "queued")
         #expect(try await bench.column("cancel_requested_at", running) == nil)
     }
@@ -178,7 +188,8 @@ struct LifeOfAJobTests {
     func expiry() async throws {
         let bench = try await QueueBench()
         let id = try await bench.generate("'a', expires_at => now() + '1 hour', webhook_url => 'https://example.org/'")
-        try await bench.superuser.query("UPDATE janus_private.job SET expires_at = now() - interval '1 s' WHERE id = $1", [.int(id)])
+        try await bench.superuser.query(
+            "UPDATE janus_private.job SET expires_at = now() - interval '1 s' WHERE id = $1", [.int(id)])
         #expect(try await bench.claim().isEmpty)
         #expect(try await bench.queue.expireQueued() == 1)
         #expect(try await bench.column("state || ' ' || (error ->> 'code')", id) == "failed expired")
@@ -201,7 +212,8 @@ struct LifeOfAJobTests {
         let last = try await bench.claimOne()
         #expect(last.attempt == 1 && last.run.runLease == 3 && last.isSuspect)
         #expect(
-            try await bench.queue.finish(last, .released(reason: "draining"), rule: QueueBench.rule) == .recorded(.failed))
+            try await bench.queue.finish(last, .released(reason: "draining"), rule: QueueBench.rule)
+                == .recorded(.failed))
         #expect(try await bench.column("error ->> 'retryable'", id) == "false")
     }
 }

@@ -31,7 +31,7 @@ package final class TestPostgres: Sendable {
         var failure: any Error = TestPostgresError("no free port was found")
         for _ in 0..<5 {
             do {
-                let server = try TestPostgres(port: try freePort())
+                let server = try TestPostgres(port: try Loopback.freePort())
                 try await server.waitUntilReady()
                 try await server.prepare()
                 return server
@@ -162,22 +162,6 @@ package final class TestPostgres: Sendable {
         return "\(root)/\(newest)/bin"
     }
 
-    private static func freePort() throws -> Int {
-        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        defer { close(descriptor) }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let bound = unsafe withUnsafeMutablePointer(to: &address) { pointer in
-            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic in
-                unsafe bind(descriptor, generic, length) == 0 && getsockname(descriptor, generic, &length) == 0
-            }
-        }
-        guard bound else { throw TestPostgresError("no port can be bound") }
-        return Int(UInt16(bigEndian: address.sin_port))
-    }
-
     /// Runs the server until standard input ends: when the test process is done, or dead. PostgreSQL refuses to run
     /// as root, so root becomes `postgres`.
     private static let script = """
@@ -191,7 +175,7 @@ package final class TestPostgres: Sendable {
         cd "$directory"
         start() {
             run "$bin/postgres" -D "$directory/data" -p "$port" -k "$directory" -c listen_addresses=127.0.0.1 \\
-                -c fsync=off -c synchronous_commit=off -c full_page_writes=off -c shared_buffers=32MB \\
+                -c fsync=off -c full_page_writes=off -c shared_buffers=32MB \\
                 -c max_connections=200 -c timezone=UTC </dev/null >>"$directory/log" 2>&1 &
         }
         halt() { run "$bin/pg_ctl" -D "$directory/data" -m immediate -w stop </dev/null >>"$directory/log" 2>&1; }

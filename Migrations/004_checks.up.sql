@@ -1,0 +1,101 @@
+-- Checks of arguments. What SQL can judge is refused at enqueue, with SQLSTATE 22023, a message that names argument,
+-- value and limit, and a hint that says what to do.
+
+CREATE FUNCTION janus_private.refuse(message text, hint text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = message, HINT = hint;
+END $$;
+
+-- A number between two limits; NaN is greater than every limit.
+CREATE FUNCTION janus_private.check_number(argument text, value numeric, low numeric, high numeric) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF value IS NULL OR value < low OR value > high THEN
+        PERFORM janus_private.refuse(
+            format('%s is %s: it must be between %s and %s', argument, coalesce(value::text, 'NULL'), low, high),
+            format('Give %s a value in that range, or leave it out to take its default.', argument));
+    END IF;
+END $$;
+
+-- A text of 1 to `most` bytes.
+CREATE FUNCTION janus_private.check_text(argument text, value text, most bigint) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF value IS NULL OR value ~ '^\s*$' THEN
+        PERFORM janus_private.refuse(
+            format('%s is %s: it needs 1 to %s bytes of text', argument,
+                CASE WHEN value IS NULL THEN 'NULL' WHEN value = '' THEN 'empty' ELSE 'white space' END, most),
+            format('Give %s some text.', argument));
+    ELSIF octet_length(value) > most THEN
+        PERFORM janus_private.refuse(
+            format('%s has %s bytes: the limit is %s', argument, octet_length(value), most), format('Shorten %s.', argument));
+    END IF;
+END $$;
+
+-- An array of at most one dimension, without NULLs, of at most `most` elements.
+CREATE FUNCTION janus_private.check_array(argument text, value anyarray, most bigint) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF value IS NULL OR array_ndims(value) > 1 OR array_position(value, NULL) IS NOT NULL THEN
+        PERFORM janus_private.refuse(
+            format('%s %s', argument, CASE WHEN value IS NULL THEN 'is NULL' WHEN array_ndims(value) > 1
+                THEN 'has several dimensions: it must be a plain list' ELSE 'contains NULL' END),
+            format('Give %s a list without NULLs; {} is the empty list.', argument));
+    ELSIF cardinality(value) > most THEN
+        PERFORM janus_private.refuse(
+            format('%s has %s elements: the limit is %s', argument, cardinality(value), most),
+            format('Give %s fewer elements.', argument));
+    END IF;
+END $$;
+
+-- https://host/…, or http:// where the settings allow it; no user information, which would end in logs.
+CREATE FUNCTION janus_private.check_url(argument text, value text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    shown text := left(split_part(value, '?', 1), 120);
+BEGIN
+    PERFORM janus_private.check_text(argument, value, janus_private.setting_int('url_bytes_max'));
+    IF value ~ '^http://' AND NOT janus_private.setting_on('allow_http') THEN
+        PERFORM janus_private.refuse(format('%s is %s: http:// is not allowed here, only https://', argument, shown),
+            'An administrator can allow it by SELECT janus.configure(''allow_http'', ''on'').');
+    ELSIF value !~ '^https?://[^/?#@[:space:][:cntrl:]]+([/?][^#[:space:][:cntrl:]]*)?$' THEN
+        PERFORM janus_private.refuse(format('%s is %s: it must be a URL https://host/path', argument, shown),
+            'Give a whole URL, percent-encoded, without user name, password or fragment.');
+    END IF;
+END $$;
+
+-- One sink. file:/// is reached with the daemon's rights, so the owner needs a grant for it.
+CREATE FUNCTION janus_private.check_sink(argument text, value text, owner name) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    shown text := left(split_part(value, '?', 1), 120);
+BEGIN
+    IF value = 'db:' THEN
+        RETURN;
+    ELSIF value ~ '^https?://' THEN
+        PERFORM janus_private.check_url(argument, value);
+    ELSIF value ~ '^s3://' THEN
+        PERFORM janus_private.refuse(format('%s is %s: s3:// is not supported yet', argument, shown),
+            'Use a presigned https:// URL for each output, or db:.');
+    ELSIF value ~ '^file:' THEN
+        PERFORM janus_private.check_text(argument, value, janus_private.setting_int('url_bytes_max'));
+        IF value !~ '^file:///([A-Za-z0-9._~@:+=,-]+/)+$' OR value ~ '/\.\.?/' THEN
+            PERFORM janus_private.refuse(
+                format('%s is %s: it must be a folder file:///path/ of plain names', argument, shown),
+                'End it with /, and use letters, digits and . _ ~ @ : + = , - only.');
+        ELSIF NOT EXISTS (
+            SELECT FROM janus_private.upload_grant g JOIN pg_roles r ON r.rolname = g.role
+            WHERE starts_with(value, g.prefix) AND pg_has_role(check_sink.owner, r.oid, 'MEMBER')
+        ) THEN
+            PERFORM janus_private.refuse(format('%s is %s: role %I may not upload there', argument, shown, owner),
+                format('An administrator can allow it by SELECT janus.grant_upload(%L, %L).', owner, value));
+        END IF;
+    ELSE
+        PERFORM janus_private.refuse(
+            format('%s is %s: its scheme is not db:, https://, or file:///', argument, coalesce(shown, 'NULL')),
+            'db: keeps the output in the database; see the documentation of upload_to for the others.');
+    END IF;
+END $$;
+
+REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA janus, janus_private FROM PUBLIC;

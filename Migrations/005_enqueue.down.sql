@@ -1,0 +1,3 @@
+DROP FUNCTION janus.generate, janus_private.enqueue, janus_private.fingerprint, janus_private.check_common,
+    janus_private.ensure_webhook_secret, janus_private.random_seed;
+DROP TYPE janus_private.common;

@@ -1,0 +1,1 @@
+DROP FUNCTION janus.chat, janus.understand, janus_private.chat_messages, janus_private.check_answer;

@@ -1,0 +1,90 @@
+import JanusJob
+import JanusPostgres
+import JanusQueue
+import Testing
+import TestSupport
+
+@Suite("Claiming")
+struct ClaimTests {
+    @Test("jobs come by priority, then time, then age; only due ones, of the queues and models asked for")
+    func order() async throws {
+        let bench = try await QueueBench()
+        try await bench.queue.register(models: ["tiny", "other"], queues: ["default"], version: "test")
+        let late = try await bench.generate("'a'")
+        let early = try await bench.generate("'a', run_at => now() - interval '1 h'")
+        let urgent = try await bench.generate("'a', priority => 0")
+        let lazy = try await bench.generate("'a', priority => 9, run_at => now() - interval '1 day'")
+        try await bench.generate("'a', run_at => now() + interval '1 h', priority => 0")
+        let slow = try await bench.generate("'a', queue => 'slow', priority => 1")
+        let other = try await bench.generate("'a', model => 'other', priority => 1")
+        #expect(try await bench.column("queue_position", lazy) == "4")
+        #expect(try await bench.claim(0).isEmpty)
+        #expect(try await bench.claim(2).map(\.run.job) == [urgent, early])
+        #expect(try await bench.claim(10).map(\.run.job) == [late, lazy])
+        #expect(try await bench.claim(10).isEmpty)
+        let rest = try await bench.queue.claim(models: ["other", "tiny"], queues: ["slow", "default"], capacity: 10)
+        #expect(rest.map(\.run.job) == [slow, other])
+        let depth = try await bench.queue.depth()
+        #expect(depth.map(\.scheduled).reduce(0, +) == 1 && depth.map(\.running).reduce(0, +) == 6)
+    }
+
+    @Test("daemons that claim at one moment never claim one job, and leave none")
+    func concurrent() async throws {
+        let bench = try await QueueBench()
+        let total = 120
+        try await bench.client.query("SELECT janus.generate('a') FROM generate_series(1, \(total))")
+        let claimed = try await withThrowingTaskGroup(of: [ClaimedJob].self) { group in
+            for _ in 0..<6 {
+                let queue = try await bench.otherQueue()
+                group.addTask {
+                    var mine: [ClaimedJob] = []
+                    while true {
+                        let more = try await queue.claim(models: ["tiny"], queues: ["default"], capacity: 3)
+                        if more.isEmpty { return mine }
+                        mine += more
+                    }
+                }
+            }
+            return try await group.reduce(into: []) { $0 += $1 }
+        }
+        #expect(claimed.count == total)
+        #expect(Set(claimed.map(\.run)).count == total && Set(claimed.map(\.claimToken)).count == total)
+    }
+
+    @Test("the index serves the claim: its candidates never come from a scan of the whole table")
+    func plan() async throws {
+        let bench = try await QueueBench()
+        try await bench.client.query(
+            "SELECT janus.generate('a', run_at => now() + interval '1 h') FROM generate_series(1, 2000)")
+        try await bench.superuser.query("ANALYZE janus_private.job")
+        let plan = try await bench.superuser.query(
+            """
+            EXPLAIN SELECT id FROM janus_private.job WHERE state = 'queued' AND model = 'tiny' AND queue = 'default'
+                AND priority = 5 AND run_at <= now() ORDER BY run_at, id LIMIT 33
+            """
+        ).rows.map { row throws(PostgresError) in try row.text("QUERY PLAN") }
+        #expect(
+            plan.contains { $0.contains("job_claim") }
+                && !plan.contains { $0.contains("Seq Scan") || $0.contains("Sort") })
+    }
+
+    @Test("a job's row that a client holds open stalls neither claiming others nor any heartbeat")
+    func clientsTransaction() async throws {
+        let bench = try await QueueBench()
+        let running = try await bench.generate()
+        let claim = try await bench.claimOne()
+        let waiting = try await bench.generate()
+        let free = try await bench.generate()
+        // a client cancels both and does not commit
+        try await bench.client.query("BEGIN")
+        try await bench.client.query("SELECT janus.cancel($1), janus.cancel($2)", [.int(running), .int(waiting)])
+        let report = RunReport(
+            run: claim.run, claimToken: claim.claimToken, phase: .drawing, stepsDone: 1, stepsTotal: 2)
+        let reply = try await bench.queue.renew([report])
+        #expect(reply.lost.isEmpty && reply.cancelRequested.isEmpty)
+        #expect(try await bench.claim(5).map(\.run.job) == [free])
+        #expect(try await bench.queue.releaseUnknown(inMemory: [claim.run]).map(\.job) == [free])
+        try await bench.client.query("COMMIT")
+        #expect(try await bench.queue.renew([report]).cancelRequested == [claim.run])
+    }
+}

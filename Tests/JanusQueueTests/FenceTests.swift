@@ -1,0 +1,187 @@
+import Foundation
+import JanusJob
+import JanusPostgres
+import JanusQueue
+import Testing
+import TestSupport
+
+@Suite("Fencing and recovery")
+struct FenceTests {
+    private func report(_ claim: ClaimedJob, phase: JobPhase = .drawing) -> RunReport {
+        RunReport(run: claim.run, claimToken: claim.claimToken, phase: phase, stepsDone: 3, stepsTotal: 4)
+    }
+
+    @Test("a host whose lease was taken writes nothing more, whatever it tries")
+    func staleToken() async throws {
+        let bench = try await QueueBench()
+        let id = try await bench.generate("'a', webhook_url => 'https://example.org/'")
+        let stale = try await bench.claimOne()
+        try await bench.ageLease(stale.run, seconds: 3600)
+        let other = try await bench.otherQueue()
+        #expect(try await other.rescue() == [stale.run])
+        #expect(try await bench.queue.renew([report(stale)]).lost == [stale.run])
+        let outcomes: [JobOutcome] = [
+            QueueBench.result(outputs: [QueueBench.output(Data([1]))]), .failed(JobError(.invalidImage, "x")),
+            .canceled,
+            .released(reason: "x"),
+        ]
+        for outcome in outcomes {
+            #expect(try await bench.queue.finish(stale, outcome, rule: QueueBench.rule) == .lost)
+        }
+        #expect(try await bench.state(id) == "queued")
+
+        let fresh = try await bench.claimOne(by: other)
+        #expect(fresh.run.runLease == 2 && fresh.attempt == 2)
+        for outcome in outcomes {
+            #expect(try await bench.queue.finish(stale, outcome, rule: QueueBench.rule) == .lost)
+        }
+        #expect(try await bench.queue.renew([report(stale)]).lost == [stale.run])
+        #expect(try await bench.column("progress", id) == "0.0")
+        // the right lease with a wrong token is as good as none
+        var forged = fresh
+        forged.claimToken = UUID()
+        #expect(try await other.finish(forged, outcomes[0], rule: QueueBench.rule) == .lost)
+        #expect(try await other.finish(fresh, outcomes[0], rule: QueueBench.rule) == .recorded(.succeeded))
+        #expect(try await bench.count("janus_private.output") == 1)
+        #expect(try await bench.count("janus_private.webhook_delivery") == 1)
+        #expect(try await bench.column("error", id) == nil)
+    }
+
+    @Test("a finish whose acknowledgement is lost after COMMIT is recognised as done", arguments: 0..<4)
+    func lostAcknowledgement(_ which: Int) async throws {
+        let bench = try await QueueBench()
+        let id = try await bench.generate("'a', webhook_url => 'https://example.org/'")
+        let proxy = try CuttingProxy(to: bench.database.server.port)
+        let queue = try QueueBench.queue(
+            bench.database, dsn: bench.database.server.dsn(bench.database.name, user: "test_daemon", port: proxy.port))
+        let claim = try await bench.claimOne(by: queue)
+        let (outcome, state): (JobOutcome, JobState) = [
+            (QueueBench.result(outputs: [QueueBench.output(Data([1]))]), .succeeded),
+            (.failed(JobError(.workerCrashed, "x")), .queued), (.canceled, .canceled),
+            (.released(reason: "x"), .queued),
+        ][which]
+        proxy.arm()
+        #expect(try await queue.finish(claim, outcome, rule: QueueBench.rule) == .alreadyRecorded(state))
+        #expect(proxy.cutCount == 1)
+        #expect(try await bench.state(id) == state.rawValue)
+        #expect(try await bench.count("janus_private.webhook_delivery") == (state.isFinished ? 1 : 0))
+        #expect(try await bench.count("janus_private.output") == (which == 0 ? 1 : 0))
+        // and once more, as after a restart of the caller's loop
+        #expect(try await queue.finish(claim, outcome, rule: QueueBench.rule) == .alreadyRecorded(state))
+    }
+
+    @Test("a claim whose acknowledgement is lost goes back uncharged once the host says what it holds")
+    func lostClaim() async throws {
+        let bench = try await QueueBench()
+        let lost = try await bench.generate("'a', max_attempts => 1")
+        _ = try await bench.claimOne()  // nobody heard of it
+        let kept = try await bench.generate()
+        let held = try await bench.claimOne()
+        let other = try await bench.otherQueue()
+        #expect(try await other.releaseUnknown(inMemory: []).isEmpty)
+        #expect(try await bench.queue.releaseUnknown(inMemory: [held.run]).map(\.job) == [lost])
+        #expect(try await bench.state(kept) == "running")
+        #expect(try await bench.column("state || ' ' || attempt", lost) == "queued 0")
+        #expect(try await bench.claimOne().attempt == 1)
+    }
+
+    @Test("rescue takes only what is one full lease past its end, and never the own or the renewed")
+    func rescue() async throws {
+        let bench = try await QueueBench()
+        let id = try await bench.generate("'a', max_attempts => 2")
+        let other = try await bench.otherQueue()
+        let claim = try await bench.claimOne()
+        #expect(try await other.rescue().isEmpty)
+        try await bench.ageLease(claim.run, seconds: 45)  // past its end, but not by a lease of 30 s
+        #expect(try await other.rescue().isEmpty)
+        try await bench.ageLease(claim.run, seconds: 45)
+        #expect(try await bench.queue.rescue().isEmpty)
+        _ = try await bench.queue.renew([report(claim)])
+        #expect(try await other.rescue().isEmpty)
+        try await bench.ageLease(claim.run, seconds: 90)
+        #expect(try await other.rescue() == [claim.run])
+        #expect(try await bench.column("state || ' ' || (error ->> 'code')", id) == "queued lease_expired")
+
+        let second = try await bench.claimOne()
+        #expect(second.attempt == 2)
+        try await bench.superuser.query(
+            "UPDATE janus_private.run SET started_at = started_at - interval '1 day', lease_until = lease_until - interval '1 day'"
+        )
+        #expect(try await other.rescue() == [second.run])
+        #expect(try await bench.column("state || ' ' || (error ->> 'code')", id) == "failed run_timeout")
+        let attempts = try await bench.client.query(
+            "SELECT outcome, error ->> 'code' AS code FROM janus.attempts ORDER BY run_lease")
+        #expect(
+            try attempts.rows.map { row throws(PostgresError) in try row.text("code") } == [
+                "lease_expired", "run_timeout",
+            ])
+    }
+
+    @Test("a canceled job whose host died ends as canceled")
+    func canceledAndDead() async throws {
+        let bench = try await QueueBench()
+        let id = try await bench.generate("'a', webhook_url => 'https://example.org/'")
+        let claim = try await bench.claimOne()
+        try await bench.client.query("SELECT janus.cancel($1)", [.int(id)])
+        try await bench.ageLease(claim.run, seconds: 3600)
+        #expect(try await bench.otherQueue().rescue() == [claim.run])
+        #expect(try await bench.state(id) == "canceled")
+        #expect(try await bench.count("janus_private.webhook_delivery WHERE type = 'job.canceled'") == 1)
+        // a failure that would have been retried ends so too
+        let next = try await bench.generate()
+        let running = try await bench.claimOne()
+        try await bench.client.query("SELECT janus.cancel($1)", [.int(next)])
+        let receipt = try await bench.queue.finish(
+            running, .failed(JobError(.workerCrashed, "x")), rule: QueueBench.rule)
+        #expect(receipt == .recorded(.canceled))
+    }
+
+    @Test("two rescuers take each run once")
+    func rescuers() async throws {
+        let bench = try await QueueBench()
+        try await bench.client.query("SELECT janus.generate('a') FROM generate_series(1, 150)")
+        while try await !bench.claim(50).isEmpty {}
+        try await bench.superuser.query("UPDATE janus_private.run SET lease_until = lease_until - interval '1 h'")
+        let (a, b) = (try await bench.otherQueue(), try await bench.otherQueue())
+        @Sendable func all(_ queue: JobQueue) async throws -> [JobRun] {
+            var runs: [JobRun] = []
+            while case let more = try await queue.rescue(), !more.isEmpty { runs += more }
+            return runs
+        }
+        async let first = all(a)
+        async let second = all(b)
+        let runs = try await first + second
+        #expect(runs.count == 150 && Set(runs).count == 150)
+    }
+
+    @Test("a restarted server is survived: renewals go on, and a finish under way is recorded once")
+    func serverRestart() async throws {
+        let server = try await TestPostgres.start()
+        defer { server.stop() }
+        let database = try await server.makeDatabase()
+        let client = try await database.client("alice")
+        let id = try await client.query("SELECT janus.generate('a') AS id").row.int64("id")
+        let queue = try QueueBench.queue(database)
+        try await queue.register(models: ["tiny"], queues: ["default"], version: "1")
+        let claims = try await queue.claim(models: ["tiny"], queues: ["default"], capacity: 1)
+        let claim = try #require(claims.first)
+        let before = try await queue.serverStart()
+        try await server.restart {
+            let error = await #expect(throws: QueueError.self) { try await queue.renew([report(claim)]) }
+            #expect(error?.isConnectionFailure == true)
+            await #expect(throws: QueueError.self) {
+                try await queue.finish(claim, QueueBench.result(), rule: QueueBench.rule)
+            }
+        }
+        try await waitUntil("the queue has a connection again") {
+            do { return try await queue.renew([report(claim)]).lost.isEmpty } catch let error as QueueError
+                where error.isConnectionFailure
+            { return false }
+        }
+        #expect(try await queue.serverStart() > before)
+        #expect(try await queue.finish(claim, QueueBench.result(), rule: QueueBench.rule) == .recorded(.succeeded))
+        let after = try await database.connect()
+        #expect(
+            try await after.query("SELECT state FROM janus.status($1)", [.int(id)]).row.text("state") == "succeeded")
+    }
+}

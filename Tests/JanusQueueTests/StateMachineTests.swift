@@ -1,0 +1,80 @@
+import JanusJob
+import JanusPostgres
+import JanusQueue
+import Testing
+import TestSupport
+
+@Suite("The state machine")
+struct StateMachineTests {
+    @Test("the table allows exactly the transitions of JobState")
+    func transitions() async throws {
+        let bench = try await QueueBench()
+        let id = try await bench.generate()
+        // everything that some state requires, so that only the transition is judged
+        func move(to state: JobState) async throws(PostgresError) {
+            try await bench.superuser.query(
+                """
+                UPDATE janus_private.job SET state = $2, started_at = now(), attempts = 1,
+                    finished_at = CASE WHEN $2 IN ('succeeded', 'failed', 'canceled') THEN now() END,
+                    error = CASE WHEN $2 = 'failed' THEN '{"code": "x", "message": "x", "retryable": false}'::jsonb END,
+                    usage = CASE WHEN $2 = 'succeeded' THEN '{}'::jsonb END
+                WHERE id = $1
+                """, [.int(id), .text(state.rawValue)])
+        }
+        for from in JobState.allCases {
+            for to in JobState.allCases where to != from {
+                try await bench.superuser.query("ALTER TABLE janus_private.job DISABLE TRIGGER job_transition")
+                try await move(to: from)
+                try await bench.superuser.query("ALTER TABLE janus_private.job ENABLE TRIGGER job_transition")
+                var isAllowed = true
+                do { try await move(to: to) } catch {
+                    #expect(error.sqlState == "23514")
+                    isAllowed = false
+                }
+                #expect(isAllowed == from.successors.contains(to), "\(from) to \(to)")
+            }
+        }
+    }
+
+    @Test("the table's states, phases and kinds are Swift's")
+    func names() async throws {
+        let connection = try await TestPostgres.database().connect()
+        for (constraint, names) in [
+            ("job_state", JobState.allCases.map(\.rawValue)), ("job_kind_check", JobKind.allCases.map(\.rawValue)),
+            ("run_phase_check", JobPhase.allCases.map(\.rawValue)),
+        ] {
+            let text = try await connection.query(
+                "SELECT pg_get_constraintdef(oid) AS d FROM pg_constraint WHERE conname = $1", [.text(constraint)]
+            ).row.text("d")
+            let quoted = text.split(separator: "'").enumerated().filter { $0.offset % 2 == 1 }.map {
+                String($0.element)
+            }
+            #expect(quoted == names)
+        }
+    }
+
+    @Test("what the end of a claim makes of its job")
+    func decisions() {
+        let rule = RetryRule(firstDelaySeconds: 10, delaySecondsMax: 60, jitterShare: 0)
+        func state(_ outcome: JobOutcome, attempts: Int = 1, handovers: Int = 0, canceled: Bool = false) -> JobState {
+            FinishDecision(
+                outcome,
+                FinishDecision.Standing(
+                    attempts: attempts, attemptsMax: 3, handovers: handovers, handoversMax: 2,
+                    isCancelRequested: canceled),
+                rule: rule, jitter: 0.5
+            ).state
+        }
+        let crash = JobOutcome.failed(JobError(.workerCrashed, "x"))
+        #expect(
+            state(crash) == .queued && state(crash, attempts: 3) == .failed && state(crash, canceled: true) == .canceled
+        )
+        #expect(state(.failed(JobError(.invalidImage, "x"))) == .failed)
+        let release = JobOutcome.released(reason: "x")
+        #expect(
+            state(release) == .queued && state(release, handovers: 2) == .failed
+                && state(release, canceled: true) == .canceled)
+        #expect(state(QueueBench.result(), canceled: true) == .succeeded)
+        #expect(state(.canceled) == .canceled)
+    }
+}
