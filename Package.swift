@@ -71,7 +71,7 @@ let package = Package(
         .module("JanusText"),
         .module("JanusImage", ["CImageCodecs"]),
         .module("JanusModel", ["JanusTensor", crypto]),
-        .module("JanusEngine", ["JanusJob", "JanusModel", "JanusText", "JanusImage"]),
+        .module("JanusEngine", ["COpenBLAS", "JanusJob", "JanusTensor", "JanusModel", "JanusText", "JanusImage"]),
 
         .program("janusd", ["JanusSupervisor", "JanusQueue", "JanusDelivery", arguments, configuration, logging, signals]),
         .program("janus-worker", ["CSandbox", "JanusJob", "JanusWire", "JanusEngine", arguments]),
