@@ -32,6 +32,7 @@ let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swif
 let configuration = Target.Dependency.product(name: "Configuration", package: "swift-configuration")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let yaml = Target.Dependency.product(name: "Yams", package: "Yams")
 let signals = Target.Dependency.product(name: "UnixSignals", package: "swift-service-lifecycle")
 
 let package = Package(
@@ -41,6 +42,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-configuration", from: "1.4.0", traits: ["YAML"]),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     targets: [
@@ -64,34 +66,46 @@ let package = Package(
         .module("JanusQueue", ["JanusJob", "JanusPostgres"]),
         .module("JanusHTTP", ["CLibCurl"]),
         .module("JanusDelivery", ["JanusJob", "JanusHTTP", crypto]),
-        .module("JanusSupervisor", ["CProcess", "JanusJob", "JanusWire", "JanusQueue", "JanusDelivery", logging]),
+        .module(
+            "JanusSupervisor",
+            ["CProcess", "JanusJob", "JanusWire", "JanusQueue", "JanusDelivery", "JanusHTTP", logging]),
 
         // the worker's side: never links libpq or libcurl
         .module("JanusTensor", ["CJanusKernels", "COpenBLAS"]),
         .module("JanusText"),
         .module("JanusImage", ["CImageCodecs"]),
         .module("JanusModel", ["JanusTensor", crypto]),
-        .module("JanusEngine", ["JanusJob", "JanusModel", "JanusText", "JanusImage"]),
+        .module("JanusEngine", ["COpenBLAS", "JanusJob", "JanusTensor", "JanusModel", "JanusText", "JanusImage"]),
 
-        .program("janusd", ["JanusSupervisor", "JanusQueue", "JanusDelivery", arguments, configuration, logging, signals]),
-        .program("janus-worker", ["CSandbox", "JanusWire", "JanusEngine"]),
-        .program("janus-model", ["JanusEngine", "JanusModel", "JanusText", "JanusImage", "JanusTensor", arguments]),
+        .program(
+            "janusd",
+            [
+                "JanusSupervisor", "JanusQueue", "JanusDelivery", "JanusHTTP", arguments, configuration, logging,
+                signals, yaml,
+            ]),
+        .program("janus-worker", ["CSandbox", "JanusJob", "JanusWire", "JanusEngine", arguments]),
+        .program(
+            "janus-model",
+            ["JanusEngine", "JanusJob", "JanusModel", "JanusText", "JanusImage", "JanusTensor", arguments]),
 
         // tests; TestSupport starts the real parts (PostgreSQL, HTTP receiver) that they use
-        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
+        .target(
+            name: "TestSupport", dependencies: ["JanusPostgres", "JanusQueue"], path: "Tests/TestSupport",
+            exclude: ["receiver.py", "verify_webhook.py"],
+            swiftSettings: strict),
         .tests("JanusJobTests", ["JanusJob"]),
-        .tests("JanusWireTests", ["JanusWire"]),
+        .tests("JanusWireTests", ["JanusJob", "JanusWire"]),
         .tests("JanusPostgresTests", ["JanusPostgres"]),
-        .tests("JanusQueueTests", ["JanusQueue"]),
+        .tests("JanusQueueTests", ["JanusJob", "JanusPostgres", "JanusQueue"]),
         .tests("JanusHTTPTests", ["JanusHTTP"]),
-        .tests("JanusDeliveryTests", ["JanusDelivery"]),
+        .tests("JanusDeliveryTests", ["JanusDelivery", "JanusHTTP", "JanusJob"]),
         .tests("JanusTensorTests", ["JanusTensor"]),
         .tests("JanusTextTests", ["JanusText"]),
         .tests("JanusImageTests", ["JanusImage"]),
         .tests("JanusModelTests", ["JanusModel", "JanusTensor"]),
-        .tests("JanusEngineTests", ["JanusEngine"]),
-        .tests("JanusSupervisorTests", ["JanusSupervisor"]),
-        .tests("EndToEndTests", ["JanusPostgres"]),
+        .tests("JanusEngineTests", ["JanusEngine", "JanusImage", "JanusJob", "JanusText", "JanusWire"]),
+        .tests("JanusSupervisorTests", ["JanusJob", "JanusSupervisor", "JanusWire"]),
+        .tests("EndToEndTests", ["JanusPostgres", "JanusQueue"]),
     ],
     swiftLanguageModes: [.v6]
 )

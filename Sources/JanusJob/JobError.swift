@@ -50,7 +50,8 @@ package enum JobErrorCode: String, Codable, Sendable, CaseIterable {
     /// Whether, in general, another attempt could end differently.
     package var isRetryable: Bool {
         switch self {
-        case .invalidRequest, .promptTooLong, .invalidImage, .inputTooLarge, .inputForbidden, .uploadForbidden, .expired:
+        case .invalidRequest, .promptTooLong, .invalidImage, .inputTooLarge, .inputForbidden, .uploadForbidden,
+            .expired:
             false
         case .inputUnavailable, .uploadFailed, .workerCrashed, .workerHung, .runTimeout, .leaseExpired, .internalError:
             true

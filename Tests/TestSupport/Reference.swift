@@ -26,7 +26,7 @@ package enum Reference {
             while directory.path != "/" {
                 let candidate = directory.appending(path: name)
                 var isDirectory: ObjCBool = false
-                let exists = FileManager.default.fileExists(atPath: candidate.path, isDirectory: &isDirectory)
+                let exists = unsafe FileManager.default.fileExists(atPath: candidate.path, isDirectory: &isDirectory)
                 if exists, !isDirectory.boolValue { return candidate }
                 directory.deleteLastPathComponent()
             }

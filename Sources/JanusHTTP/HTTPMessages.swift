@@ -1,0 +1,95 @@
+package import Foundation
+
+package enum HTTPMethod: String, Sendable {
+    case get = "GET"
+    case put = "PUT"
+    case post = "POST"
+}
+
+/// One header line. Names compare without regard to case.
+package struct HTTPHeader: Sendable, Equatable {
+    package var name: String
+    package var value: String
+
+    package init(_ name: String, _ value: String) {
+        self.name = name
+        self.value = value
+    }
+}
+
+/// What happens when a response's body reaches the cap.
+package enum HTTPBodyLimit: Sendable, Equatable {
+    /// A successful (2xx) response with more bytes fails as `HTTPError.tooLarge`; other responses are cut there.
+    case refuse(overBytes: Int)
+    /// The transfer ends at this many bytes, and the response counts with what came.
+    case cut(atBytes: Int)
+
+    package var bytesMax: Int {
+        switch self {
+        case .refuse(let bytes), .cut(let bytes): bytes
+        }
+    }
+}
+
+/// Bounds in time of one transfer, in seconds.
+package struct HTTPDeadlines: Sendable, Equatable {
+    /// From `send` to the last byte of the response, name resolution included.
+    package var totalSeconds: Double
+    package var connectSeconds: Double
+    /// A transfer in which no byte moves for this long is given up.
+    package var stallSeconds: Double
+
+    package init(totalSeconds: Double, connectSeconds: Double = 10, stallSeconds: Double = 60) {
+        self.totalSeconds = totalSeconds
+        self.connectSeconds = connectSeconds
+        self.stallSeconds = stallSeconds
+    }
+}
+
+/// One request; it is sent once and follows no redirect.
+package struct HTTPRequest: Sendable {
+    package var method: HTTPMethod
+    package var url: HTTPURL
+    /// Sent as they are; a value with a control character is refused.
+    package var headers: [HTTPHeader]
+    /// nil sends no body, empty data one of no bytes.
+    package var body: Data?
+    package var bodyLimit: HTTPBodyLimit
+    package var deadlines: HTTPDeadlines
+
+    package init(
+        _ method: HTTPMethod, _ url: HTTPURL, headers: [HTTPHeader] = [], body: Data? = nil, bodyLimit: HTTPBodyLimit,
+        deadlines: HTTPDeadlines
+    ) {
+        self.method = method
+        self.url = url
+        self.headers = headers
+        self.body = body
+        self.bodyLimit = bodyLimit
+        self.deadlines = deadlines
+    }
+}
+
+/// A final response of any status, redirects included.
+package struct HTTPResponse: Sendable, Equatable {
+    package var status: Int
+    package var headers: [HTTPHeader]
+    package var body: Data
+    /// Whether `body` was cut at the request's limit.
+    package var isBodyCut: Bool
+
+    package init(status: Int, headers: [HTTPHeader], body: Data, isBodyCut: Bool) {
+        self.status = status
+        self.headers = headers
+        self.body = body
+        self.isBodyCut = isBodyCut
+    }
+
+    package var isSuccess: Bool { (200..<300).contains(status) }
+    package var isRedirect: Bool { (300..<400).contains(status) }
+
+    /// The first header of that name.
+    package func header(_ name: String) -> String? {
+        headers.first { $0.name.caseInsensitiveCompare(name) == .orderedSame }?.value
+    }
+}

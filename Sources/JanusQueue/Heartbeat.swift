@@ -1,0 +1,67 @@
+import Foundation
+package import JanusJob
+import JanusPostgres
+
+extension JobQueue {
+    /// The heartbeat: extends the lease of every run reported and of this daemon, stores progress, and says which runs
+    /// are lost or shall be canceled. One statement; it waits for no lock that a client can hold.
+    package func renew(_ reports: [RunReport]) async throws(QueueError) -> RenewReply {
+        let result = try await query(
+            renewSQL,
+            [
+                .uuid(options.instance), .ints(reports.map(\.run.job)), .uuids(reports.map(\.claimToken)),
+                .texts(reports.map(\.phase.rawValue)), .ints(reports.map { Int64(clampedStep($0.stepsDone)) }),
+                .ints(reports.map { Int64(max(clampedStep($0.stepsTotal), 1)) }),
+            ])
+        return try decode { () throws(PostgresError) in
+            var held: Set<JobRun> = []
+            var canceled: [JobRun] = []
+            for row in result.rows where try row.intIfAny("job") != nil {
+                let run = try JobRun(row)
+                held.insert(run)
+                if try row.bool("cancel_requested") { canceled.append(run) }
+            }
+            guard let now = try result.rows.first?.date("now") else {
+                throw .unexpectedResult("a renewal without a time")
+            }
+            return RenewReply(
+                lost: reports.map(\.run).filter { !held.contains($0) }, cancelRequested: canceled, serverNow: now)
+        }
+    }
+
+    /// Which of these runs shall stop because `janus.cancel` asks for it.
+    package func cancelRequests(of runs: [JobRun]) async throws(QueueError) -> [JobRun] {
+        guard !runs.isEmpty else { return [] }
+        let result = try await query(cancelRequestsSQL, [.ints(runs.map(\.job)), .ints(runs.map(\.runLease))])
+        return try decode { () throws(PostgresError) in try result.map { row throws(PostgresError) in try JobRun(row) }
+        }
+    }
+
+    private func clampedStep(_ step: Int) -> Int { min(max(step, 0), Int(Int32.max)) }
+}
+
+/// `run` is written by daemons only, and `job` is read without locks.
+private let renewSQL = """
+    WITH daemon AS (
+        UPDATE janus_private.daemon SET seen_at = now() WHERE instance = $1
+    ), renewed AS (
+        UPDATE janus_private.run r
+        SET lease_until = now() + make_interval(secs => r.lease_seconds), phase = x.phase, steps_done = x.done, steps_total = x.total
+        FROM unnest($2::bigint[], $3::uuid[], $4::text[], $5::int[], $6::int[]) AS x (job, claim_token, phase, done, total)
+        WHERE r.job = x.job AND r.claim_token = x.claim_token
+        RETURNING r.job, r.run_lease
+    )
+    SELECT extract(epoch FROM now())::float8 AS now, r.job, r.run_lease, r.cancel_requested
+    FROM (VALUES (1)) AS one
+    LEFT JOIN (
+        SELECT n.job, n.run_lease, j.cancel_requested_at IS NOT NULL AS cancel_requested
+        FROM renewed n JOIN janus_private.job j ON j.id = n.job
+    ) AS r ON true
+    """
+
+private let cancelRequestsSQL = """
+    SELECT j.id AS job, j.run_lease
+    FROM unnest($1::bigint[], $2::bigint[]) AS x (job, run_lease)
+    JOIN janus_private.job j ON j.id = x.job AND j.run_lease = x.run_lease
+    WHERE j.state = 'running' AND j.cancel_requested_at IS NOT NULL
+    """

@@ -1,0 +1,64 @@
+package import Foundation
+import JanusPostgres
+
+extension JobQueue {
+    /// Makes this daemon and its models known. Call it at start and after every reconnect.
+    /// - Throws: `.schema` if the database is older or newer than what this program serves.
+    package func register(models: [String], queues: [String], version: String) async throws(QueueError) {
+        try await checkSchema()
+        try await inTransaction { connection throws(PostgresError) in
+            try await connection.query(
+                registerSQL,
+                [
+                    .uuid(options.instance), .text(options.hostName), .text(version), .texts(models), .texts(queues),
+                    .double(options.leaseSeconds),
+                ])
+            if let first = models.first {
+                try await connection.query("SELECT janus_private.ensure_default_model($1)", [.text(first)])
+            }
+        }
+    }
+
+    /// Takes this daemon off the list; its runs must be over.
+    package func deregister() async throws(QueueError) {
+        try await query("DELETE FROM janus_private.daemon WHERE instance = $1", [.uuid(options.instance)])
+    }
+
+    /// Whether this program and the database's schema fit.
+    package func checkSchema() async throws(QueueError) {
+        let found: Int?
+        do {
+            let result = try await query("SELECT max(version) AS version FROM janus_private.schema_migration")
+            found = try decode { () throws(PostgresError) in try result.row.intIfAny("version").map { Int($0) } }
+        } catch {
+            // undefined_table, invalid_schema_name
+            guard case .database(let reason) = error, ["42P01", "3F000"].contains(reason.sqlState) else { throw error }
+            throw .schema(found: nil, supported: SchemaVersion.supported)
+        }
+        guard let found, SchemaVersion.supported.contains(found) else {
+            throw .schema(found: found, supported: SchemaVersion.supported)
+        }
+    }
+
+    /// Asks the server for a sign of life.
+    package func ping() async throws(QueueError) { try await query("SELECT 1") }
+
+    /// When the server started, by its own clock: rescuing waits for one full lease after it.
+    package func serverStart() async throws(QueueError) -> Date {
+        let result = try await query("SELECT extract(epoch FROM pg_postmaster_start_time())::float8 AS start")
+        return try decode { () throws(PostgresError) in try result.row.date("start") }
+    }
+}
+
+/// The daemon's row, and a row for each of its models.
+private let registerSQL = """
+    WITH model AS (
+        INSERT INTO janus_private.model (name) SELECT DISTINCT unnest($4::text[])
+        ON CONFLICT (name) DO UPDATE SET seen_at = now()
+    )
+    INSERT INTO janus_private.daemon (instance, host, version, models, queues, lease_seconds)
+    VALUES ($1, $2, $3, $4::text[], $5::text[], $6)
+    ON CONFLICT (instance) DO UPDATE SET
+        host = excluded.host, version = excluded.version, models = excluded.models, queues = excluded.queues,
+        lease_seconds = excluded.lease_seconds, seen_at = now()
+    """

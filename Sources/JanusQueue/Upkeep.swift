@@ -1,0 +1,101 @@
+import JanusPostgres
+
+/// Jobs that one transaction expires.
+private let expireJobsMax = 200
+/// Transactions of one call of `prune`.
+private let pruneBatchesMax = 50
+/// Of janusd's advisory locks, the one of pruning.
+private let pruneLockKey: Int64 = 0x6A61_6E75_7302
+
+extension JobQueue {
+    /// Fails what waited beyond its `expires_at`.
+    /// - Returns: how many.
+    package func expireQueued() async throws(QueueError) -> Int {
+        var total = 0
+        while true {
+            let count = try await inTransaction { connection throws(PostgresError) in
+                let expired = try await connection.query(expireSQL, [.int(expireJobsMax)])
+                for row in expired.rows {
+                    try await connection.query(emitSQL, [.int(try row.int64("id")), .text("failed")])
+                }
+                return expired.rows.count
+            }
+            total += count
+            if count < expireJobsMax { return total }
+        }
+    }
+
+    /// Deletes finished jobs by age, a batch a transaction, and what daemons and secrets left. Only one host at a
+    /// time does it; the others return at once. A job with a webhook still to be called is kept.
+    /// - Returns: how many jobs went.
+    package func prune(_ retention: RetentionRule) async throws(QueueError) -> Int {
+        var total = 0
+        for _ in 0..<pruneBatchesMax {
+            let count = try await inTransaction { connection throws(PostgresError) in
+                guard try await connection.query(tryPruneLockSQL, [.int(pruneLockKey)]).row.bool("is_ours") else {
+                    return 0
+                }
+                try await connection.query(pruneSecretsSQL)
+                try await connection.query(pruneDaemonsSQL)
+                return try await connection.query(
+                    pruneJobsSQL,
+                    [
+                        .double(retention.succeededSeconds), .double(retention.failedSeconds),
+                        .double(retention.canceledSeconds), .int(retention.batchJobs),
+                    ]
+                ).affectedCount
+            }
+            total += count
+            if count < retention.batchJobs { break }
+        }
+        return total
+    }
+
+    /// Load by queue and model.
+    package func depth() async throws(QueueError) -> [QueueDepth] {
+        let result = try await query("SELECT * FROM janus.queue_depth ORDER BY queue, model")
+        return try decode { () throws(PostgresError) in
+            try result.map { row throws(PostgresError) in
+                QueueDepth(
+                    queue: try row.text("queue"), model: try row.textIfAny("model"), waiting: try row.int("waiting"),
+                    scheduled: try row.int("scheduled"), running: try row.int("running"),
+                    oldestWaitingSeconds: try row.double("oldest_waiting_seconds"), isPaused: try row.bool("paused"))
+            }
+        }
+    }
+}
+
+private let expireSQL = """
+    UPDATE janus_private.job
+    SET state = 'failed', finished_at = now(), error = jsonb_build_object('code', 'expired', 'retryable', false,
+        'message', format('it waited beyond its expires_at, %s', expires_at))
+    WHERE id IN (
+        SELECT id FROM janus_private.job WHERE state = 'queued' AND expires_at <= now()
+        ORDER BY id LIMIT $1::int FOR UPDATE SKIP LOCKED)
+    RETURNING id
+    """
+
+private let tryPruneLockSQL = "SELECT pg_try_advisory_xact_lock($1) AS is_ours"
+
+private let pruneSecretsSQL = "DELETE FROM janus_private.webhook_secret WHERE expires_at < now()"
+
+private let pruneDaemonsSQL = """
+    DELETE FROM janus_private.daemon d WHERE d.seen_at < now() - interval '1 day'
+        AND NOT EXISTS (SELECT FROM janus_private.run r WHERE r.daemon = d.instance)
+    """
+
+private let pruneJobsSQL = """
+    DELETE FROM janus_private.job WHERE id IN (
+        SELECT j.id
+        FROM (VALUES ('succeeded', $1::float8), ('failed', $2::float8), ('canceled', $3::float8)) AS k (state, seconds)
+        CROSS JOIN LATERAL (
+            SELECT j.id FROM janus_private.job j
+            WHERE j.state = k.state AND j.finished_at < now() - make_interval(secs => k.seconds)
+                AND NOT EXISTS (SELECT FROM janus_private.webhook_delivery d WHERE d.job = j.id AND d.state = 'pending')
+            ORDER BY j.finished_at
+            LIMIT $4::int
+            FOR UPDATE SKIP LOCKED
+        ) AS j
+        ORDER BY j.id
+        LIMIT $4::int)
+    """

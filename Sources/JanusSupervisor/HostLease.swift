@@ -1,0 +1,54 @@
+package import Foundation
+import Synchronization
+
+/// Whether this host may write for its claims, and when it may judge others'.
+///
+/// Written by the lease loop; read by every loop before it touches a job. Times are `BootClock` seconds.
+package final class HostLease: Sendable {
+    struct State: Equatable {
+        /// nil while the database is away.
+        var connectedSince: Double?
+        /// Sending time of the last renewal that the database confirmed, plus the lease.
+        var validUntil: Double
+        /// The database's clock minus this host's; signatures carry the database's time.
+        var clockOffsetSeconds: Double
+    }
+
+    package let seconds: Double
+    private let state: Mutex<State>
+
+    package init(seconds: Double) {
+        self.seconds = seconds
+        self.state = Mutex(State(connectedSince: nil, validUntil: -.infinity, clockOffsetSeconds: 0))
+    }
+
+    /// A renewal sent at `sent` was confirmed.
+    package func renewed(sent: Double, serverNow: Date) {
+        let offset = serverNow.timeIntervalSinceNow
+        state.withLock { state in
+            state.clockOffsetSeconds = offset
+            state.connectedSince = state.connectedSince ?? sent
+            state.validUntil = sent + seconds
+        }
+    }
+
+    /// The database's time, as far as the last renewal tells.
+    package var databaseNow: Date { Date(timeIntervalSinceNow: state.withLock { $0.clockOffsetSeconds }) }
+
+    package func disconnected() { state.withLock { $0.connectedSince = nil } }
+
+    /// Whether the claims of this host still stand by its own clock.
+    package func isValid(now: Double) -> Bool { state.withLock { now < $0.validUntil } }
+
+    /// Whether the database answers and the lease stands: the condition for claiming.
+    package func mayClaim(now: Double) -> Bool { state.withLock { $0.connectedSince != nil && now < $0.validUntil } }
+
+    /// Whether a whole lease has passed since this host's (re)connection: before that, a host that was cut off by the
+    /// same outage has had no chance to renew, and rescuing its jobs would be a storm.
+    package func mayRescue(now: Double) -> Bool {
+        state.withLock { state in
+            guard let since = state.connectedSince, now < state.validUntil else { return false }
+            return now - since >= seconds
+        }
+    }
+}

@@ -1,0 +1,238 @@
+import Foundation
+import JanusDelivery
+import JanusJob
+import JanusQueue
+import JanusWire
+import Logging
+
+/// Carries one claim from its row to its recorded outcome. `RunMachine` decides, this acts.
+struct JobRunner: Sendable {
+    /// Between tries of a finish that the database did not answer.
+    private static let finishRetrySeconds = 1.0
+
+    let queue: JobQueue
+    let pool: WorkerPool
+    let table: RunTable
+    let lease: HostLease
+    let delivery: Delivery
+    let events: EventSender
+    let retry: RetryRule
+    let webhookDue: Wake
+    let logger: Logger
+
+    /// A claim with its worker, if one was still free.
+    struct Accepted: Sendable {
+        let claim: ClaimedJob
+        let events: AsyncStream<RunEvent>
+        let mailbox: WorkerPool.Mailbox
+        let hasWorker: Bool
+    }
+
+    /// Takes a worker for the claim before the next claim is made, so that a host never claims one worker's work twice.
+    func accept(_ claim: ClaimedJob) async -> Accepted {
+        let (events, mailbox) = AsyncStream<RunEvent>.makeStream()
+        await table.insert(claim, mailbox: mailbox)
+        let hasWorker = await pool.assign(claim.run, model: claim.model, mailbox: mailbox)
+        return Accepted(claim: claim, events: events, mailbox: mailbox, hasWorker: hasWorker)
+    }
+
+    func run(_ accepted: Accepted) async {
+        let claim = accepted.claim
+        var logger = logger
+        logger[metadataKey: "job"] = "\(claim.run.job)"
+        logger[metadataKey: "attempt"] = "\(claim.attempt)"
+        let outcome: JobOutcome?
+        if accepted.hasWorker {
+            logger.info("job started", metadata: ["kind": "\(claim.kindName)", "model": "\(claim.model)"])
+            outcome = await course(of: claim, events: accepted.events, mailbox: accepted.mailbox)
+            events.ended(claim.run)
+        } else {
+            // the worker ended between the claim and now
+            outcome = .released(reason: "no free worker")
+        }
+        if let outcome { await record(outcome, of: claim, logger: logger) }
+        await table.remove(claim.run)
+    }
+
+    /// Feeds the machine until it says how the run ends.
+    private func course(
+        of claim: ClaimedJob, events stream: AsyncStream<RunEvent>, mailbox: WorkerPool.Mailbox
+    ) async -> JobOutcome? {
+        var machine = RunMachine(runTimeoutSeconds: claim.runTimeoutSeconds, now: BootClock.now)
+        var workerHasJob = false
+        return await withTaskGroup(of: Void.self, returning: JobOutcome?.self) { group in
+            func start(_ work: @escaping @Sendable () async -> Void) { group.addTask { await work() } }
+            start {
+                await post(mailbox) { .inputsLoaded(await loadInputs(of: claim)) }
+            }
+            start { await self.events.started(claim) }
+            var outcome: JobOutcome?
+            events: for await event in stream {
+                for action in machine.handle(event, now: BootClock.now) {
+                    switch action {
+                    case .startWorker(let inputs):
+                        workerHasJob = true
+                        await begin(claim, inputs: inputs)
+                    case .report(let progress):
+                        await table.report(progress)
+                        start { await self.events.progressed(claim, progress) }
+                    case .cancelWorker: await pool.send(.cancel(claim.run), for: claim.run)
+                    case .killWorker: await pool.kill(claim.run)
+                    case .cancelActivity: group.cancelAll()
+                    case .upload(let drawn, let completion):
+                        await table.enter(.delivering, claim.run)
+                        start {
+                            await post(mailbox) { .uploaded(await upload(drawn, completion, of: claim)) }
+                        }
+                    case .end(let end):
+                        outcome = end
+                        break events
+                    }
+                }
+            }
+            group.cancelAll()
+            if !workerHasJob { await pool.release(claim.run) }
+            return outcome
+        }
+    }
+
+    private func post(_ mailbox: WorkerPool.Mailbox, _ work: () async -> RunEvent) async {
+        mailbox.yield(await work())
+    }
+
+    private func begin(_ claim: ClaimedJob, inputs: [Data]) async {
+        let start = JobStart(run: claim.run, task: claim.task, inputCount: inputs.count)
+        await pool.send(.start(start), for: claim.run)
+        for (index, input) in inputs.enumerated() {
+            await pool.send(.input(claim.run, index: index, input), for: claim.run)
+        }
+    }
+
+    /// The job's pictures, the fetched ones first; sinks are judged before any work is done for them.
+    private func loadInputs(of claim: ClaimedJob) async -> Result<[Data], JobError> {
+        do throws(JobError) {
+            try delivery.uploader.check(claim.uploadTo, objectCount: claim.outputCount)
+            var inputs: [Data] = []
+            for url in claim.imageURLs { inputs.append(try await delivery.inputs.fetch(url)) }
+            if claim.inlineImageCount > 0 { inputs += try await inlineImages(of: claim) }
+            return .success(inputs)
+        } catch {
+            return .failure(error)
+        }
+    }
+
+    private func inlineImages(of claim: ClaimedJob) async throws(JobError) -> [Data] {
+        do {
+            return try await queue.inlineImages(of: claim.run)
+        } catch {
+            throw JobError(.inputUnavailable, "the job's pictures could not be read from the database: \(error)")
+        }
+    }
+
+    private func upload(
+        _ drawn: [DrawnOutput], _ completion: JobCompletion, of claim: ClaimedJob
+    ) async -> Result<JobResult, JobError> {
+        guard await leaseStands(for: claim.run) else {
+            return .failure(JobError(.leaseExpired, "the claim was lost before delivery"))
+        }
+        var objects = drawn.map { output in
+            UploadObject(
+                jobUUID: claim.uuid, runLease: claim.run.runLease, index: output.header.index,
+                fileExtension: fileExtension(output.header.mediaType), mediaType: output.header.mediaType,
+                data: output.data)
+        }
+        if let text = completion.text {
+            objects.append(
+                UploadObject(
+                    jobUUID: claim.uuid, runLease: claim.run.runLease, index: 0, fileExtension: "txt",
+                    mediaType: "text/plain; charset=utf-8", data: Data(text.utf8)))
+        }
+        do throws(JobError) {
+            let receipt = try await delivery.uploader.deliver(objects, to: claim.uploadTo)
+            let outputs = objects.enumerated().map { position, object in
+                JobOutput(
+                    index: object.index, mediaType: object.mediaType,
+                    width: drawn.indices.contains(position) ? drawn[position].header.width : nil,
+                    height: drawn.indices.contains(position) ? drawn[position].header.height : nil,
+                    byteCount: object.data.count, sha256: object.sha256, urls: receipt.urls[position],
+                    data: receipt.storesInDatabase ? object.data : nil)
+            }
+            return .success(
+                JobResult(
+                    text: completion.text, finishReason: completion.finishReason, outputs: outputs,
+                    usage: completion.usage))
+        } catch {
+            return .failure(error)
+        }
+    }
+
+    /// Records the outcome, however long the database is away, unless the claim is lost.
+    ///
+    /// `JobQueue.finish` proves by the claim token whether an unanswered commit took place, so repeating is safe.
+    private func record(_ outcome: JobOutcome, of claim: ClaimedJob, logger: Logger) async {
+        while !Task.isCancelled, await leaseStands(for: claim.run) {
+            do {
+                let receipt = try await queue.finish(claim, outcome, rule: retry)
+                switch receipt {
+                case .recorded(let state), .alreadyRecorded(let state):
+                    logger.info("job ended", metadata: outcome.metadata(state))
+                    webhookDue.wake()
+                case .lost: logger.warning("claim lost: the result is thrown away")
+                }
+                return
+            } catch {
+                logger.warning("outcome not recorded yet", metadata: ["error": "\(error)"])
+                await pause(seconds: Self.finishRetrySeconds)
+            }
+        }
+        logger.warning("outcome not recorded: the claim is lost or the host stops")
+    }
+
+    /// Waits until this host's lease stands by its own clock, renewing going on elsewhere.
+    /// - Returns: false when the claim is lost or the task is cancelled.
+    private func leaseStands(for run: JobRun) async -> Bool {
+        while !Task.isCancelled {
+            if await table.isLost(run) { return false }
+            if lease.isValid(now: BootClock.now) { return true }
+            await pause(seconds: 0.2)
+        }
+        return false
+    }
+}
+
+private func fileExtension(_ mediaType: String) -> String {
+    ImageFormat.allCases.first { $0.mediaType == mediaType }?.fileExtension ?? "bin"
+}
+
+extension ClaimedJob {
+    /// Files that a success publishes.
+    var outputCount: Int {
+        switch task {
+        case .generate(let parameters): parameters.images
+        case .answer: 1
+        }
+    }
+
+    var kindName: String {
+        switch task {
+        case .generate: "generate"
+        case .answer: "answer"
+        }
+    }
+}
+
+extension JobOutcome {
+    /// For the log: never prompts or URLs.
+    fileprivate func metadata(_ state: JobState) -> Logger.Metadata {
+        switch self {
+        case .succeeded(let result):
+            [
+                "state": "\(state.rawValue)", "outputs": "\(result.outputs.count)",
+                "output_tokens": "\(result.usage.outputTokens)",
+            ]
+        case .failed(let error): ["state": "\(state.rawValue)", "code": "\(error.code.rawValue)"]
+        case .canceled: ["state": "\(state.rawValue)"]
+        case .released(let reason): ["state": "\(state.rawValue)", "reason": "\(reason)"]
+        }
+    }
+}

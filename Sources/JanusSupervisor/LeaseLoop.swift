@@ -1,0 +1,69 @@
+import Foundation
+import JanusQueue
+import Logging
+
+/// Keeps the host registered and its claims renewed, and tells the runs what the database says of them.
+///
+/// One renewal is one statement for all runs, and touches no row that a client could hold. While the database is away
+/// the loop tries again with backoff; the first thing after an outage is the renewal of one's own claims.
+struct LeaseLoop: Sendable {
+    private static let reconnectSecondsFirst = 0.5
+    private static let reconnectSecondsMax = 15.0
+
+    let configuration: SupervisorConfiguration
+    let queue: JobQueue
+    let table: RunTable
+    let lease: HostLease
+    let claimDue: Wake
+    /// Woken by the control channel: somebody cancelled something.
+    let renewDue: Wake
+    let logger: Logger
+
+    func run() async {
+        var backoff = Self.reconnectSecondsFirst
+        while !Task.isCancelled {
+            do {
+                try await connect()
+                backoff = Self.reconnectSecondsFirst
+                while !Task.isCancelled {
+                    await renewDue.wait(seconds: await interval)
+                    try await renew()
+                }
+            } catch {
+                lease.disconnected()
+                if Task.isCancelled { return }
+                logger.error(
+                    "database not usable",
+                    metadata: ["error": "\(error)", "retry_seconds": "\(backoff)"])
+                await pause(seconds: jittered(backoff))
+                backoff = min(backoff * 2, Self.reconnectSecondsMax)
+            }
+        }
+    }
+
+    private func connect() async throws(QueueError) {
+        try await queue.register(
+            models: configuration.models.map(\.name), queues: configuration.queues, version: configuration.version)
+        try await renew()
+        // what the database holds for us and memory does not: claims whose reply was lost with the connection
+        let released = try await queue.releaseUnknown(inMemory: await table.runs)
+        logger.info("database connected", metadata: ["released": "\(released.count)"])
+        claimDue.wake()
+    }
+
+    private func renew() async throws(QueueError) {
+        let sent = BootClock.now
+        let reply = try await queue.renew(await table.reports())
+        lease.renewed(sent: sent, serverNow: reply.serverNow)
+        await table.stop(reply.lost, .lost)
+        await table.stop(reply.cancelRequested, .cancelRequested)
+    }
+
+    /// Progress and cancels want a short one; an idle host only its lease.
+    private var interval: Double {
+        get async {
+            await table.isEmpty
+                ? configuration.leaseSeconds / 3 : min(configuration.progressSeconds, configuration.leaseSeconds / 3)
+        }
+    }
+}

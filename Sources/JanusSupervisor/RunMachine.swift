@@ -1,0 +1,206 @@
+package import Foundation
+package import JanusJob
+package import JanusWire
+
+/// Why a run is to end before its work is done.
+package enum StopReason: Sendable, Equatable {
+    /// `janus.cancel` asked for it.
+    case cancelRequested
+    case runTimeout(seconds: Double)
+    /// The claim belongs to somebody else now: throw the work away, record nothing.
+    case lost
+    /// The host stops and its grace is over.
+    case draining
+
+    /// What is recorded; nil records nothing.
+    var outcome: JobOutcome? {
+        switch self {
+        case .cancelRequested: .canceled
+        case .runTimeout(let seconds):
+            .failed(JobError(.runTimeout, "the attempt ran longer than run_timeout, \(seconds) s"))
+        case .lost: nil
+        case .draining: .released(reason: "the host is shutting down")
+        }
+    }
+}
+
+/// What a run hears.
+package enum RunEvent: Sendable {
+    case inputsLoaded(Result<[Data], JobError>)
+    case worker(WorkerMessage)
+    case workerEnded(WorkerExit)
+    case uploaded(Result<JobResult, JobError>)
+    case stop(StopReason)
+    /// Time passes; the argument is `BootClock.now`.
+    case tick(Double)
+}
+
+/// One output as the worker gave it.
+package struct DrawnOutput: Sendable, Equatable {
+    package var header: OutputHeader
+    package var data: Data
+
+    package init(header: OutputHeader, data: Data) {
+        self.header = header
+        self.data = data
+    }
+}
+
+/// The course of one run, without I/O: events in, actions out.
+///
+///     loading ──► working ──► delivering ──► over
+///        │           │            │
+///        │           ▼            │
+///        │        stopping ───────┤
+///        └────────────────────────┴─► over
+package struct RunMachine: Sendable {
+    package enum State: Sendable, Equatable {
+        /// Inputs are fetched. Becomes `working` or `over`.
+        case loading
+        /// The worker has the job. Becomes `delivering`, `stopping` or `over`.
+        case working
+        /// The worker was told to stop, until `deadline`. Becomes `over`.
+        case stopping(StopReason, deadline: Double)
+        /// Outputs are uploaded. Becomes `over`.
+        case delivering
+        /// The outcome is known; the rest is recording it. Final.
+        case over
+    }
+
+    package enum Action: Sendable, Equatable {
+        /// Send the job and its inputs to the worker.
+        case startWorker([Data])
+        case report(JobProgress)
+        /// Ask the worker to stop.
+        case cancelWorker
+        /// The worker does not answer: SIGKILL.
+        case killWorker
+        /// Abandon the fetch or upload under way.
+        case cancelActivity
+        case upload([DrawnOutput], JobCompletion)
+        /// Record the outcome, if any, and end.
+        case end(JobOutcome?)
+    }
+
+    /// A worker must obey `.cancel` within this.
+    package static let stopSecondsMax = 5.0
+    /// A busy worker must be heard within this, or it hangs. Relation: several heartbeats of JanusWire.
+    package static let silenceSecondsMax = 60.0
+
+    package private(set) var state = State.loading
+    private let deadline: Double
+    private let runTimeoutSeconds: Double
+    private var lastHeard: Double
+    private var drawn: [DrawnOutput] = []
+
+    /// - Parameter now: `BootClock.now` at the claim.
+    package init(runTimeoutSeconds: Double, now: Double) {
+        self.runTimeoutSeconds = runTimeoutSeconds
+        self.deadline = now + runTimeoutSeconds
+        self.lastHeard = now
+    }
+
+    package mutating func handle(_ event: RunEvent, now: Double) -> [Action] {
+        switch event {
+        case .inputsLoaded(let result): return inputsLoaded(result, now: now)
+        case .worker(let message): return heard(message, now: now)
+        case .workerEnded(let exit): return workerEnded(exit)
+        case .uploaded(let result): return uploaded(result)
+        case .stop(let reason): return stop(reason, now: now)
+        case .tick(let now): return tick(now)
+        }
+    }
+
+    private mutating func inputsLoaded(_ result: Result<[Data], JobError>, now: Double) -> [Action] {
+        guard state == .loading else { return [] }
+        switch result {
+        case .success(let inputs):
+            state = .working
+            lastHeard = now
+            return [.startWorker(inputs)]
+        case .failure(let error):
+            return end(.failed(error))
+        }
+    }
+
+    private mutating func heard(_ message: WorkerMessage, now: Double) -> [Action] {
+        lastHeard = now
+        switch state {
+        case .working:
+            switch message {
+            case .ready: return []
+            case .progress(let progress): return [.report(progress)]
+            case .output(_, let header, let data):
+                drawn.append(DrawnOutput(header: header, data: data))
+                return []
+            case .finished(_, let completion):
+                state = .delivering
+                return [.upload(drawn, completion)]
+            case .failed(_, let error): return end(.failed(error))
+            case .stopped:
+                return end(.failed(JobError(.internalError, "the worker stopped a job that nobody asked it to stop")))
+            }
+        case .stopping(let reason, _):
+            guard message.endsRun else { return [] }
+            return end(reason.outcome)
+        case .loading, .delivering, .over:
+            return []
+        }
+    }
+
+    private mutating func workerEnded(_ exit: WorkerExit) -> [Action] {
+        switch state {
+        case .working:
+            return end(.failed(JobError(.workerCrashed, "the worker ended with \(exit) while it ran the job")))
+        case .stopping(let reason, _): return end(reason.outcome)
+        // it ended before it had the job, so the job is not to blame
+        case .loading: return [.cancelActivity] + end(.released(reason: "the worker ended before it had the job"))
+        case .delivering, .over: return []
+        }
+    }
+
+    private mutating func uploaded(_ result: Result<JobResult, JobError>) -> [Action] {
+        guard state == .delivering else { return [] }
+        switch result {
+        case .success(let result): return end(.succeeded(result))
+        case .failure(let error): return end(.failed(error))
+        }
+    }
+
+    private mutating func stop(_ reason: StopReason, now: Double) -> [Action] {
+        switch state {
+        case .loading, .delivering:
+            return [.cancelActivity] + end(reason.outcome)
+        case .working:
+            state = .stopping(reason, deadline: now + Self.stopSecondsMax)
+            return [.cancelWorker]
+        case .stopping(let earlier, let deadline):
+            // a lost claim outranks what was to be recorded
+            if reason == .lost && earlier != .lost { state = .stopping(.lost, deadline: deadline) }
+            return []
+        case .over:
+            return []
+        }
+    }
+
+    private mutating func tick(_ now: Double) -> [Action] {
+        switch state {
+        case .loading, .delivering:
+            return now > deadline ? stop(.runTimeout(seconds: runTimeoutSeconds), now: now) : []
+        case .working:
+            if now > deadline { return stop(.runTimeout(seconds: runTimeoutSeconds), now: now) }
+            guard now - lastHeard > Self.silenceSecondsMax else { return [] }
+            let error = JobError(.workerHung, "the worker was silent for \(Int(now - lastHeard)) s and was killed")
+            return [.killWorker] + end(.failed(error))
+        case .stopping(let reason, let deadline):
+            return now > deadline ? [.killWorker] + end(reason.outcome) : []
+        case .over:
+            return []
+        }
+    }
+
+    private mutating func end(_ outcome: JobOutcome?) -> [Action] {
+        state = .over
+        return [.end(outcome)]
+    }
+}

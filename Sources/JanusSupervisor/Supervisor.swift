@@ -1,0 +1,194 @@
+import Foundation
+package import JanusDelivery
+import JanusHTTP
+package import JanusQueue
+package import Logging
+
+/// The daemon: keeps workers alive, claims, runs, delivers, records; on structured concurrency throughout.
+package struct Supervisor: Sendable {
+    /// What a signal asks for.
+    package enum Order: Sendable {
+        /// Stop claiming; finish what ends within the grace period, hand the rest over.
+        case drain
+        /// Hand everything over at once.
+        case stopNow
+    }
+
+    /// After the grace period, how long workers may take to stop and outcomes to be recorded.
+    private static let handOverSecondsMax = 10.0
+    private static let tickSeconds = 0.5
+    private static let expirySeconds = 5.0
+    private static let pruneSeconds = 600.0
+
+    private let configuration: SupervisorConfiguration
+    private let queue: JobQueue
+    private let delivery: Delivery
+    private let listener: QueueListener?
+    private let logger: Logger
+
+    private let lease: HostLease
+    private let claimDue = Wake()
+    private let webhookDue = Wake()
+    private let renewDue = Wake()
+    private let drain = DrainOrder()
+    private let table = RunTable()
+    private let pool: WorkerPool
+    private let manager = ServiceManager()
+
+    /// - Parameter listener: nil polls only.
+    package init(
+        configuration: SupervisorConfiguration, queue: JobQueue, delivery: Delivery, listener: QueueListener?,
+        logger: Logger
+    ) {
+        self.configuration = configuration
+        self.queue = queue
+        self.delivery = delivery
+        self.listener = listener
+        self.logger = logger
+        lease = HostLease(seconds: configuration.leaseSeconds)
+        pool = WorkerPool(models: configuration.models, idle: claimDue, logger: logger)
+    }
+
+    /// Serves until the orders say stop. Jobs that could not be handed over by then go back after the lease.
+    package func run(orders: AsyncStream<Order>) async {
+        await withTaskGroup { group in
+            for service in services { group.addTask { await service() } }
+            group.addTask { await claimLoop.run() }
+            manager.ready()
+            logger.info("serving", metadata: ["models": "\(configuration.models.map(\.name).joined(separator: ","))"])
+            await stop(orders)
+            group.cancelAll()
+        }
+        await deregister()
+        logger.info("stopped")
+    }
+
+    private var claimLoop: ClaimLoop {
+        let runner = JobRunner(
+            queue: queue, pool: pool, table: table, lease: lease, delivery: delivery,
+            events: EventSender(queue: queue, webhooks: delivery.webhooks, lease: lease), retry: configuration.retry,
+            webhookDue: webhookDue, logger: logger)
+        return ClaimLoop(
+            configuration: configuration, queue: queue, pool: pool, lease: lease, due: claimDue, drain: drain,
+            runner: runner, logger: logger)
+    }
+
+    /// Everything that runs beside the claims, in no order.
+    private var services: [@Sendable () async -> Void] {
+        let leaseLoop = LeaseLoop(
+            configuration: configuration, queue: queue, table: table, lease: lease, claimDue: claimDue,
+            renewDue: renewDue, logger: logger)
+        let webhookLoop = WebhookLoop(
+            queue: queue, webhooks: delivery.webhooks, lease: lease, due: webhookDue, logger: logger)
+        return [
+            { await pool.run() },
+            { await leaseLoop.run() },
+            { await webhookLoop.run() },
+            { await listen() },
+            { await tick() },
+            { await report() },
+        ] + chores.map { chore in { await chore.run() } }
+    }
+
+    private var chores: [MaintenanceLoop] {
+        let queue = queue
+        let lease = lease
+        let retention = configuration.retention
+        return [
+            MaintenanceLoop(
+                name: "rescued", seconds: configuration.leaseSeconds / 2,
+                isAllowed: { lease.mayRescue(now: BootClock.now) },
+                work: { () async throws(QueueError) -> Int in try await queue.rescue().count },
+                logger: logger),
+            MaintenanceLoop(
+                name: "expired", seconds: Self.expirySeconds, isAllowed: { lease.mayClaim(now: BootClock.now) },
+                work: { () async throws(QueueError) -> Int in try await queue.expireQueued() }, logger: logger),
+            MaintenanceLoop(
+                name: "pruned", seconds: Self.pruneSeconds, isAllowed: { lease.mayClaim(now: BootClock.now) },
+                work: { () async throws(QueueError) -> Int in try await queue.prune(retention) }, logger: logger),
+        ]
+    }
+
+    /// Notifications only hasten what polling does anyway.
+    private func listen() async {
+        guard let listener else { return }
+        for await event in listener {
+            switch event {
+            case .work: claimDue.wake()
+            case .control: renewDue.wake()
+            case .reconnected:
+                claimDue.wake()
+                renewDue.wake()
+            }
+        }
+    }
+
+    private func tick() async {
+        while !Task.isCancelled {
+            await table.tick(BootClock.now)
+            await pause(seconds: Self.tickSeconds)
+        }
+    }
+
+    /// The service manager's status line and watchdog. The watchdog is fed through both actors that every job passes,
+    /// so a deadlock there starves it.
+    private func report() async {
+        while !Task.isCancelled {
+            let counts = await pool.counts
+            let running = await table.runs.count
+            let database = lease.mayClaim(now: BootClock.now) ? "database connected" : "database away"
+            manager.status("\(running) jobs running, \(counts.idle) of \(counts.all) workers idle, \(database)")
+            manager.alive()
+            await pause(seconds: min(manager.watchdogSeconds ?? 5, 5))
+        }
+    }
+
+    /// Waits for orders and carries them out; returns when nothing is left to wait for.
+    private func stop(_ orders: AsyncStream<Order>) async {
+        let hurry = Wake()
+        await withTaskGroup { group in
+            group.addTask {
+                for await order in orders {
+                    switch order {
+                    case .drain: await self.beginDrain()
+                    case .stopNow:
+                        await self.beginDrain()
+                        hurry.wake()
+                    }
+                }
+            }
+            group.addTask {
+                while !drain.isGiven, !Task.isCancelled { await drain.wait() }
+                await withTaskGroup { patience in
+                    patience.addTask { await self.table.waitUntilEmpty(seconds: self.configuration.graceSeconds) }
+                    patience.addTask { await hurry.wait(seconds: self.configuration.graceSeconds) }
+                    await patience.next()
+                    patience.cancelAll()
+                }
+                await self.table.stopAll(.draining)
+                await self.table.waitUntilEmpty(seconds: Self.handOverSecondsMax)
+            }
+            // the orders end with the process: the second task decides
+            await group.next()
+            group.cancelAll()
+        }
+    }
+
+    private func beginDrain() async {
+        guard !drain.isGiven else { return }
+        drain.give()
+        manager.stopping()
+        claimDue.wake()
+        let running = await table.runs.count
+        logger.info(
+            "draining", metadata: ["running": "\(running)", "grace_seconds": "\(configuration.graceSeconds)"])
+    }
+
+    private func deregister() async {
+        do {
+            try await queue.deregister()
+        } catch {
+            logger.debug("not deregistered; the lease will tell", metadata: ["error": "\(error)"])
+        }
+    }
+}

@@ -1,0 +1,55 @@
+package import JanusDelivery
+package import JanusJob
+package import JanusQueue
+
+/// Everything that a supervisor needs to know; janusd reads it from file and environment.
+package struct SupervisorConfiguration: Sendable {
+    /// One checkpoint and the workers that hold it.
+    package struct Model: Sendable {
+        /// What `model => …` of a job names.
+        package var name: String
+        /// How to start one worker of it.
+        package var worker: WorkerCommand
+        package var workers: Int
+
+        package init(name: String, worker: WorkerCommand, workers: Int) {
+            self.name = name
+            self.worker = worker
+            self.workers = workers
+        }
+    }
+
+    package var models: [Model]
+    /// Queues whose jobs this host takes.
+    package var queues: [String]
+    /// Host and release as `janus.workers` shows them.
+    package var version: String
+    /// A host that does not renew for so long loses its jobs. Renewed at a third of it.
+    package var leaseSeconds: Double
+    /// How often progress is written while jobs run; also how late a cancel may arrive without a notification.
+    package var progressSeconds: Double
+    /// How often the queue is looked at without a notification; jittered by a fifth.
+    package var pollSeconds: Double
+    /// How long SIGTERM waits for running jobs.
+    package var graceSeconds: Double
+    package var retry: RetryRule
+    package var retention: RetentionRule
+    package var delivery: DeliveryPolicy
+
+    package init(
+        models: [Model], queues: [String], version: String, leaseSeconds: Double, progressSeconds: Double,
+        pollSeconds: Double, graceSeconds: Double, retry: RetryRule, retention: RetentionRule,
+        delivery: DeliveryPolicy
+    ) {
+        self.models = models
+        self.queues = queues
+        self.version = version
+        self.leaseSeconds = leaseSeconds
+        self.progressSeconds = progressSeconds
+        self.pollSeconds = pollSeconds
+        self.graceSeconds = graceSeconds
+        self.retry = retry
+        self.retention = retention
+        self.delivery = delivery
+    }
+}

@@ -1,0 +1,35 @@
+import Foundation
+package import JanusWire
+
+/// What can keep a supervisor or one of its workers from running.
+package enum SupervisorError: Error, CustomStringConvertible {
+    case spawn(path: String, errno: Int32)
+    case socket(errno: Int32)
+
+    package var description: String {
+        switch self {
+        case .spawn(let path, let errno):
+            "cannot start the worker \(path): \(message(errno)); set workers.program to the janus-worker of this release"
+        case .socket(let errno):
+            "cannot make a socket for a worker: \(message(errno))"
+        }
+    }
+}
+
+/// How a worker process ended.
+package enum WorkerExit: Sendable, Equatable, CustomStringConvertible {
+    case status(Int32)
+    case signal(Int32)
+    /// It broke the protocol and was killed.
+    case brokeProtocol(WireError)
+
+    package var description: String {
+        switch self {
+        case .status(let code): "exit status \(code)"
+        case .signal(let number): "signal \(number)"
+        case .brokeProtocol(let error): "protocol error: \(error)"
+        }
+    }
+}
+
+private func message(_ errno: Int32) -> String { unsafe String(cString: strerror(errno)) }

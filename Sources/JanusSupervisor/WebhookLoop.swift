@@ -1,0 +1,76 @@
+import Foundation
+import JanusDelivery
+import JanusQueue
+import Logging
+
+/// Sends what is due in the outbox. A claim of the outbox moves `next_attempt_at`, so a host that dies while sending
+/// loses nothing, and no transaction is open during the call.
+struct WebhookLoop: Sendable {
+    private static let batchMax = 16
+    /// A webhook claimed by a host that died is due again after this.
+    private static let reclaimSeconds = 120.0
+    private static let pollSeconds = 2.0
+
+    let queue: JobQueue
+    let webhooks: WebhookSender
+    let lease: HostLease
+    let due: Wake
+    let logger: Logger
+
+    func run() async {
+        while !Task.isCancelled {
+            if await sendDue() < Self.batchMax { await due.wait(seconds: jittered(Self.pollSeconds)) }
+        }
+    }
+
+    /// - Returns: how many were due.
+    private func sendDue() async -> Int {
+        guard lease.mayClaim(now: BootClock.now) else { return 0 }
+        do {
+            let batch = try await queue.claimWebhooks(
+                limit: Self.batchMax, retryAfterSeconds: Self.reclaimSeconds)
+            await withDiscardingTaskGroup { group in
+                for webhook in batch { group.addTask { await send(webhook) } }
+            }
+            return batch.count
+        } catch {
+            logger.debug("outbox not read", metadata: ["error": "\(error)"])
+            return 0
+        }
+    }
+
+    private func send(_ webhook: WebhookDelivery) async {
+        let message = WebhookMessage(
+            id: webhook.messageID, url: webhook.url, body: webhook.body,
+            secrets: webhook.secrets.map(\.webhookSecretText))
+        let result = await webhooks.send(message, now: lease.databaseNow)
+        // a host that stops leaves the row as claimed: it is due again after reclaimSeconds
+        guard !Task.isCancelled else { return }
+        let outcome = Self.outcome(result, attempt: webhook.attempt, jitter: Double.random(in: 0..<1))
+        do {
+            try await queue.recordWebhook(webhook.id, outcome)
+            logger.info("webhook", metadata: ["delivery": "\(webhook.id)", "outcome": "\(outcome)"])
+        } catch {
+            logger.warning("webhook result not recorded", metadata: ["delivery": "\(webhook.id)", "error": "\(error)"])
+        }
+    }
+
+    /// What one try means for the row.
+    static func outcome(_ result: WebhookResult, attempt: Int, jitter: Double) -> WebhookOutcome {
+        switch result {
+        case .delivered(let status): return .delivered(status: status)
+        case .abandoned(let status, let error): return .abandoned(status: status, error: error)
+        case .retry(let status, let error, let wish):
+            guard
+                let delay = WebhookSchedule.delaySeconds(
+                    afterAttempt: attempt, retryAfterSeconds: wish, jitter: jitter)
+            else { return .abandoned(status: status, error: "\(error); given up after \(attempt) tries") }
+            return .retry(status: status, error: error, afterSeconds: delay)
+        }
+    }
+}
+
+extension Data {
+    /// A secret's bytes as Standard Webhooks writes them.
+    var webhookSecretText: String { "whsec_" + base64EncodedString() }
+}

@@ -1,0 +1,170 @@
+import CProcess
+import Foundation
+import JanusWire
+import Synchronization
+
+/// What a worker's supervisor hears: messages, then exactly one `.ended`.
+enum WorkerEvent: Sendable {
+    case message(WorkerMessage)
+    case ended(WorkerExit)
+}
+
+/// How to start a worker.
+package struct WorkerCommand: Sendable {
+    package var program: String
+    package var arguments: [String]
+    /// The whole environment of the child: nothing of ours is passed on.
+    package var environment: [String: String]
+
+    package init(program: String, arguments: [String], environment: [String: String]) {
+        self.program = program
+        self.arguments = arguments
+        self.environment = environment
+    }
+}
+
+/// One running janus-worker: its socket and its life.
+///
+/// A thread reads the socket, a serial queue writes it, and the process is killed and reaped by the reader once the
+/// socket ends, so that no path leaks a descriptor or leaves a zombie.
+final class WorkerProcess: Sendable {
+    /// Seconds between the end of the socket and SIGKILL.
+    private static let exitSeconds = 2.0
+    private static let readBytesMax = 1 << 20
+    /// Workers go first when memory runs out; the supervisor stays to record it.
+    fileprivate static let oomScoreAdjustment: Int32 = 500
+
+    let pid: Int32
+    let events: AsyncStream<WorkerEvent>
+
+    private let socket: Int32
+    private let writer = DispatchQueue(label: "worker.write")
+    /// nil once reaped: the number may then belong to another file.
+    private let pidfd: Mutex<Int32?>
+
+    static func start(_ command: WorkerCommand) async throws(SupervisorError) -> WorkerProcess {
+        var ours: Int32 = -1
+        var theirs: Int32 = -1
+        let made = unsafe janus_socketpair(&ours, &theirs)
+        guard made == 0 else { throw .socket(errno: -made) }
+        let childSocket = theirs
+        let (pid, pidfd) = await SpawnThread.shared.run { spawn(command, socket: childSocket) }
+        close(theirs)
+        guard pid > 0 else {
+            close(ours)
+            throw .spawn(path: command.program, errno: -pid)
+        }
+        return WorkerProcess(pid: pid, pidfd: pidfd, socket: ours)
+    }
+
+    private init(pid: Int32, pidfd: Int32, socket: Int32) {
+        self.pid = pid
+        self.socket = socket
+        self.pidfd = Mutex(pidfd)
+        let (events, continuation) = AsyncStream<WorkerEvent>.makeStream()
+        self.events = events
+        let thread = Thread { [self] in
+            let violation = readMessages { continuation.yield(.message($0)) }
+            continuation.yield(.ended(finish(violation)))
+            continuation.finish()
+        }
+        thread.name = "worker.read"
+        thread.start()
+    }
+
+    /// Queues a message. Errors show as the worker's end.
+    func send(_ message: SupervisorMessage) {
+        writer.async { [self] in
+            do {
+                try write(message.encoded())
+            } catch {
+                kill()
+            }
+        }
+    }
+
+    /// SIGKILL; `.ended` follows.
+    func kill() {
+        pidfd.withLock { pidfd in
+            guard let pidfd else { return }
+            _ = janus_signal(pidfd, SIGKILL)
+        }
+    }
+
+    private func write(_ data: Data) {
+        var rest = data[...]
+        while !rest.isEmpty {
+            let count = unsafe rest.withUnsafeBytes { bytes in
+                unsafe Foundation.send(socket, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL))
+            }
+            if count < 0 && errno == EINTR { continue }
+            // a peer that is gone shows at the reader
+            guard count > 0 else { return }
+            rest = rest.dropFirst(count)
+        }
+    }
+
+    /// Reads until the socket ends.
+    /// - Returns: the peer's protocol violation, if that is what ended it.
+    private func readMessages(_ receive: (WorkerMessage) -> Void) -> WireError? {
+        var decoder = MessageDecoder<WorkerMessage>()
+        var buffer = [UInt8](repeating: 0, count: Self.readBytesMax)
+        while true {
+            let count = unsafe buffer.withUnsafeMutableBytes { bytes in
+                unsafe read(socket, bytes.baseAddress, bytes.count)
+            }
+            if count < 0 && errno == EINTR { continue }
+            guard count > 0 else { return nil }
+            decoder.append(Data(buffer.prefix(count)))
+            do {
+                while let message = try decoder.next() { receive(message) }
+            } catch {
+                return error
+            }
+        }
+    }
+
+    /// Closes the socket, makes sure that the process ends, and reaps it.
+    private func finish(_ violation: WireError?) -> WorkerExit {
+        shutdown(socket, Int32(SHUT_RDWR))
+        writer.async { [socket] in close(socket) }
+        return pidfd.withLock { pidfd in
+            guard let descriptor = pidfd else { return .status(0) }
+            if violation != nil || janus_wait_exit(descriptor, Int32(Self.exitSeconds * 1000)) != 1 {
+                _ = janus_signal(descriptor, SIGKILL)
+            }
+            var code: Int32 = 0
+            var bySignal: Int32 = 0
+            _ = unsafe janus_reap(descriptor, &code, &bySignal)
+            close(descriptor)
+            pidfd = nil
+            if let violation { return .brokeProtocol(violation) }
+            return bySignal != 0 ? .signal(code) : .status(code)
+        }
+    }
+}
+
+/// - Returns: the pid and its pidfd, or a negative errno.
+private func spawn(_ command: WorkerCommand, socket: Int32) -> (pid: Int32, pidfd: Int32) {
+    let variables = command.environment.map { "\($0.key)=\($0.value)" }
+    var pidfd: Int32 = -1
+    let pid = unsafe withCStrings([command.program] + command.arguments) { arguments in
+        unsafe withCStrings(variables) { environment in
+            unsafe janus_spawn(
+                command.program, arguments, environment, socket, WorkerProcess.oomScoreAdjustment, &pidfd)
+        }
+    }
+    return (pid, pidfd)
+}
+
+/// Calls `body` with a NULL-terminated array of C strings that lives as long as the call.
+private func withCStrings<Value>(
+    _ strings: [String], _ body: (UnsafePointer<UnsafeMutablePointer<CChar>?>) -> Value
+) -> Value {
+    let copies = unsafe strings.map { unsafe strdup($0) } + [nil]
+    defer { unsafe copies.forEach { unsafe free($0) } }
+    return unsafe copies.withUnsafeBufferPointer { buffer in
+        // the array has at least its terminator
+        unsafe body(buffer.baseAddress.unsafelyUnwrapped)
+    }
+}

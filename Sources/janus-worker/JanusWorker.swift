@@ -1,0 +1,82 @@
+import ArgumentParser
+import Foundation
+import JanusEngine
+
+/// The program's entry: what must come before anything else, then the command.
+@main
+enum Main {
+    static func main() {
+        ProcessorChoice.restartIfNeeded()
+        JanusWorker.main()
+    }
+}
+
+struct JanusWorker: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "janus-worker",
+        abstract: "Computes janusd's jobs: one model, one socket, no network, no files, no credentials.",
+        discussion: """
+            janusd starts this program and talks to it over an inherited socket; people rarely need to. It loads the \
+            model, gives up the right to open files, sockets and processes (seccomp), says that it is ready, and serves \
+            jobs until the socket closes. To try a model by hand, use janus-model.
+
+            Exit status: 0 the socket was closed or shutdown asked for; 64 wrong arguments; 65 a malformed frame came in; \
+            74 the socket failed; 78 the model or the sandbox could not be set up. Errors are on standard error.
+            """)
+
+    @Option(help: "File descriptor of the connected stream socket to the supervisor.") var socket: Int32?
+    @Option(help: "Directory of the checkpoint: config.json, safetensors, tokenizer.json, preprocessor_config.json.")
+    var model: String?
+    @Option(help: "What the model is called in outputs (default: the directory's name).") var modelName: String?
+    @Option(help: "Threads to compute with (default: one a processor).") var threads: Int?
+    @Option(help: "Tokens of prompt, pictures and answer together.") var contextTokensMax = 4096
+    @Flag(help: "Run without the seccomp sandbox, on a kernel that has none.") var noSandbox = false
+    @Flag(help: "Enter the sandbox, try to get out of it, say what happened, and exit.") var checkSandbox = false
+
+    func validate() throws {
+        if checkSandbox { return }
+        guard let socket, socket >= 0 else {
+            throw ValidationError("--socket needs a file descriptor: janusd passes it")
+        }
+        guard model != nil else { throw ValidationError("--model needs the checkpoint's directory") }
+        guard (threads ?? 1) >= 1, contextTokensMax >= 1 else {
+            throw ValidationError("--threads and --context-tokens-max must be at least 1")
+        }
+    }
+
+    func run() throws {
+        if checkSandbox { return try Sandbox.check() }
+        guard let socket, let model else { return }
+        signal(SIGPIPE, SIG_IGN)
+        var options = Engine.Options()
+        if let threads { options.threads = threads }
+        options.contextTokensMax = contextTokensMax
+
+        let connection = Connection(socket: socket)
+        let inbox = Inbox(connection: connection)
+        // Before the model is loaded: nobody may be there any more when it is.
+        inbox.startReading()
+        let engine: Engine
+        do throws(EngineError) {
+            engine = try Engine.load(directory: model, name: modelName, options: options)
+        } catch {
+            WorkerExit.configuration.end("cannot load the model: \(error.description)")
+        }
+        if !noSandbox { Sandbox.enter() }
+        Server(engine: engine, inbox: inbox, connection: connection).serve()
+    }
+}
+
+/// The ways this process ends, by sysexits.h.
+enum WorkerExit: Int32 {
+    case done = 0
+    case malformedFrame = 65
+    case socketFailed = 74
+    case configuration = 78
+
+    /// Ends the process at once: other threads may be in the middle of anything.
+    func end(_ message: String? = nil) -> Never {
+        if let message { FileHandle.standardError.write(Data("janus-worker: \(message)\n".utf8)) }
+        _exit(rawValue)
+    }
+}

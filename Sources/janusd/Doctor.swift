@@ -1,0 +1,82 @@
+import ArgumentParser
+import Foundation
+import JanusDelivery
+import JanusQueue
+import JanusSupervisor
+
+struct Doctor: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Check configuration, database, model and directories; say what to do about each fault.",
+        discussion: "Exits with 1 if anything would keep `janusd serve` from working.")
+
+    @OptionGroup var options: ConfigurationOptions
+
+    func run() async throws {
+        var report = Report()
+        let settings = await report.check("configuration") { try await Settings(file: options.config) }
+        if let settings {
+            let plan = await report.check("settings of serve") { try ServePlan(settings) }
+            if let plan { await check(plan, &report) }
+        }
+        if report.faults > 0 { throw ExitCode.failure }
+        print("all well")
+    }
+
+    private func check(_ plan: ServePlan, _ report: inout Report) async {
+        for model in plan.supervisor.models {
+            await report.check("model \(model.name)") { try checkModel(model.worker.arguments) }
+        }
+        if let root = plan.supervisor.delivery.fileRoot {
+            await report.check("files.root \(root)") {
+                guard FileManager.default.isWritableFile(atPath: root) else {
+                    throw SettingsError.invalid(
+                        key: "files.root", value: root, expected: "a directory that can be written")
+                }
+            }
+        }
+        let queue = await report.check("database.dsn") {
+            try JobQueue(dsn: plan.dsn, options: plan.queueOptions, connections: 1)
+        }
+        guard let queue else { return }
+        guard await report.check("connection to \(queue.target)", { try await queue.ping() }) != nil else { return }
+        guard await report.check("schema", { try await queue.checkSchema() }) != nil else { return }
+        await report.check("rights of janus_daemon") { _ = try await queue.depth() }
+        if plan.listens {
+            await report.check("notifications") {
+                for await event in try QueueListener(dsn: plan.listenDSN) {
+                    if event == .reconnected { return }
+                }
+            }
+        }
+    }
+
+    /// Only what janusd can judge without linking the model; janus-worker says the rest when it loads.
+    private func checkModel(_ arguments: [String]) throws {
+        guard let place = arguments.firstIndex(of: "--model"), arguments.indices.contains(place + 1) else { return }
+        let directory = arguments[place + 1]
+        for file in ["config.json", "tokenizer.json"] {
+            guard FileManager.default.isReadableFile(atPath: "\(directory)/\(file)") else {
+                throw SettingsError.invalid(
+                    key: "models", value: directory, expected: "a checkpoint directory; \(file) is not in it")
+            }
+        }
+    }
+
+    /// One line a check, as it is made.
+    private struct Report {
+        private(set) var faults = 0
+
+        @discardableResult
+        mutating func check<Value>(_ name: String, _ body: () async throws -> Value) async -> Value? {
+            do {
+                let value = try await body()
+                print("ok     \(name)")
+                return value
+            } catch {
+                faults += 1
+                print("FAULT  \(name): \(error)")
+                return nil
+            }
+        }
+    }
+}

@@ -1,0 +1,20 @@
+import Foundation
+
+/// Where the files of this release lie beside the running program.
+enum InstalledFiles {
+    private static let folder = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
+        .deletingLastPathComponent()
+
+    static func program(_ name: String) -> String { folder.appending(path: name).path }
+
+    /// The migrations of an installation (`lib/janusd`, `share/janusd`) or of the checkout that the build is in.
+    static func migrations() throws(SettingsError) -> String {
+        let candidates = ["Migrations", "../share/janusd/Migrations", "../../../Migrations", "../../Migrations"]
+            .map { folder.appending(path: $0).standardizedFileURL.path }
+        guard let found = candidates.first(where: { FileManager.default.fileExists(atPath: $0) }) else {
+            throw .invalid(
+                key: "--directory", value: "not given", expected: "one of " + candidates.joined(separator: ", "))
+        }
+        return found
+    }
+}

@@ -1,0 +1,117 @@
+import Foundation
+import JanusDelivery
+import JanusHTTP
+import JanusJob
+import JanusQueue
+import JanusSupervisor
+import Logging
+
+/// The settings of `serve`, checked as a whole before anything is started.
+struct ServePlan {
+    let dsn: String
+    let listenDSN: String
+    let listens: Bool
+    let connections: Int
+    let queueOptions: QueueOptions
+    let supervisor: SupervisorConfiguration
+    let logLevel: Logger.Level
+    let logFormat: LineLogHandler.Format
+
+    init(_ settings: Settings) throws {
+        dsn = try settings.requiredText("database.dsn")
+        listenDSN = try settings.text("database.listen_dsn") ?? dsn
+        listens = try settings.flag("notifications")
+        connections = try settings.whole("database.connections")
+        let leaseSeconds = try settings.number("lease.seconds")
+        queueOptions = QueueOptions(
+            instance: UUID(), hostName: try settings.text("host.name") ?? ProcessInfo.processInfo.hostName,
+            leaseSeconds: leaseSeconds, statementSeconds: try settings.number("database.statement_seconds"))
+        let firstDelay = try settings.number("retry.first_seconds")
+        let longestDelay = try settings.number("retry.max_seconds")
+        guard firstDelay <= longestDelay else {
+            throw SettingsError.invalid(
+                key: "retry.first_seconds", value: "\(firstDelay)",
+                expected: "at most retry.max_seconds, \(longestDelay)")
+        }
+        supervisor = SupervisorConfiguration(
+            models: try Self.models(settings), queues: try Self.queues(settings), version: janusdVersion,
+            leaseSeconds: leaseSeconds, progressSeconds: try settings.number("progress.seconds"),
+            pollSeconds: try settings.number("poll.seconds"),
+            graceSeconds: try settings.number("shutdown.grace_seconds"),
+            retry: RetryRule(firstDelaySeconds: firstDelay, delaySecondsMax: longestDelay),
+            retention: RetentionRule(
+                succeededSeconds: try settings.number("retention.succeeded_days") * 86400,
+                failedSeconds: try settings.number("retention.failed_days") * 86400,
+                canceledSeconds: try settings.number("retention.canceled_days") * 86400),
+            delivery: try Self.delivery(settings))
+        logLevel = try Self.choice("log.level", settings)
+        logFormat = try Self.choice("log.format", settings)
+    }
+
+    private static func models(_ settings: Settings) throws -> [SupervisorConfiguration.Model] {
+        let entries = try settings.texts("models")
+        guard !entries.isEmpty else {
+            throw SettingsError.missing(key: "models", variable: "JANUSD_MODELS", file: Settings.defaultFile)
+        }
+        let workers = try settings.whole("workers.count")
+        let cores = ProcessInfo.processInfo.activeProcessorCount
+        let asked = try settings.whole("workers.threads")
+        let threads = asked > 0 ? asked : max(1, cores / (workers * entries.count))
+        let program = try settings.text("workers.program") ?? InstalledFiles.program("janus-worker")
+        guard FileManager.default.isExecutableFile(atPath: program) else {
+            throw SettingsError.invalid(key: "workers.program", value: program, expected: "an executable file")
+        }
+        return try entries.map { entry in
+            let parts = entry.split(separator: "=", maxSplits: 1).map(String.init)
+            var isDirectory: ObjCBool = false
+            guard parts.count == 2, unsafe FileManager.default.fileExists(atPath: parts[1], isDirectory: &isDirectory),
+                isDirectory.boolValue
+            else {
+                throw SettingsError.invalid(
+                    key: "models", value: "'\(entry)'", expected: "NAME=DIRECTORY with a directory that exists")
+            }
+            return SupervisorConfiguration.Model(
+                name: parts[0],
+                worker: WorkerCommand(
+                    program: program,
+                    arguments: [
+                        "--socket", "3", "--model", parts[1], "--model-name", parts[0], "--threads", "\(threads)",
+                    ], environment: ["LANG": "C.UTF-8"]), workers: workers)
+        }
+    }
+
+    private static func queues(_ settings: Settings) throws -> [String] {
+        let queues = try settings.texts("queues")
+        guard !queues.isEmpty, queues.allSatisfy({ !$0.isEmpty }) else {
+            throw SettingsError.invalid(key: "queues", value: "\(queues)", expected: "at least one queue name")
+        }
+        return queues
+    }
+
+    private static func delivery(_ settings: Settings) throws -> DeliveryPolicy {
+        let networks = try settings.texts("network.allow").map { text in
+            guard let range = AddressRange(text) else {
+                throw SettingsError.invalid(
+                    key: "network.allow", value: "'\(text)'", expected: "a network such as 10.1.0.0/16 or fd00::/8")
+            }
+            return range
+        }
+        return DeliveryPolicy(
+            allowHTTP: try settings.flag("network.allow_http"), allowedNetworks: networks,
+            caFile: try settings.text("network.ca_file"), userAgent: "janusd/\(janusdVersion)",
+            inputBytesMax: try settings.whole("input.bytes_max"), inputSeconds: try settings.number("input.seconds"),
+            uploadSeconds: try settings.number("upload.seconds"),
+            webhookSeconds: try settings.number("webhook.seconds"), fileRoot: try settings.text("files.root"))
+    }
+
+    private static func choice<Value: RawRepresentable & CaseIterable>(
+        _ key: String, _ settings: Settings
+    ) throws -> Value where Value.RawValue == String {
+        let text = try settings.requiredText(key)
+        guard let value = Value(rawValue: text) else {
+            throw SettingsError.invalid(
+                key: key, value: "'\(text)'", expected: Value.allCases.map(\.rawValue).joined(separator: ", "))
+        }
+        return value
+    }
+}

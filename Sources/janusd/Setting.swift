@@ -1,0 +1,151 @@
+/// One configuration key: what the file, the environment and `janusd settings` say about it.
+struct Setting: Sendable {
+    /// How a value is written, with the default.
+    enum Value: Sendable {
+        /// nil: it has no default and must be set where it is needed.
+        case text(String?)
+        case texts([String])
+        case number(Double, within: ClosedRange<Double>)
+        case whole(Int, within: ClosedRange<Int>)
+        case flag(Bool)
+    }
+
+    /// Dotted, as in `database.dsn`; the variable is `JANUSD_DATABASE_DSN`.
+    let key: String
+    let value: Value
+    /// Meaning and trade-off; the unit is in the key's name.
+    let meaning: String
+
+    var variable: String { "JANUSD_" + key.uppercased().replacing(".", with: "_") }
+}
+
+extension Setting {
+    static let all: [Setting] = [
+        Setting(
+            key: "database.dsn", value: .text(nil),
+            meaning: """
+                Where the queue is: a libpq connection string or URI. A role that is a member of janus_daemon. Passwords
+                belong in a pgpass file or a service file, not here. PgBouncer in transaction mode is fine.
+                """),
+        Setting(
+            key: "database.listen_dsn", value: .text(nil),
+            meaning: """
+                A direct connection for LISTEN where database.dsn goes through PgBouncer; default: database.dsn.
+                """),
+        Setting(
+            key: "database.connections", value: .whole(4, within: 1...64),
+            meaning: "Connections beside the listening one. More than 4 help only with many workers."),
+        Setting(
+            key: "database.statement_seconds", value: .number(15, within: 1...600),
+            meaning: "A statement without an answer by then is abandoned with its connection."),
+        Setting(
+            key: "notifications", value: .flag(true),
+            meaning: "Wake on NOTIFY. Off, jobs wait for the next poll: use a shorter poll.seconds."),
+        Setting(
+            key: "poll.seconds", value: .number(5, within: 0.1...3600),
+            meaning: "How often the queue is looked at without a notification (jittered by a fifth)."),
+        Setting(
+            key: "host.name", value: .text(nil), meaning: "What janus.workers calls this host; default: its hostname."),
+        Setting(
+            key: "models", value: .texts([]),
+            meaning: """
+                Checkpoints to serve, as NAME=DIRECTORY; jobs name them with model => 'NAME'. The first becomes the
+                database's default model where none is set.
+                """),
+        Setting(
+            key: "queues", value: .texts(["default"]), meaning: "Queues whose jobs this host takes."),
+        Setting(
+            key: "workers.count", value: .whole(1, within: 1...256),
+            meaning: "Worker processes for each model. Each runs one job at a time and holds the weights in f32."),
+        Setting(
+            key: "workers.threads", value: .whole(0, within: 0...1024),
+            meaning: "Threads of one worker; 0 shares the machine's cores among all workers."),
+        Setting(
+            key: "workers.program", value: .text(nil),
+            meaning: "The janus-worker to start; default: the one beside janusd."),
+        Setting(
+            key: "lease.seconds", value: .number(30, within: 1...3600),
+            meaning: """
+                A host that does not renew for so long loses its jobs to others. Shorter takes over sooner; longer
+                outlives longer outages of the database without doing work twice.
+                """),
+        Setting(
+            key: "progress.seconds", value: .number(1, within: 0.1...60),
+            meaning: "How often progress is written while jobs run: one small statement a host."),
+        Setting(
+            key: "shutdown.grace_seconds", value: .number(60, within: 0...86400),
+            meaning: "How long SIGTERM waits for running jobs; then they are handed back. Keep TimeoutStopSec above it."
+        ),
+        Setting(
+            key: "retry.first_seconds", value: .number(5, within: 0...86400),
+            meaning: "Delay before the second attempt of a failed job; it doubles with each attempt (jittered)."),
+        Setting(
+            key: "retry.max_seconds", value: .number(3600, within: 0...604800), meaning: "The longest such delay."),
+        Setting(
+            key: "retention.succeeded_days", value: .number(30, within: 0.001...36500),
+            meaning: "Finished jobs, their inputs and outputs are deleted after this. Shorter keeps the database small."
+        ),
+        Setting(
+            key: "retention.failed_days", value: .number(90, within: 0.001...36500),
+            meaning: "The same for failed jobs."),
+        Setting(
+            key: "retention.canceled_days", value: .number(30, within: 0.001...36500),
+            meaning: "The same for canceled jobs."),
+        Setting(
+            key: "network.allow_http", value: .flag(false),
+            meaning: "Allow http:// beside https:// for input pictures, uploads and webhooks: they travel unencrypted."),
+        Setting(
+            key: "network.allow", value: .texts([]),
+            meaning: """
+                Networks (CIDR) that jobs may reach although they are loopback, private or reserved. Everything listed
+                here is within reach of whoever may enqueue.
+                """),
+        Setting(
+            key: "network.ca_file", value: .text(nil),
+            meaning: "PEM file of certificate authorities instead of the system's."),
+        Setting(
+            key: "input.bytes_max", value: .whole(20 << 20, within: 1...(60 << 20)),
+            meaning: "Largest input picture to fetch, in bytes."),
+        Setting(
+            key: "input.seconds", value: .number(30, within: 0.1...3600), meaning: "Time to fetch one input picture."),
+        Setting(
+            key: "upload.seconds", value: .number(120, within: 0.1...3600), meaning: "Time for one try of an upload."),
+        Setting(
+            key: "webhook.seconds", value: .number(15, within: 0.1...600), meaning: "Time for one try of a webhook."),
+        Setting(
+            key: "files.root", value: .text(nil),
+            meaning: "Directory that file:/// sinks must lie in; unset refuses them. It must be on a local disk."),
+        Setting(key: "log.level", value: .text("info"), meaning: "trace, debug, info, notice, warning or error."),
+        Setting(key: "log.format", value: .text("text"), meaning: "text (one line an entry, key=value) or json."),
+    ]
+
+    /// The whole table as a commented configuration file.
+    static var exampleFile: String {
+        var lines = [
+            "# janusd: every key with its default. Printed by `janusd settings`.",
+            "# Each can also be set by the environment, which wins: database.dsn is JANUSD_DATABASE_DSN (lists by commas).",
+        ]
+        var section = ""
+        for setting in all {
+            let parts = setting.key.split(separator: ".")
+            lines.append("")
+            if parts.count > 1, section != parts[0] { lines.append("\(parts[0]):") }
+            section = parts.count > 1 ? String(parts[0]) : ""
+            let indent = parts.count > 1 ? "  " : ""
+            lines += setting.meaning.split(separator: "\n").map { "\(indent)# \($0)" }
+            lines.append("\(indent)\(setting.yamlDefault(name: String(parts[parts.count - 1])))")
+        }
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    private func yamlDefault(name: String) -> String {
+        switch value {
+        case .text(nil): "# \(name):"
+        case .text(let text?): "\(name): \(text)"
+        case .texts(let texts): "\(name): [\(texts.joined(separator: ", "))]"
+        case .number(let number, _): "\(name): \(number == number.rounded() ? "\(Int(number))" : "\(number)")"
+        case .whole(let number, _): "\(name): \(number)"
+        case .flag(let flag): "\(name): \(flag)"
+        }
+    }
+}

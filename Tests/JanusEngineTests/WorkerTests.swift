@@ -1,0 +1,220 @@
+import Foundation
+import JanusEngine
+import JanusJob
+import JanusWire
+import TestSupport
+import Testing
+
+@Suite("janus-worker, the process")
+struct WorkerTests {
+    private let run = JobRun(job: 1, runLease: 3)
+
+    private func drawing(_ run: JobRun, images: Int = 1) -> SupervisorMessage {
+        .start(
+            JobStart(
+                run: run, task: .generate(GenerateParameters(prompt: "a red fox", images: images, seed: 42)),
+                inputCount: 0))
+    }
+
+    private func question(_ run: JobRun, images: Int) -> SupervisorMessage {
+        let message = ChatMessage(role: .user, content: "Describe this scene in detail.", images: images)
+        return .start(
+            JobStart(run: run, task: .answer(AnswerParameters(messages: [message], maxTokens: 8)), inputCount: images))
+    }
+
+    @Test("it says ready, then progress, outputs and the end of a drawing, the same bytes as in this process")
+    func drawing() throws {
+        let worker = try WorkerProcess()
+        let engine = try tinyEngine()
+        let ready = try worker.ready()
+        #expect(ready.jobsMax == 1 && ready.contextTokensMax == 4096 && ready.fingerprint == engine.fingerprint)
+        try worker.send(drawing(run, images: 2))
+        let messages = try worker.receive(until: \.isEnd)
+        var outputs: [Data] = []
+        var phases: [JobPhase] = []
+        for message in messages {
+            switch message {
+            case .progress(let progress):
+                #expect(progress.run == run)
+                if phases.last != progress.phase { phases.append(progress.phase) }
+            case .output(let outputRun, let header, let data):
+                #expect(outputRun == run)
+                #expect(header == OutputHeader(index: outputs.count, mediaType: "image/png", width: 64, height: 64))
+                outputs.append(data)
+            case .finished(let finishedRun, let completion):
+                #expect(finishedRun == run && completion.usage.images == 2 && completion.text == nil)
+            case .ready, .failed, .stopped: #expect(Bool(false), "\(message)")
+            }
+        }
+        #expect(phases == [.preparing, .prefill, .drawing, .decoding])
+        let parameters = GenerateParameters(prompt: "a red fox", images: 2, seed: 42)
+        #expect(try outputs == engine.generate(parameters).images.map(\.file))
+    }
+
+    @Test("it waits for every picture of a question, then answers")
+    func answering() throws {
+        let worker = try WorkerProcess()
+        _ = try worker.ready()
+        try worker.send(question(run, images: 2))
+        for index in 0..<2 { try worker.send(.input(run, index: index, referencePicture(index))) }
+        guard case .finished(run, let completion) = try worker.receive(until: \.isEnd).last else {
+            return #expect(Bool(false))
+        }
+        #expect(completion.text?.isEmpty == false && completion.finishReason == .length)
+        #expect(completion.usage.outputTokens == 8)
+    }
+
+    @Test("a bad picture fails its job and not the worker")
+    func badPicture() throws {
+        let worker = try WorkerProcess()
+        _ = try worker.ready()
+        try worker.send(question(run, images: 1))
+        try worker.send(.input(run, index: 0, Data("GIF89a".utf8)))
+        guard case .failed(run, let error) = try worker.receive(until: \.isEnd).last else {
+            return #expect(Bool(false))
+        }
+        #expect(error.code == .invalidImage && !error.retryable)
+        let next = JobRun(job: 2, runLease: 1)
+        try worker.send(drawing(next))
+        guard case .finished(next, _) = try worker.receive(until: \.isEnd).last else { return #expect(Bool(false)) }
+    }
+
+    @Test("a canceled drawing stops in the middle, and the next job is served")
+    func cancel() throws {
+        let worker = try WorkerProcess()
+        _ = try worker.ready()
+        // Long enough that it cannot end before the cancel comes.
+        try worker.send(drawing(run, images: 5000))
+        _ = try worker.receive { message in
+            if case .progress(let progress) = message { progress.stepsDone > 0 } else { false }
+        }
+        try worker.send(.cancel(run))
+        #expect(try worker.receive(until: \.isEnd).last == .stopped(run))
+        let next = JobRun(job: 2, runLease: 1)
+        try worker.send(.cancel(run))
+        try worker.send(drawing(next))
+        guard case .finished(next, _) = try worker.receive(until: \.isEnd).last else { return #expect(Bool(false)) }
+    }
+
+    @Test("a job canceled before its pictures are there is stopped, and its late pictures are ignored")
+    func cancelWaiting() throws {
+        let worker = try WorkerProcess()
+        _ = try worker.ready()
+        try worker.send(question(run, images: 2))
+        try worker.send(.input(run, index: 0, referencePicture(0)))
+        try worker.send(.cancel(run))
+        #expect(try worker.receive() == .stopped(run))
+        try worker.send(.input(run, index: 1, referencePicture(1)))
+        let next = JobRun(job: 2, runLease: 1)
+        try worker.send(drawing(next))
+        guard case .finished(next, _) = try worker.receive(until: \.isEnd).last else { return #expect(Bool(false)) }
+    }
+
+    @Test("the end of the socket ends the worker, idle or computing", arguments: [false, true])
+    func endOfStream(isComputing: Bool) throws {
+        let worker = try WorkerProcess()
+        _ = try worker.ready()
+        if isComputing {
+            try worker.send(drawing(run, images: 5000))
+            _ = try worker.receive()
+        }
+        worker.closeSocket()
+        #expect(worker.exitStatus() == 0)
+        #expect(try worker.standardError() == "")
+    }
+
+    @Test("shutdown ends the worker")
+    func shutdown() throws {
+        let worker = try WorkerProcess()
+        _ = try worker.ready()
+        try worker.send(.shutdown)
+        #expect(worker.exitStatus() == 0)
+    }
+
+    @Test("a killed worker is the end of the stream, in the middle of a job too")
+    func killed() throws {
+        let worker = try WorkerProcess()
+        _ = try worker.ready()
+        try worker.send(drawing(run, images: 5000))
+        _ = try worker.receive { if case .progress = $0 { true } else { false } }
+        kill(worker.process.processIdentifier, SIGKILL)
+        while try worker.receive() != nil {}
+        #expect(worker.exitStatus() == -SIGKILL)
+    }
+
+    @Test("what is no frame ends the worker with a word on it")
+    func malformed() throws {
+        let otherVersion = Data("JANW".utf8) + [9, 0] + Data(repeating: 0, count: 10)
+        for (bytes, word) in [(Data("GET / HTTP/1.1\r\n\r\n".utf8), "magic"), (otherVersion, "version 9")] {
+            let worker = try WorkerProcess()
+            _ = try worker.ready()
+            try worker.send(bytes: bytes)
+            #expect(worker.exitStatus() == 65)
+            let said = try worker.standardError()
+            #expect(said.hasPrefix("janus-worker: ") && said.contains(word))
+        }
+    }
+
+    @Test("messages against the protocol end the worker: a picture out of order, a job twice")
+    func protocolErrors() throws {
+        let picture = try SupervisorMessage.input(run, index: 1, referencePicture(0))
+        for messages in [[question(run, images: 2), picture], [question(run, images: 1), question(run, images: 1)]] {
+            let worker = try WorkerProcess()
+            _ = try worker.ready()
+            for message in messages { try worker.send(message) }
+            #expect(worker.exitStatus() == 65)
+        }
+    }
+
+    @Test("a model that cannot be loaded is said, with status 78, before any ready")
+    func badModel() throws {
+        for (folder, word) in [("/nonexistent", "/nonexistent"), (Reference.file("Reference"), "config.json")] {
+            let worker = try WorkerProcess(model: folder)
+            #expect(try worker.receive() == nil)
+            #expect(worker.exitStatus() == 78)
+            #expect(try worker.standardError().contains(word))
+        }
+    }
+
+    @Test("in the sandbox nothing can be opened, started or traced")
+    func sandbox() throws {
+        let process = Process()
+        process.executableURL = try Reference.executable("janus-worker")
+        process.arguments = ["--check-sandbox"]
+        let output = Pipe()
+        process.standardOutput = output
+        try process.run()
+        let text = String(decoding: try output.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
+        process.waitUntilExit()
+        #expect(process.terminationStatus == 0 && text.contains("the sandbox holds"))
+    }
+
+    @Test(
+        "the kernel enforces it on a worker that is ready",
+        .enabled(if: FileManager.default.fileExists(atPath: "/proc/self/status")))
+    func sandboxOfReadyWorker() throws {
+        let worker = try WorkerProcess()
+        _ = try worker.ready()
+        let tasks = "/proc/\(worker.process.processIdentifier)/task"
+        let threads = try FileManager.default.contentsOfDirectory(atPath: tasks)
+        #expect(threads.count >= 2)
+        for thread in threads {
+            let status = try String(contentsOfFile: "\(tasks)/\(thread)/status", encoding: .utf8)
+            #expect(status.contains("NoNewPrivs:\t1") && status.contains("Seccomp:\t2"), "thread \(thread)")
+        }
+    }
+
+    @Test("the worker links neither libpq nor libcurl")
+    func linkage() throws {
+        let process = Process()
+        process.executableURL = URL(filePath: "/usr/bin/ldd")
+        process.arguments = [try Reference.executable("janus-worker").path]
+        let output = Pipe()
+        process.standardOutput = output
+        try process.run()
+        let text = String(decoding: try output.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
+        process.waitUntilExit()
+        #expect(text.contains("libopenblas") && text.contains("libseccomp"))
+        #expect(!text.contains("libpq") && !text.contains("libcurl"))
+    }
+}

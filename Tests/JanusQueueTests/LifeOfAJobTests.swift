@@ -1,0 +1,207 @@
+import Foundation
+import JanusJob
+import JanusPostgres
+import JanusQueue
+import Testing
+import TestSupport
+
+@Suite("The life of a job")
+struct LifeOfAJobTests {
+    @Test("a generate job is claimed with its arguments, renewed, finished and read back by its owner")
+    func generateEndToEnd() async throws {
+        let bench = try await QueueBench()
+        let id = try await bench.generate(
+            """
+            'a red fox', images => 2, seed => 9007199254740993, cfg_weight => 4.5, temperature => 0.5, top_k => 7,
+            format => 'webp', webhook_url => 'https://example.org/hook?token=x', metadata => '{"customer": "42"}',
+            traceparent => '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01', run_timeout => '90 s'
+            """)
+        #expect(try await bench.column("queue_position", id) == "1")
+
+        let claim = try await bench.claimOne()
+        #expect(claim.run == JobRun(job: id, runLease: 1))
+        #expect(
+            claim.task
+                == .generate(
+                    GenerateParameters(
+                        prompt: "a red fox", images: 2, seed: 9_007_199_254_740_993, cfgWeight: 4.5, temperature: 0.5,
+                        topK: 7, format: .webp)))
+        #expect(claim.owner == bench.database.roleName("alice"))
+        #expect(claim.runTimeoutSeconds == 90 && claim.attempt == 1 && claim.attemptsMax == 5)
+        #expect(claim.webhookEvents == ["succeeded", "failed", "canceled"])
+        #expect(claim.traceparent == "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+        #expect(try await bench.state(id) == "running")
+
+        let reply = try await bench.queue.renew([
+            RunReport(run: claim.run, claimToken: claim.claimToken, phase: .drawing, stepsDone: 144, stepsTotal: 576)
+        ])
+        #expect(reply.lost.isEmpty && reply.cancelRequested.isEmpty)
+        #expect(abs(reply.serverNow.timeIntervalSinceNow) < 60)
+        #expect(try await bench.column("phase || ' ' || progress", id) == "drawing 25.0")
+
+        let first = Data([0x89, 0, 255])
+        let receipt = try await bench.queue.finish(
+            claim,
+            QueueBench.result(outputs: [
+                QueueBench.output(first), QueueBench.output(nil, index: 1, urls: ["https://store.example/1.png"]),
+            ]), rule: QueueBench.rule)
+        #expect(receipt == .recorded(.succeeded))
+        #expect(try await bench.column("state || ' ' || progress", id) == "succeeded 100")
+        #expect(try await bench.column("usage ->> 'output_tokens'", id) == "9")
+        #expect(try await bench.column("outputs -> 1 -> 'urls' ->> 0", id) == "https://store.example/1.png")
+        #expect(try await bench.client.query("SELECT janus.output($1) AS data", [.int(id)]).row.bytes("data") == first)
+        await #expect(throws: PostgresError.self) {
+            try await bench.client.query("SELECT janus.output($1, 1)", [.int(id)])
+        }
+        #expect(try await bench.count("janus_private.run") == 0)
+
+        // the outbox
+        let deliveries = try await bench.queue.claimWebhooks(limit: 10, retryAfterSeconds: 60)
+        let delivery = try #require(deliveries.first)
+        #expect(deliveries.count == 1 && delivery.attempt == 1 && delivery.url == "https://example.org/hook?token=x")
+        #expect(delivery.secrets.map(\.count) == [32])
+        let body = try #require(try JSONSerialization.jsonObject(with: delivery.body) as? [String: Any])
+        let data = try #require(body["data"] as? [String: Any])
+        #expect(body["type"] as? String == "job.succeeded")
+        #expect(data["id"] as? String == String(id) && data["seed"] as? String == "9007199254740993")
+        #expect(data["state"] as? String == "succeeded")
+        #expect(try await bench.queue.claimWebhooks(limit: 10, retryAfterSeconds: 60).isEmpty)
+        try await bench.queue.recordWebhook(delivery.id, .delivered(status: 204))
+        let seen = try await bench.client.query("SELECT state, last_status, url FROM janus.webhook_deliveries").row
+        #expect(try seen.text("state") == "delivered" && seen.int("last_status") == 204)
+        #expect(try seen.text("url") == "https://example.org/hook")
+    }
+
+    @Test("an understand job carries its pictures, its text is an output too")
+    func understandEndToEnd() async throws {
+        let bench = try await QueueBench()
+        let id = try await bench.client.query(
+            """
+            SELECT janus.understand('what is it?', image_urls => '{https://example.org/a.png}',
+                image_data => ARRAY['\\x0102'::bytea, '\\x03'], stop => ARRAY[E'\\n', 'a"b\\c'], system_prompt => 'Be brief.') AS id
+            """
+        ).row.int64("id")
+        let claim = try await bench.claimOne()
+        #expect(claim.imageURLs == ["https://example.org/a.png"] && claim.inlineImageCount == 2)
+        #expect(try await bench.queue.inlineImages(of: claim.run) == [Data([1, 2]), Data([3])])
+        guard case .answer(let parameters) = claim.task else { throw BenchError("not an answer") }
+        #expect(parameters.messages == [ChatMessage(role: .user, content: "what is it?", images: 3)])
+        #expect(parameters.systemPrompt == "Be brief." && parameters.stop == ["\n", "a\"b\\c"])
+        let receipt = try await bench.queue.finish(claim, QueueBench.result(text: "a fo\u{0}x"), rule: QueueBench.rule)
+        #expect(receipt == .recorded(.succeeded))
+        #expect(try await bench.column("text", id) == "a fo\u{FFFD}x")
+        let bytes = try await bench.client.query("SELECT janus.output($1) AS data", [.int(id)]).row.bytes("data")
+        #expect(bytes == Data("a fo\u{FFFD}x".utf8))
+    }
+
+    @Test("a chat job's messages come without the system message, pictures before the first question")
+    func chat() async throws {
+        let bench = try await QueueBench()
+        try await bench.client.query(
+            """
+            SELECT janus.chat('[{"role": "system", "content": "Be brief."}, {"role": "user", "content": "hi"},
+                {"role": "assistant", "content": "hello"}, {"role": "user", "content": "what is it?"}]',
+                image_data => ARRAY['\\x01'::bytea])
+            """)
+        let claim = try await bench.claimOne()
+        guard case .answer(let parameters) = claim.task else { throw BenchError("not an answer") }
+        #expect(parameters.systemPrompt == "Be brief.")
+        #expect(
+            parameters.messages == [
+                ChatMessage(role: .user, content: "hi", images: 1), ChatMessage(role: .assistant, content: "hello"),
+                ChatMessage(role: .user, content: "what is it?"),
+            ])
+    }
+
+    @Test("a failed attempt is tried again until max_attempts, each with its error; janus.retry begins anew with the seed")
+    func retries() async throws {
+        let bench = try await QueueBench()
+        let id = try await bench.generate("'a', max_attempts => 2, webhook_url => 'https://example.org/'")
+        let seed = try await bench.column("seed", id)
+        let error = JobError(.workerCrashed, "signal 9")
+        #expect(try await bench.queue.finish(bench.claimOne(), .failed(error), rule: QueueBench.rule) == .recorded(.queued))
+        #expect(try await bench.column("error ->> 'code'", id) == "worker_crashed")
+        let second = try await bench.claimOne()
+        #expect(second.attempt == 2 && second.run.runLease == 2)
+        #expect(try await bench.queue.finish(second, .failed(error), rule: QueueBench.rule) == .recorded(.failed))
+        #expect(try await bench.state(id) == "failed")
+        #expect(try await bench.count("janus_private.webhook_delivery WHERE type = 'job.failed'") == 1)
+
+        #expect(try await bench.client.query("SELECT janus.retry($1) AS s", [.int(id)]).row.text("s") == "queued")
+        #expect(try await bench.column("seed", id) == seed)
+        let third = try await bench.claimOne()
+        #expect(third.attempt == 1 && third.run.runLease == 3)
+        _ = try await bench.queue.finish(third, QueueBench.result(), rule: QueueBench.rule)
+        #expect(try await bench.count("janus_private.webhook_delivery WHERE type = 'job.succeeded' AND generation = 2") == 1)
+        let attempts = try await bench.client.query(
+            "SELECT string_agg(outcome || '>' || state || ':' || coalesce(error ->> 'message', ''), ' ' ORDER BY run_lease) AS a FROM janus.attempts")
+        #expect(try attempts.row.text("a") == "failed>queued:signal 9 failed>failed:signal 9 succeeded>succeeded:")
+        await #expect(throws: PostgresError.self) { try await bench.client.query("SELECT janus.retry($1)", [.int(id)]) }
+    }
+
+    @Test("a retried job waits for its backoff; an error that is not retryable ends it at once")
+    func backoff() async throws {
+        let bench = try await QueueBench()
+        let id = try await bench.generate()
+        let rule = RetryRule(firstDelaySeconds: 100, delaySecondsMax: 1000, jitterShare: 0)
+        _ = try await bench.queue.finish(bench.claimOne(), .failed(JobError(.uploadFailed, "500")), rule: rule)
+        #expect(try await bench.column("run_at > now() + '90 s' AND run_at < now() + '110 s'", id) == "true")
+        #expect(try await bench.claim().isEmpty)
+        let other = try await bench.generate()
+        let receipt = try await bench.queue.finish(
+            bench.claimOne(), .failed(JobError(.invalidImage, "not a picture")), rule: rule)
+        #expect(receipt == .recorded(.failed))
+        #expect(try await bench.column("error ->> 'retryable'", other) == "false")
+    }
+
+    @Test("a queued job is canceled at once, a running one is asked and then ends as canceled")
+    func cancel() async throws {
+        let bench = try await QueueBench()
+        let waiting = try await bench.generate("'a', run_at => now() + '1 hour', webhook_url => 'https://example.org/'")
+        #expect(try await bench.client.query("SELECT janus.cancel($1) AS s", [.int(waiting)]).row.text("s") == "canceled")
+        #expect(try await bench.count("janus_private.webhook_delivery WHERE type = 'job.canceled'") == 1)
+
+        let running = try await bench.generate()
+        let claim = try await bench.claimOne()
+        #expect(try await bench.queue.cancelRequests(of: [claim.run]).isEmpty)
+        #expect(try await bench.client.query("SELECT janus.cancel($1) AS s", [.int(running)]).row.text("s") == "running")
+        #expect(try await bench.queue.cancelRequests(of: [claim.run]) == [claim.run])
+        let report = RunReport(run: claim.run, claimToken: claim.claimToken, phase: .prefill, stepsDone: 0, stepsTotal: 1)
+        #expect(try await bench.queue.renew([report]).cancelRequested == [claim.run])
+        #expect(try await bench.queue.finish(claim, .canceled, rule: QueueBench.rule) == .recorded(.canceled))
+        #expect(try await bench.client.query("SELECT janus.cancel($1) AS s", [.int(running)]).row.text("s") == "canceled")
+        #expect(try await bench.client.query("SELECT janus.retry($1) AS s", [.int(running)]).row.text("s") == "queued")
+        #expect(try await bench.column("cancel_requested_at", running) == nil)
+    }
+
+    @Test("a job that waited beyond expires_at fails as expired and is not claimed")
+    func expiry() async throws {
+        let bench = try await QueueBench()
+        let id = try await bench.generate("'a', expires_at => now() + '1 hour', webhook_url => 'https://example.org/'")
+        try await bench.superuser.query("UPDATE janus_private.job SET expires_at = now() - interval '1 s' WHERE id = $1", [.int(id)])
+        #expect(try await bench.claim().isEmpty)
+        #expect(try await bench.queue.expireQueued() == 1)
+        #expect(try await bench.column("state || ' ' || (error ->> 'code')", id) == "failed expired")
+        #expect(try await bench.count("janus_private.webhook_delivery WHERE type = 'job.failed'") == 1)
+        #expect(try await bench.client.query("SELECT janus.retry($1) AS s", [.int(id)]).row.text("s") == "queued")
+        #expect(try await bench.claim().count == 1)
+    }
+
+    @Test("hand-overs are uncharged, and bounded")
+    func handOvers() async throws {
+        let bench = try await QueueBench()
+        try await bench.superuser.query("SELECT janus.configure('handovers_max', '2')")
+        let id = try await bench.generate("'a', max_attempts => 1")
+        for _ in 0..<2 {
+            let receipt = try await bench.queue.finish(
+                bench.claimOne(), .released(reason: "draining"), rule: QueueBench.rule, isSuspect: true)
+            #expect(receipt == .recorded(.queued))
+        }
+        #expect(try await bench.column("attempt", id) == "0")
+        let last = try await bench.claimOne()
+        #expect(last.attempt == 1 && last.run.runLease == 3 && last.isSuspect)
+        #expect(
+            try await bench.queue.finish(last, .released(reason: "draining"), rule: QueueBench.rule) == .recorded(.failed))
+        #expect(try await bench.column("error ->> 'retryable'", id) == "false")
+    }
+}

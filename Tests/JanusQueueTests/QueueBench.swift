@@ -1,0 +1,92 @@
+import Foundation
+import JanusJob
+import JanusPostgres
+import JanusQueue
+import TestSupport
+
+/// A fresh database with one client and as many daemons as a test wants.
+struct QueueBench {
+    let database: TestDatabase
+    /// In role janus_client.
+    let client: PostgresConnection
+    let queue: JobQueue
+    let superuser: PostgresConnection
+
+    static let model = "tiny"
+    static let rule = RetryRule(firstDelaySeconds: 0, delaySecondsMax: 0)
+
+    init(leaseSeconds: Double = 30, model: String = QueueBench.model) async throws {
+        database = try await TestPostgres.database()
+        client = try await database.client("alice")
+        superuser = try await database.connect()
+        queue = try Self.queue(database, leaseSeconds: leaseSeconds)
+        try await queue.register(models: [model], queues: ["default"], version: "test")
+    }
+
+    static func queue(_ database: TestDatabase, leaseSeconds: Double = 30, dsn: String? = nil) throws -> JobQueue {
+        try JobQueue(
+            dsn: dsn ?? database.daemonDSN,
+            options: QueueOptions(hostName: "host", leaseSeconds: leaseSeconds, statementSeconds: 30), connections: 2)
+    }
+
+    /// Another daemon on the same database.
+    func otherQueue(leaseSeconds: Double = 30) async throws -> JobQueue {
+        let other = try Self.queue(database, leaseSeconds: leaseSeconds)
+        try await other.register(models: [Self.model], queues: ["default"], version: "test")
+        return other
+    }
+
+    /// Enqueues as the client: the arguments of janus.generate in SQL.
+    @discardableResult
+    func generate(_ arguments: String = "'a red fox'") async throws -> Int64 {
+        try await client.query("SELECT janus.generate(\(arguments)) AS id").row.int64("id")
+    }
+
+    func claim(_ capacity: Int = 1, queues: [String] = ["default"]) async throws -> [ClaimedJob] {
+        try await queue.claim(models: [Self.model], queues: queues, capacity: capacity)
+    }
+
+    /// Claims the one job that is there.
+    func claimOne(by queue: JobQueue? = nil) async throws -> ClaimedJob {
+        let claims = try await (queue ?? self.queue).claim(models: [Self.model], queues: ["default"], capacity: 1)
+        guard let claim = claims.first else { throw BenchError("no job was there to claim") }
+        return claim
+    }
+
+    func state(_ job: Int64) async throws -> String { try await column("state", job) ?? "gone" }
+
+    /// A column of janus.jobs as text, as the client sees it.
+    func column(_ name: String, _ job: Int64) async throws -> String? {
+        try await client.query("SELECT (\(name))::text AS value FROM janus.status($1)", [.int(job)]).rows.first?
+            .textIfAny("value")
+    }
+
+    func count(_ sql: String) async throws -> Int {
+        try await superuser.query("SELECT count(*) AS n FROM \(sql)").row.int("n")
+    }
+
+    /// Lets time pass for a run: moves its lease into the past.
+    func ageLease(_ run: JobRun, seconds: Double) async throws {
+        try await superuser.query(
+            "UPDATE janus_private.run SET lease_until = lease_until - make_interval(secs => $2::float8) WHERE job = $1",
+            [.int(run.job), .double(seconds)])
+    }
+
+    static func result(text: String? = nil, outputs: [JobOutput] = []) -> JobOutcome {
+        .succeeded(
+            JobResult(
+                text: text, finishReason: text == nil ? nil : .stop, outputs: outputs,
+                usage: JobUsage(promptTokens: 7, outputTokens: 9, images: outputs.count)))
+    }
+
+    static func output(_ data: Data?, index: Int = 0, urls: [String] = []) -> JobOutput {
+        JobOutput(
+            index: index, mediaType: "image/png", width: 8, height: 8, byteCount: data?.count ?? 5,
+            sha256: String(repeating: "ab", count: 32), urls: urls, data: data)
+    }
+}
+
+struct BenchError: Error, CustomStringConvertible {
+    let description: String
+    init(_ description: String) { self.description = description }
+}

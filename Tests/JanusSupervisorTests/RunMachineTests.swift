@@ -1,0 +1,138 @@
+import Foundation
+import JanusJob
+import JanusWire
+import Testing
+
+import JanusSupervisor
+
+@Suite struct RunMachineTests {
+    static let run = JobRun(job: 1, runLease: 1)
+    static let completion = JobCompletion(text: "yes", finishReason: .stop, usage: JobUsage())
+    static let result = JobResult(text: "yes", finishReason: .stop, outputs: [], usage: JobUsage())
+
+    private func working(timeout: Double = 100) -> RunMachine {
+        var machine = RunMachine(runTimeoutSeconds: timeout, now: 0)
+        _ = machine.handle(.inputsLoaded(.success([])), now: 1)
+        return machine
+    }
+
+    @Test("a run goes from inputs over worker and upload to success")
+    func success() {
+        var machine = RunMachine(runTimeoutSeconds: 100, now: 0)
+        #expect(machine.handle(.inputsLoaded(.success([Data([1])])), now: 1) == [.startWorker([Data([1])])])
+        let progress = JobProgress(run: Self.run, phase: .drawing, stepsDone: 1, stepsTotal: 2)
+        #expect(machine.handle(.worker(.progress(progress)), now: 2) == [.report(progress)])
+        let header = OutputHeader(index: 0, mediaType: "image/png", width: 1, height: 1)
+        #expect(machine.handle(.worker(.output(Self.run, header, Data([9]))), now: 3) == [])
+        #expect(
+            machine.handle(.worker(.finished(Self.run, Self.completion)), now: 4)
+                == [.upload([DrawnOutput(header: header, data: Data([9]))], Self.completion)])
+        #expect(machine.handle(.uploaded(.success(Self.result)), now: 5) == [.end(.succeeded(Self.result))])
+        #expect(machine.state == .over)
+    }
+
+    @Test("inputs that cannot be had fail the attempt before the worker hears of it")
+    func badInput() {
+        var machine = RunMachine(runTimeoutSeconds: 100, now: 0)
+        let error = JobError(.inputUnavailable, "404", retryable: false)
+        #expect(machine.handle(.inputsLoaded(.failure(error)), now: 1) == [.end(.failed(error))])
+    }
+
+    @Test("a worker that ends in the middle is a crash of the attempt")
+    func crash() {
+        var machine = working()
+        guard case .end(.failed(let error))? = machine.handle(.workerEnded(.signal(9)), now: 2).first else {
+            Issue.record("the run did not end")
+            return
+        }
+        #expect(error.code == .workerCrashed && error.retryable)
+        #expect(error.message.contains("signal 9"))
+    }
+
+    @Test("a worker that ends before it had the job charges nothing")
+    func earlyCrash() {
+        var machine = RunMachine(runTimeoutSeconds: 100, now: 0)
+        let actions = machine.handle(.workerEnded(.signal(9)), now: 1)
+        guard case .end(.released)? = actions.last else {
+            Issue.record("\(actions)")
+            return
+        }
+    }
+
+    @Test("a cancel asks the worker, and its answer ends the run")
+    func cancel() {
+        var machine = working()
+        #expect(machine.handle(.stop(.cancelRequested), now: 2) == [.cancelWorker])
+        #expect(machine.handle(.worker(.stopped(Self.run)), now: 2.1) == [.end(.canceled)])
+    }
+
+    @Test("a worker that ignores the cancel is killed after the grace")
+    func stubborn() {
+        var machine = working()
+        _ = machine.handle(.stop(.cancelRequested), now: 2)
+        #expect(machine.handle(.tick(3), now: 3) == [])
+        let late = 2.1 + RunMachine.stopSecondsMax
+        #expect(machine.handle(.tick(late), now: late) == [.killWorker, .end(.canceled)])
+    }
+
+    @Test("a lost claim records nothing, even when a cancel came first")
+    func lost() {
+        var machine = working()
+        _ = machine.handle(.stop(.cancelRequested), now: 2)
+        #expect(machine.handle(.stop(.lost), now: 2.5) == [])
+        #expect(machine.handle(.worker(.stopped(Self.run)), now: 3) == [.end(nil)])
+    }
+
+    @Test("a lost claim stops an upload under way")
+    func lostWhileDelivering() {
+        var machine = working()
+        _ = machine.handle(.worker(.finished(Self.run, Self.completion)), now: 2)
+        #expect(machine.handle(.stop(.lost), now: 3) == [.cancelActivity, .end(nil)])
+        #expect(machine.handle(.uploaded(.success(Self.result)), now: 4) == [])
+    }
+
+    @Test("run_timeout stops the worker and fails the attempt")
+    func timeout() {
+        var machine = working(timeout: 10)
+        #expect(machine.handle(.worker(.progress(progress)), now: 9) == [.report(progress)])
+        #expect(machine.handle(.tick(10.5), now: 10.5) == [.cancelWorker])
+        guard case .end(.failed(let error))? = machine.handle(.worker(.stopped(Self.run)), now: 11).first else {
+            Issue.record("the run did not end")
+            return
+        }
+        #expect(error.code == .runTimeout)
+    }
+
+    @Test("a silent worker is killed as hung; one that reports is not")
+    func hung() {
+        var machine = working(timeout: 10_000)
+        let silence = RunMachine.silenceSecondsMax
+        _ = machine.handle(.worker(.progress(progress)), now: silence)
+        #expect(machine.handle(.tick(silence + 2), now: silence + 2) == [])
+        let late = 2 * silence + 3
+        let actions = machine.handle(.tick(late), now: late)
+        #expect(actions.first == .killWorker)
+        guard case .end(.failed(let error))? = actions.last else {
+            Issue.record("\(actions)")
+            return
+        }
+        #expect(error.code == .workerHung)
+    }
+
+    @Test("silence is allowed for many heartbeats")
+    func relation() {
+        #expect(RunMachine.silenceSecondsMax >= 4 * heartbeatSecondsMax)
+    }
+
+    @Test("draining hands the run back uncharged")
+    func draining() {
+        var machine = working()
+        _ = machine.handle(.stop(.draining), now: 2)
+        guard case .end(.released)? = machine.handle(.worker(.stopped(Self.run)), now: 3).last else {
+            Issue.record("the run was not released")
+            return
+        }
+    }
+
+    private var progress: JobProgress { JobProgress(run: Self.run, phase: .drawing, stepsDone: 1, stepsTotal: 2) }
+}

@@ -1,0 +1,116 @@
+import Foundation
+import JanusJob
+import JanusWire
+import Testing
+
+@Suite struct CodecTests {
+    static let run = JobRun(job: 7, runLease: 3)
+
+    static let supervisorMessages: [SupervisorMessage] = [
+        .start(
+            JobStart(
+                run: run, task: .generate(GenerateParameters(prompt: "ein roter Fuchs 🦊", images: 4, seed: .max)),
+                inputCount: 0)),
+        .start(
+            JobStart(
+                run: run,
+                task: .answer(
+                    AnswerParameters(messages: [ChatMessage(role: .user, content: "", images: 2)], stop: ["\n"])),
+                inputCount: 2)),
+        .input(run, index: 1, Data([0, 255, 74, 65, 78, 87])),
+        .input(run, index: 0, Data()),
+        .cancel(run),
+        .shutdown,
+    ]
+
+    static let workerMessages: [WorkerMessage] = [
+        .ready(WorkerReady(jobsMax: 1, fingerprint: "f32:abc", summary: "tiny", contextTokensMax: 4096)),
+        .progress(JobProgress(run: run, phase: .drawing, stepsDone: 5, stepsTotal: 576)),
+        .output(run, OutputHeader(index: 0, mediaType: "image/png", width: 384, height: 384), Data([1, 2, 3])),
+        .finished(run, JobCompletion(text: "a cat", finishReason: .stop, usage: JobUsage(promptTokens: 600))),
+        .failed(run, JobError(.invalidImage, "picture 0 is not a PNG, JPEG or WebP file")),
+        .stopped(run),
+    ]
+
+    @Test("every message survives the way, one byte at a time")
+    func roundTrip() throws {
+        try check(Self.supervisorMessages)
+        try check(Self.workerMessages)
+    }
+
+    private func check<Message: WireMessage & Equatable>(_ messages: [Message]) throws {
+        var decoder = MessageDecoder<Message>()
+        var received: [Message] = []
+        for byte in try messages.map({ try $0.encoded() }).joined() {
+            decoder.append(Data([byte]))
+            while let message = try decoder.next() { received.append(message) }
+        }
+        #expect(received == messages)
+    }
+
+    @Test("bytes that are no frame are refused")
+    func notAFrame() {
+        expect(.notAFrame, from: Data("HTTP/1.1 200 OK\r\n\r\n".utf8))
+    }
+
+    @Test("another version is refused by its number")
+    func version() throws {
+        var bytes = try WorkerMessage.stopped(Self.run).encoded()
+        bytes[4] = 9
+        expect(.version(found: 9, supported: 1), from: bytes)
+    }
+
+    @Test("a header that promises more than the limit is refused before the bytes come", arguments: [8, 12])
+    func tooLarge(offset: Int) throws {
+        var bytes = try WorkerMessage.stopped(Self.run).encoded()
+        bytes.replaceSubrange(offset..<(offset + 4), with: [255, 255, 255, 255])
+        var decoder = MessageDecoder<WorkerMessage>()
+        decoder.append(bytes.prefix(16))
+        #expect(throws: WireError.self) { try decoder.next() }
+    }
+
+    @Test("a message of the other direction is refused")
+    func direction() throws {
+        var decoder = MessageDecoder<WorkerMessage>()
+        decoder.append(try SupervisorMessage.shutdown.encoded())
+        #expect(throws: WireError.unknownType(4)) { try decoder.next() }
+    }
+
+    @Test("metadata that is not the type's is refused")
+    func malformed() throws {
+        var bytes = try WorkerMessage.stopped(Self.run).encoded()
+        bytes[16] = UInt8(ascii: "[")
+        var decoder = MessageDecoder<WorkerMessage>()
+        decoder.append(bytes)
+        #expect(throws: WireError.self) { try decoder.next() }
+    }
+
+    @Test("progress beyond its total is refused")
+    func impossibleProgress() throws {
+        let message = WorkerMessage.progress(JobProgress(run: Self.run, phase: .drawing, stepsDone: 3, stepsTotal: 2))
+        var decoder = MessageDecoder<WorkerMessage>()
+        decoder.append(try message.encoded())
+        #expect(throws: WireError.self) { try decoder.next() }
+    }
+
+    @Test("random bytes after the magic never crash the decoder")
+    func noise() {
+        var generator = SystemRandomNumberGenerator()
+        for _ in 0..<2000 {
+            var decoder = MessageDecoder<SupervisorMessage>()
+            var bytes = Data("JANW".utf8) + Data([1, 0, UInt8.random(in: 0...6, using: &generator), 0])
+            bytes += Data([UInt8.random(in: 0...40, using: &generator), 0, 0, 0])
+            bytes += Data([UInt8.random(in: 0...8, using: &generator), 0, 0, 0])
+            bytes += Data((0..<64).map { _ in UInt8.random(in: 0...255, using: &generator) })
+            decoder.append(bytes)
+            // either a message or a WireError, as the typed throw says: never a trap
+            _ = try? decoder.next()
+        }
+    }
+
+    private func expect(_ error: WireError, from bytes: Data) {
+        var decoder = MessageDecoder<WorkerMessage>()
+        decoder.append(bytes)
+        #expect(throws: error) { try decoder.next() }
+    }
+}

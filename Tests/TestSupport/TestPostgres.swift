@@ -1,0 +1,252 @@
+import Dispatch
+import Foundation
+package import JanusPostgres
+import JanusQueue
+import Synchronization
+
+/// A real PostgreSQL server of this test process: made when first asked for, gone with the process, however it ends.
+///
+///     let database = try await TestPostgres.database()          // fresh and migrated
+///     let queue = try JobQueue(dsn: database.daemonDSN, …)
+///     let alice = try await database.client("alice")            // a login role in janus_client
+package final class TestPostgres: Sendable {
+    package let port: Int
+    private let directory: String
+    private let process: Process
+    /// Its closing, by us or by our death, is the shell's word to stop the server.
+    private let lifeline: Pipe
+
+    /// The server that all tests of the process share.
+    package static func shared() async throws -> TestPostgres { try await sharedServer.get() }
+
+    private static let sharedServer = Once { try await TestPostgres.start() }
+
+    /// A fresh database on the shared server, migrated unless asked otherwise.
+    package static func database(migrated: Bool = true) async throws -> TestDatabase {
+        try await shared().makeDatabase(migrated: migrated)
+    }
+
+    /// A server of the caller's own, for tests that stop or kill it. `stop` ends it for good.
+    package static func start() async throws -> TestPostgres {
+        var failure: any Error = TestPostgresError("no free port was found")
+        for _ in 0..<5 {
+            do {
+                let server = try TestPostgres(port: try freePort())
+                try await server.waitUntilReady()
+                try await server.prepare()
+                return server
+            } catch { failure = error }
+        }
+        throw failure
+    }
+
+    private init(port: Int) throws {
+        self.port = port
+        directory = FileManager.default.temporaryDirectory.path + "/janus-pg-\(getpid())-\(port)"
+        lifeline = Pipe()
+        // Other children of this process must not keep the server alive.
+        guard fcntl(lifeline.fileHandleForWriting.fileDescriptor, F_SETFD, FD_CLOEXEC) == 0 else {
+            throw TestPostgresError("the lifeline's descriptor cannot be marked")
+        }
+        process = Process()
+        process.executableURL = URL(fileURLWithPath: "/bin/bash")
+        process.arguments = ["-c", Self.script, "janus-pg", directory, String(port), try Self.binaries()]
+        process.standardInput = lifeline
+        process.standardOutput = FileHandle.nullDevice
+        process.standardError = FileHandle.nullDevice
+        try process.run()
+    }
+
+    deinit { stop() }
+
+    /// Stops the server and removes its folder.
+    package func stop() {
+        do { try lifeline.fileHandleForWriting.close() } catch { process.terminate() }
+    }
+
+    /// Stops the server process at once, as a crash would, and starts it again with the same data. Returns when it
+    /// answers. Open connections break.
+    package func restart(beforeStart: () async throws -> Void = {}) async throws {
+        try control("restart-stop")
+        try await waitUntil("the server is down") { !self.accepts() }
+        try await beforeStart()
+        try control("restart-start")
+        try await waitUntilReady()
+    }
+
+    private func control(_ word: String) throws {
+        try lifeline.fileHandleForWriting.write(contentsOf: Data((word + "\n").utf8))
+    }
+
+    package func dsn(_ database: String, user: String = "postgres", port: Int? = nil) -> String {
+        "host=127.0.0.1 port=\(port ?? self.port) dbname=\(database) user=\(user)"
+    }
+
+    /// A connection as superuser.
+    package func connect(_ database: String = "postgres") async throws -> PostgresConnection {
+        try await PostgresConnection.connect(to: try PostgresAddress(dsn: dsn(database)))
+    }
+
+    /// A fresh database, copied from a migrated one.
+    package func makeDatabase(migrated: Bool = true) async throws -> TestDatabase {
+        let name = "t\(Self.counter.wrappingAdd(1, ordering: .relaxed).newValue)"
+        let connection = try await connect()
+        try await connection.query(
+            "CREATE DATABASE \(name) TEMPLATE \(migrated ? Self.template : "template1")", seconds: 60)
+        await connection.close()
+        if !migrated { try bootstrap(name) }
+        return TestDatabase(server: self, name: name)
+    }
+
+    private static let counter = Atomic<Int>(0)
+    private static let template = "janus_template"
+
+    /// The roles, and a migrated database to copy.
+    private func prepare() async throws {
+        let connection = try await connect()
+        try await connection.query("CREATE DATABASE \(Self.template)", seconds: 60)
+        try bootstrap(Self.template)
+        try await connection.runScript(
+            """
+            CREATE ROLE test_daemon LOGIN IN ROLE janus_daemon;
+            CREATE ROLE test_admin LOGIN IN ROLE janus_admin;
+            CREATE ROLE test_monitor LOGIN IN ROLE janus_monitor;
+            CREATE ROLE test_deployer LOGIN IN ROLE janus_owner;
+            """)
+        try await Migrator(dsn: dsn(Self.template, user: "test_deployer"), directory: TestPaths.migrations).up()
+        await connection.close()
+    }
+
+    /// Runs the administrator's script with psql, as an administrator would.
+    package func bootstrap(_ database: String, variables: [String: String] = [:]) throws {
+        let psql = Process()
+        psql.executableURL = URL(fileURLWithPath: try Self.binaries() + "/psql")
+        psql.arguments =
+            ["-X", "-q", "-d", dsn(database), "-f", TestPaths.bootstrap] + variables.flatMap { ["-v", "\($0)=\($1)"] }
+        let errors = Pipe()
+        psql.standardError = errors
+        psql.standardOutput = FileHandle.nullDevice
+        try psql.run()
+        let said = try errors.fileHandleForReading.readToEnd() ?? Data()
+        psql.waitUntilExit()
+        guard psql.terminationStatus == 0 else {
+            throw TestPostgresError("bootstrap.sql failed: \(String(decoding: said, as: UTF8.self))")
+        }
+    }
+
+    private func waitUntilReady() async throws {
+        try await waitUntil("PostgreSQL answers") {
+            guard self.process.isRunning else { throw TestPostgresError("PostgreSQL did not start") }
+            guard self.accepts() else { return false }
+            return try await self.answers()
+        }
+    }
+
+    private func answers() async throws -> Bool {
+        do {
+            let connection = try await connect()
+            await connection.close()
+            return true
+        } catch let error as PostgresError where error.isConnectionFailure { return false }
+    }
+
+    private func accepts() -> Bool {
+        FileManager.default.fileExists(atPath: "\(directory)/.s.PGSQL.\(port)")
+    }
+
+    /// Where Debian has them.
+    private static func binaries() throws -> String {
+        let root = "/usr/lib/postgresql"
+        let versions = try FileManager.default.contentsOfDirectory(atPath: root).compactMap(Int.init).sorted()
+        guard let newest = versions.last else { throw TestPostgresError("no PostgreSQL is installed in \(root)") }
+        return "\(root)/\(newest)/bin"
+    }
+
+    private static func freePort() throws -> Int {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(descriptor) }
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let bound = unsafe withUnsafeMutablePointer(to: &address) { pointer in
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic in
+                unsafe bind(descriptor, generic, length) == 0 && getsockname(descriptor, generic, &length) == 0
+            }
+        }
+        guard bound else { throw TestPostgresError("no port can be bound") }
+        return Int(UInt16(bigEndian: address.sin_port))
+    }
+
+    /// Runs the server until standard input ends: when the test process is done, or dead. PostgreSQL refuses to run
+    /// as root, so root becomes `postgres`.
+    private static let script = """
+        directory=$1 port=$2 bin=$3
+        mkdir -p "$directory" || exit 1
+        run() { "$@"; }
+        if [ "$(id -u)" = 0 ]; then
+            chown postgres "$directory"
+            run() { setpriv --reuid=postgres --regid=postgres --clear-groups "$@"; }
+        fi
+        cd "$directory"
+        start() {
+            run "$bin/postgres" -D "$directory/data" -p "$port" -k "$directory" -c listen_addresses=127.0.0.1 \\
+                -c fsync=off -c synchronous_commit=off -c full_page_writes=off -c shared_buffers=32MB \\
+                -c max_connections=200 -c timezone=UTC </dev/null >>"$directory/log" 2>&1 &
+        }
+        halt() { run "$bin/pg_ctl" -D "$directory/data" -m immediate -w stop </dev/null >>"$directory/log" 2>&1; }
+        trap '' INT HUP
+        run "$bin/initdb" -D "$directory/data" -U postgres -A trust -N -E UTF8 --locale=C.UTF-8 \
+            </dev/null >"$directory/log" 2>&1 || exit 1
+        start
+        while read -r word; do
+            case $word in
+                restart-stop) halt ;;
+                restart-start) start ;;
+            esac
+        done
+        halt
+        cd /
+        rm -rf "$directory"
+        """
+}
+
+/// One database of a test.
+package struct TestDatabase: Sendable {
+    package let server: TestPostgres
+    package let name: String
+
+    package var superuserDSN: String { server.dsn(name) }
+    package var daemonDSN: String { server.dsn(name, user: "test_daemon") }
+    package var adminDSN: String { server.dsn(name, user: "test_admin") }
+    package var monitorDSN: String { server.dsn(name, user: "test_monitor") }
+    package var deployerDSN: String { server.dsn(name, user: "test_deployer") }
+
+    /// A connection as superuser.
+    package func connect() async throws -> PostgresConnection { try await server.connect(name) }
+
+    package func connect(_ dsn: String) async throws -> PostgresConnection {
+        try await PostgresConnection.connect(to: try PostgresAddress(dsn: dsn))
+    }
+
+    /// A new login role in janus_client, its name made unique to this database.
+    /// - Returns: the DSN to connect as it.
+    package func clientDSN(_ name: String) async throws -> String {
+        let role = roleName(name)
+        let connection = try await connect()
+        try await connection.query("CREATE ROLE \(role) LOGIN IN ROLE janus_client")
+        await connection.close()
+        return server.dsn(self.name, user: role)
+    }
+
+    /// How `clientDSN` calls the role.
+    package func roleName(_ name: String) -> String { "\(name)_\(self.name)" }
+
+    /// A connection as a new login role in janus_client.
+    package func client(_ name: String) async throws -> PostgresConnection { try await connect(clientDSN(name)) }
+}
+
+package struct TestPostgresError: Error, CustomStringConvertible {
+    package let description: String
+    init(_ description: String) { self.description = description }
+}
