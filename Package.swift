@@ -75,7 +75,7 @@ let package = Package(
         .module("JanusText"),
         .module("JanusImage", ["CImageCodecs"]),
         .module("JanusModel", ["JanusTensor", crypto]),
-        .module("JanusEngine", ["JanusJob", "JanusModel", "JanusText", "JanusImage"]),
+        .module("JanusEngine", ["COpenBLAS", "JanusJob", "JanusTensor", "JanusModel", "JanusText", "JanusImage"]),
 
         .program(
             "janusd",

@@ -57,19 +57,19 @@ JANUS_KERNEL void janus_channel_sums(const float *restrict x, size_t rows, size_
         }
 }
 
-JANUS_KERNEL void janus_channel_affine(const float *restrict x, const float *restrict scale,
-                                       const float *restrict shift, float *restrict y, size_t rows, size_t channels,
+JANUS_KERNEL void janus_channel_affine(const float *restrict x, const float *restrict centre,
+                                       const float *restrict scale, const float *restrict shift, float *restrict y, size_t rows, size_t channels,
                                        int swish) {
     for (size_t r = 0; r < rows; r++) {
         const float *from = x + r * channels;
         float *to = y + r * channels;
         if (swish)
             for (size_t c = 0; c < channels; c++) {
-                float value = from[c] * scale[c] + shift[c];
+                float value = (from[c] - centre[c]) * scale[c] + shift[c];
                 to[c] = value / (1.0f + exp_f32(-value));
             }
         else
-            for (size_t c = 0; c < channels; c++) to[c] = from[c] * scale[c] + shift[c];
+            for (size_t c = 0; c < channels; c++) to[c] = (from[c] - centre[c]) * scale[c] + shift[c];
     }
 }
 

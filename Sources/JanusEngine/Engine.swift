@@ -33,7 +33,9 @@ package final class Engine {
 
     package var configuration: JanusConfiguration { model.configuration }
     /// Everything that decides the bytes of a result.
-    package var fingerprint: String { "f32/v\(Self.numericsVersion)/\(model.fingerprint)" }
+    package var fingerprint: String {
+        "f32/v\(Self.numericsVersion)/\(ProcessorChoice.kernels)/\(model.fingerprint)"
+    }
 
     /// Loads a checkpoint's directory: config.json, safetensors, tokenizer.json, preprocessor_config.json.
     /// - Parameters:

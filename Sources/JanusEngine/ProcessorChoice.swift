@@ -1,3 +1,4 @@
+import COpenBLAS
 import Foundation
 
 /// Which kernels OpenBLAS takes. Debian 12's OpenBLAS 0.3.21 does not know AMD's AVX-512 cores, takes them for Haswell and
@@ -17,6 +18,9 @@ package enum ProcessorChoice {
         unsafe setenv(variable, core, 0)
         unsafe execv(program, CommandLine.unsafeArgv)
     }
+
+    /// The kernels that OpenBLAS has taken, by its name for them. They decide the last bits of every f32 result.
+    package static var kernels: String { unsafe String(cString: openblas_get_corename()) }
 
     /// The OpenBLAS core for a processor that 0.3.21 misjudges; nil for others.
     package static func coreType(cpuInformation: String) -> String? {

@@ -25,7 +25,8 @@ package enum ModelError: Error, Equatable, CustomStringConvertible {
                 + "give the directory that holds config.json and model.safetensors"
         case .pickleOnly(let directory, let file):
             "\(directory) holds its weights as a pickle (\(file)), which janusd does not read; convert them once: "
-                + "python3 -c \"import torch, safetensors.torch as s; w = torch.load('\(file)', weights_only=True); "
+                + "python3 -c \"import glob, torch, safetensors.torch as s; w = {}; "
+                + "[w.update(torch.load(f, weights_only=True)) for f in sorted(glob.glob('pytorch_model*.bin'))]; "
                 + "s.save_file({k: v.contiguous().clone() for k, v in w.items()}, 'model.safetensors')\""
         case .configuration(let file, let key, let reason):
             "\(file): \(key) \(reason)"

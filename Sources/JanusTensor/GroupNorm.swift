@@ -8,19 +8,23 @@ extension Matrix {
     package func groupNorm(groups: Int, weight: Matrix, bias: Matrix, epsilon: Float, swish: Bool) -> Matrix {
         precondition(isDense && groups > 0 && columns % groups == 0, "\(columns) channels in \(groups) groups")
         precondition(weight.count == columns && bias.count == columns, "a norm of other width")
-        let (scale, shift) = affine(groups: groups, weight: weight, bias: bias, epsilon: epsilon)
+        let (centre, scale, shift) = affine(groups: groups, weight: weight, bias: bias, epsilon: epsilon)
         let out = Matrix(rows: rows, columns: columns)
         Threads.split(rows, grain: Self.grainRows) { range in
             unsafe janus_channel_affine(
-                self.base + range.lowerBound * self.columns, scale.base, shift.base,
+                self.base + range.lowerBound * self.columns, centre.base, scale.base, shift.base,
                 out.base + range.lowerBound * self.columns, range.count, self.columns, swish ? 1 : 0)
         }
         return out
     }
 
-    /// What normalising comes to for each channel: x · scale + shift.
-    private func affine(groups: Int, weight: Matrix, bias: Matrix, epsilon: Float) -> (scale: Matrix, shift: Matrix) {
+    /// What normalising comes to for each channel: (x − centre) · scale + shift. The centre is the mean in f32
+    /// and the shift makes up for its rounding: x − mean is small where x and the mean are large.
+    private func affine(groups: Int, weight: Matrix, bias: Matrix, epsilon: Float) -> (
+        centre: Matrix, scale: Matrix, shift: Matrix
+    ) {
         let sums = channelSums()
+        let centre = Matrix(rows: 1, columns: columns)
         let scale = Matrix(rows: 1, columns: columns)
         let shift = Matrix(rows: 1, columns: columns)
         let size = columns / groups
@@ -37,11 +41,12 @@ extension Matrix {
             let factor = 1 / (variance + Double(epsilon)).squareRoot()
             for channel in group * size..<(group + 1) * size {
                 let slope = Double(weight[0, channel]) * factor
+                centre[0, channel] = Float(mean)
                 scale[0, channel] = Float(slope)
-                shift[0, channel] = Float(Double(bias[0, channel]) - mean * slope)
+                shift[0, channel] = Float(Double(bias[0, channel]) - (mean - Double(Float(mean))) * slope)
             }
         }
-        return (scale, shift)
+        return (centre, scale, shift)
     }
 
     /// Σx of each channel, then Σx² of each.

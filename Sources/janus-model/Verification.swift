@@ -18,9 +18,9 @@ struct Verification {
     init(model path: String, expected file: String) throws {
         expected = try SafetensorsFile(path: file)
         folder = URL(filePath: file).deletingLastPathComponent()
+        model = try JanusModel.load(directory: path)
         tokenizer = try Tokenizer(path: path + "/tokenizer.json")
         preprocessor = try ImagePreprocessor(path: path + "/preprocessor_config.json")
-        model = try JanusModel.load(directory: path)
     }
 
     mutating func runAll() throws {

@@ -52,15 +52,16 @@ struct JanusWorker: ParsableCommand {
         if let threads { options.threads = threads }
         options.contextTokensMax = contextTokensMax
 
+        let connection = Connection(socket: socket)
+        let inbox = Inbox(connection: connection)
+        // Before the model is loaded: nobody may be there any more when it is.
+        inbox.startReading()
         let engine: Engine
         do throws(EngineError) {
             engine = try Engine.load(directory: model, name: modelName, options: options)
         } catch {
             WorkerExit.configuration.end("cannot load the model: \(error.description)")
         }
-        let connection = Connection(socket: socket)
-        let inbox = Inbox(connection: connection)
-        inbox.startReading()
         if !noSandbox { Sandbox.enter() }
         Server(engine: engine, inbox: inbox, connection: connection).serve()
     }

@@ -91,7 +91,7 @@ struct AnswerTests {
     @Test("a long prompt goes through in chunks as the same prompt")
     func chunks() throws {
         let engine = try tinyEngine()
-        let question = String(repeating: "猜猜这是哪里？", count: 200)
+        let question = String(repeating: "猜猜这是哪里？", count: 500)
         let answer = try engine.answer(ask(question, images: 1, maxTokens: 4), pictures: [referencePicture(0)])
         #expect(answer.usage.promptTokens > 512 && answer.tokens.count == 4)
     }

@@ -1,4 +1,5 @@
 import Foundation
+import JanusEngine
 import JanusJob
 import JanusWire
 import TestSupport
@@ -23,7 +24,8 @@ final class WorkerProcess {
         unsafe setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
         process.executableURL = try Reference.executable("janus-worker")
         process.arguments = ["--socket", "0", "--model", model, "--model-name", "tiny", "--threads", "1"] + arguments
-        process.environment = ["PATH": "/usr/bin:/bin"]
+        // The kernels of this process, so that results can be compared.
+        process.environment = ["PATH": "/usr/bin:/bin", "OPENBLAS_CORETYPE": ProcessorChoice.kernels]
         process.standardInput = FileHandle(fileDescriptor: pair[1], closeOnDealloc: false)
         process.standardError = errors
         try process.run()

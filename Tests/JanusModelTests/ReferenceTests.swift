@@ -6,7 +6,7 @@ import Testing
 struct ReferenceTests {
     @Test("vision tower and adaptor", arguments: 0..<4)
     func vision(index: Int) throws {
-        let reference = try Reference()
+        let reference = try TinyReference()
         let features = try reference.model.visionFeatures(pixels: try reference.pixels(index))
         #expect(relativeError(features.array(), try reference.part("vision.features", index, of: 4)) < tolerance)
         let aligned = reference.model.alignVision(features)
@@ -17,7 +17,7 @@ struct ReferenceTests {
         "prompt logits, greedy ids and each step's logits",
         arguments: [("understand0", [0]), ("understand1", [0, 1]), ("chat", [])])
     func text(name: String, pictures: [Int]) throws {
-        let reference = try Reference()
+        let reference = try TinyReference()
         let model = reference.model
         let ids = try reference.ids(name + ".prompt_ids")
         let embedded = try pictures.map { try model.imageEmbeddings(pixels: try reference.pixels($0)) }
@@ -45,7 +45,7 @@ struct ReferenceTests {
 
     @Test("image logits of both rows, greedy tokens, pixels and bytes", arguments: ["generate0", "generate1"])
     func generation(name: String) throws {
-        let reference = try Reference()
+        let reference = try TinyReference()
         let model = reference.model
         let prompt = try reference.ids(name + ".prompt_ids")
         let weight = Float(try reference.number(name + ".cfg_weight"))
@@ -89,7 +89,7 @@ struct ReferenceTests {
 
     @Test("pictures encode to the same tokens", arguments: 0..<4)
     func encode(index: Int) throws {
-        let reference = try Reference()
+        let reference = try TinyReference()
         let all = try reference.ids("vq.encode_tokens")
         let count = all.count / 4
         let tokens = try reference.model.encodeImage(pixels: try reference.pixels(index))

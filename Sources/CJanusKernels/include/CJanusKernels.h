@@ -27,9 +27,9 @@ void janus_rms_norm(const float *x, const float *weight, float *y, size_t n, flo
 void janus_layer_norm(const float *x, const float *weight, const float *bias, float *y, size_t n, float epsilon);
 // sums[0..<c] += Σ rows, sums[c..<2c] += Σ rows²
 void janus_channel_sums(const float *x, size_t rows, size_t channels, double *sums);
-// y[r][c] = x[r][c] · scale[c] + shift[c], then swish where asked
-void janus_channel_affine(const float *x, const float *scale, const float *shift, float *y, size_t rows,
-                          size_t channels, int swish);
+// y[r][c] = (x[r][c] − centre[c]) · scale[c] + shift[c], then swish where asked
+void janus_channel_affine(const float *x, const float *centre, const float *scale, const float *shift, float *y,
+                          size_t rows, size_t channels, int swish);
 // one row: divided by max(its Euclidean length, 1e-12)
 void janus_l2_normalize(float *x, size_t n);
 

@@ -4,7 +4,7 @@ import JanusTensor
 import Testing
 
 /// The random checkpoint `tiny` and what the official implementation computes from it.
-struct Reference {
+struct TinyReference {
     static let directory = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .appendingPathComponent("Reference/tiny").path
     static let model = directory + "/hf"

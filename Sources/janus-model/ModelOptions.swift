@@ -1,0 +1,52 @@
+import ArgumentParser
+import Foundation
+import JanusEngine
+import JanusJob
+
+/// Arguments that every command which runs a model has.
+struct ModelOptions: ParsableArguments {
+    @Argument(help: "Directory of the checkpoint.", completion: .directory)
+    var model: String
+
+    @Option(help: "Threads to compute with (default: one a processor).")
+    var threads: Int?
+
+    @Option(help: "Tokens of prompt, pictures and answer together.")
+    var contextTokensMax = 4096
+
+    @Flag(help: "No progress on standard error.")
+    var quiet = false
+
+    func validate() throws {
+        guard (threads ?? 1) >= 1, contextTokensMax >= 1 else {
+            throw ValidationError("--threads and --context-tokens-max must be at least 1")
+        }
+    }
+
+    /// Loads the model, showing how far that is.
+    func load(_ bar: ProgressBar) throws -> Engine {
+        var options = Engine.Options()
+        if let threads { options.threads = threads }
+        options.contextTokensMax = contextTokensMax
+        defer { bar.clear() }
+        do throws(EngineError) {
+            return try Engine.load(directory: model, options: options) { bar.show("loading", $0) }
+        } catch {
+            throw Failure(error.description)
+        }
+    }
+}
+
+/// An error whose text is all there is to say.
+struct Failure: Error, CustomStringConvertible {
+    var description: String
+
+    init(_ description: String) { self.description = description }
+
+    init(_ interruption: Interruption) {
+        switch interruption {
+        case .stopped: self.init("stopped")
+        case .failed(let error): self.init(error.message)
+        }
+    }
+}

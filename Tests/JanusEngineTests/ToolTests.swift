@@ -1,0 +1,81 @@
+import Foundation
+import JanusEngine
+import JanusImage
+import TestSupport
+import Testing
+
+@Suite("janus-model, the tool")
+struct ToolTests {
+    private func run(_ arguments: [String]) throws -> (status: Int32, output: String, errors: String) {
+        let process = Process()
+        process.executableURL = try Reference.executable("janus-model")
+        process.arguments = arguments
+        let (output, errors) = (Pipe(), Pipe())
+        process.standardOutput = output
+        process.standardError = errors
+        try process.run()
+        let text = try output.fileHandleForReading.readToEnd() ?? Data()
+        let errorText = try errors.fileHandleForReading.readToEnd() ?? Data()
+        process.waitUntilExit()
+        return (
+            process.terminationStatus, String(decoding: text, as: UTF8.self), String(decoding: errorText, as: UTF8.self)
+        )
+    }
+
+    @Test("generate writes the files that it names, the same for the same seed")
+    func generate() throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "janus-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: folder) }
+        var files: [[Data]] = []
+        for name in ["first", "second"] {
+            let result = try run([
+                "generate", tinyFolder, "a red fox", "--images", "2", "--seed", "42", "--output", folder.path, "--name",
+                name,
+            ])
+            #expect(result.status == 0, "\(result.errors)")
+            let paths = result.output.split(separator: "\n").map(String.init)
+            #expect(paths.map { URL(filePath: $0).lastPathComponent } == ["\(name)-42-0.png", "\(name)-42-1.png"])
+            files.append(try paths.map { try Data(contentsOf: URL(filePath: $0)) })
+        }
+        #expect(files[0] == files[1] && files[0][0] != files[0][1])
+        #expect(try RGBImage(decoding: files[0][0]).width == 64)
+    }
+
+    @Test("understand writes the answer to standard output and nothing else")
+    func understand() throws {
+        let expected = try ExpectedTensors(path: Reference.file("Reference/tiny/expected.safetensors"))
+        let result = try run([
+            "understand", tinyFolder, "Describe this scene in detail.", Reference.file("Reference/tiny/image0.png"),
+            "--max-tokens", "24",
+        ])
+        #expect(result.status == 0, "\(result.errors)")
+        #expect(try result.output == expected.text("understand0.text") + "\n")
+    }
+
+    @Test("describe lists the parts and the memory of a token")
+    func describe() throws {
+        let result = try run(["describe", tinyFolder])
+        #expect(result.status == 0)
+        for word in ["understanding encoder", "1998379", "1.0 KiB a token and row"] {
+            #expect(result.output.contains(word), "\(word)")
+        }
+    }
+
+    @Test(
+        "what is wrong is said on standard error, with a status that is not 0",
+        arguments: [
+            (["generate", "/nonexistent", "a fox"], "config.json"),
+            (["generate", tinyFolder, "  "], "the prompt is empty"),
+            (["generate", tinyFolder, "a fox", "--images", "0"], "--images"),
+            (["generate", tinyFolder, "a fox", "--format", "gif"], "gif"),
+            (["understand", tinyFolder, "q", "/nonexistent.png"], "/nonexistent.png"),
+            (["understand", tinyFolder, "q", tinyFolder + "/config.json"], "image 0"),
+            (["understand", tinyFolder, "q", "--max-tokens", "9999"], "4096"),
+            (["describe", "/nonexistent"], "config.json"),
+        ])
+    func errors(arguments: [String], word: String) throws {
+        let result = try run(arguments)
+        #expect(result.status != 0 && result.output.isEmpty)
+        #expect(result.errors.contains(word), "\(result.errors)")
+    }
+}

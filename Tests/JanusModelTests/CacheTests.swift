@@ -1,0 +1,92 @@
+import JanusModel
+import JanusTensor
+import Testing
+
+@Suite("the KV cache")
+struct CacheTests {
+    private let tokens: [Int32] = (0..<40).map { Int32($0 * 13 % 600) }
+
+    @Test("chunks, single steps and one pass give the same hidden states")
+    func incremental() throws {
+        let model = try JanusModel.load(directory: TinyReference.model)
+        let whole = KVCache(model.configuration, rows: 1, positionsMax: 40)
+        let embeddings = try model.embed(tokens: tokens)
+        let expected = try model.forward(embeddings, spans: [.init(row: 0, positions: 40)], cache: whole).array()
+
+        let parts = KVCache(model.configuration, rows: 3, positionsMax: 50)
+        var found: [Float] = []
+        var start = 0
+        for count in [1, 17, 5, 1, 1, 1, 14] {
+            let part = embeddings[start..<start + count]
+            found += try model.forward(part, spans: [.init(row: 2, positions: count)], cache: parts).array()
+            start += count
+        }
+        #expect(parts.lengths == [0, 0, 40])
+        #expect(relativeError(found, expected) < 1e-5)
+    }
+
+    @Test("a copied row goes on as its source would, and each row alone as in a batch")
+    func copied() throws {
+        let model = try JanusModel.load(directory: TinyReference.model)
+        let cache = KVCache(model.configuration, rows: 3, positionsMax: 32)
+        _ = try model.forward(
+            try model.embed(tokens: Array(tokens[0..<20])), spans: [.init(row: 1, positions: 20)], cache: cache)
+        cache.copyRow(1, to: 0)
+        cache.copyRow(1, to: 2)
+        let next = try model.embed(tokens: [7, 8, 9])
+        let together = try model.forward(
+            next, spans: [.init(row: 0), .init(row: 1), .init(row: 2)], cache: cache)
+        #expect(cache.lengths == [21, 21, 21])
+        for row in 0..<3 {
+            cache.truncate(row: row, to: 20)
+            let alone = try model.forward(next[row..<row + 1], spans: [.init(row: row)], cache: cache)
+            #expect(relativeError(alone.array(), together.row(row)) < 1e-5)
+        }
+        // rows of different tokens differ: nobody reads another's cache
+        #expect(relativeError(together.row(0), together.row(1)) > 1e-3)
+    }
+
+    @Test("spans of several rows and lengths run in one pass")
+    func mixed() throws {
+        let model = try JanusModel.load(directory: TinyReference.model)
+        let cache = KVCache(model.configuration, rows: 2, positionsMax: 32)
+        let embeddings = try model.embed(tokens: tokens)
+        let both = try model.forward(
+            embeddings[0..<12], spans: [.init(row: 1, positions: 9), .init(row: 0, positions: 3)], cache: cache)
+        let alone = KVCache(model.configuration, rows: 1, positionsMax: 32)
+        let second = try model.forward(embeddings[9..<12], spans: [.init(row: 0, positions: 3)], cache: alone)
+        #expect(relativeError(both[9..<12].array(), second.array()) < 1e-5)
+    }
+
+    @Test("an interrupted pass throws and leaves the lengths as they were")
+    func interrupted() throws {
+        let model = try JanusModel.load(directory: TinyReference.model)
+        let cache = KVCache(model.configuration, rows: 1, positionsMax: 40)
+        let embeddings = try model.embed(tokens: tokens)
+        model.interrupt = { true }
+        #expect(throws: ModelError.interrupted) {
+            try model.forward(embeddings, spans: [.init(row: 0, positions: 40)], cache: cache)
+        }
+        #expect(cache.lengths == [0])
+        let side = model.configuration.imageSize
+        #expect(throws: ModelError.interrupted) {
+            try model.visionFeatures(pixels: [Float](repeating: 0, count: side * side * 3))
+        }
+        #expect(throws: ModelError.interrupted) {
+            try model.decodeImage(tokens: [Int32](repeating: 0, count: model.configuration.generationTokens))
+        }
+    }
+
+    @Test("ids without an embedding are an error that names the table")
+    func outOfRange() throws {
+        let model = try JanusModel.load(directory: TinyReference.model)
+        for id: Int32 in [-1, 640, .max] {
+            #expect(throws: ModelError.tokenOutOfRange(id: Int(id), count: 640, table: "vocabulary")) {
+                try model.embed(tokens: [1, id])
+            }
+        }
+        #expect(throws: ModelError.self) { try model.embed(imageTokens: [128]) }
+        let tokens = [Int32](repeating: 128, count: model.configuration.generationTokens)
+        #expect(throws: ModelError.self) { try model.decodeImage(tokens: tokens) }
+    }
+}
