@@ -44,6 +44,8 @@ package enum JobErrorCode: String, Codable, Sendable, CaseIterable {
     case expired
     /// The host that ran the job stopped renewing its lease.
     case leaseExpired = "lease_expired"
+    /// The host gave the job back, uncharged: it was stopping, or had no free worker.
+    case handedOver = "handed_over"
     /// A fault of janusd itself.
     case internalError = "internal_error"
 
@@ -53,7 +55,8 @@ package enum JobErrorCode: String, Codable, Sendable, CaseIterable {
         case .invalidRequest, .promptTooLong, .invalidImage, .inputTooLarge, .inputForbidden, .uploadForbidden,
             .expired:
             false
-        case .inputUnavailable, .uploadFailed, .workerCrashed, .workerHung, .runTimeout, .leaseExpired, .internalError:
+        case .inputUnavailable, .uploadFailed, .workerCrashed, .workerHung, .runTimeout, .leaseExpired, .handedOver,
+            .internalError:
             true
         }
     }

@@ -51,7 +51,7 @@ package struct FinishDecision: Sendable, Equatable {
                 next = standing.isCancelRequested ? .canceled : .retried(afterSeconds: seconds, error)
             }
         case .released(let reason):
-            attemptError = JobError(.internalError, reason, retryable: true)
+            attemptError = JobError(.handedOver, reason)
             if standing.isCancelRequested {
                 next = .canceled
             } else if standing.handovers >= standing.handoversMax {

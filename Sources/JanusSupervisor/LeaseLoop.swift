@@ -44,19 +44,27 @@ struct LeaseLoop: Sendable {
     private func connect() async throws(QueueError) {
         try await queue.register(
             models: configuration.models.map(\.name), queues: configuration.queues, version: configuration.version)
-        try await renew()
-        // what the database holds for us and memory does not: claims whose reply was lost with the connection
+        // one's own claims first; claiming begins with `lease.renewed`, after what memory does not know is given back:
+        // claims whose reply was lost with the connection
+        let (sent, serverNow) = try await renewClaims()
         let released = try await queue.releaseUnknown(inMemory: await table.runs)
+        lease.renewed(sent: sent, serverNow: serverNow)
         logger.info("database connected", metadata: ["released": "\(released.count)"])
         claimDue.wake()
     }
 
     private func renew() async throws(QueueError) {
+        let (sent, serverNow) = try await renewClaims()
+        lease.renewed(sent: sent, serverNow: serverNow)
+    }
+
+    /// - Returns: when the renewal was sent, by `BootClock`, and the database's time.
+    private func renewClaims() async throws(QueueError) -> (sent: Double, serverNow: Date) {
         let sent = BootClock.now
         let reply = try await queue.renew(await table.reports())
-        lease.renewed(sent: sent, serverNow: reply.serverNow)
         await table.stop(reply.lost, .lost)
         await table.stop(reply.cancelRequested, .cancelRequested)
+        return (sent, reply.serverNow)
     }
 
     /// Progress and cancels want a short one; an idle host only its lease.

@@ -98,7 +98,7 @@ package struct Supervisor: Sendable {
             MaintenanceLoop(
                 name: "rescued", seconds: configuration.leaseSeconds / 2,
                 isAllowed: { lease.mayRescue(now: BootClock.now) },
-                work: { () async throws(QueueError) -> Int in try await queue.rescue().count },
+                work: { () async throws(QueueError) -> Int in try await rescueAll(queue) },
                 logger: logger),
             MaintenanceLoop(
                 name: "expired", seconds: Self.expirySeconds, isAllowed: { lease.mayClaim(now: BootClock.now) },
@@ -115,10 +115,12 @@ package struct Supervisor: Sendable {
         for await event in listener {
             switch event {
             case .work: claimDue.wake()
-            case .control: renewDue.wake()
-            case .reconnected:
-                claimDue.wake()
+            case .control:
+                // a cancel was asked for, or a webhook is due
                 renewDue.wake()
+                webhookDue.wake()
+            case .reconnected:
+                for due in [claimDue, renewDue, webhookDue] { due.wake() }
             }
         }
     }
@@ -190,5 +192,15 @@ package struct Supervisor: Sendable {
         } catch {
             logger.debug("not deregistered; the lease will tell", metadata: ["error": "\(error)"])
         }
+    }
+}
+
+/// Batch after batch, until nothing is left to rescue.
+private func rescueAll(_ queue: JobQueue) async throws(QueueError) -> Int {
+    var rescued = 0
+    while true {
+        let batch = try await queue.rescue()
+        rescued += batch.count
+        if batch.isEmpty { return rescued }
     }
 }

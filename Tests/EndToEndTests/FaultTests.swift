@@ -37,7 +37,7 @@ import Testing
         let second = try await stage.readyDaemon()
         try await stage.wait(job, for: "succeeded")
         let attempts = try await stage.attempts(job)
-        #expect(attempts == ["failed lease_expired", "succeeded"])
+        #expect(attempts == ["lease_expired lease_expired", "succeeded"])
         _ = second
     }
 
@@ -61,7 +61,7 @@ import Testing
         #expect(stored.count == 1)
         #expect(stored.allSatisfy { $0.contains("/2-0.png") })
         let attempts = try await stage.attempts(job)
-        #expect(attempts == ["failed lease_expired", "succeeded"])
+        #expect(attempts == ["lease_expired lease_expired", "succeeded"])
         // and it serves on
         second.signal(SIGTERM)
         #expect(try await second.waitForExit() == 0)
@@ -91,7 +91,7 @@ import Testing
         #expect(try row.int("daemons") == 2)
         #expect(try row.int("attempts") - row.int("others") == 40)
         // a claim beyond the free workers would be handed back; there is none
-        #expect(try row.int("others") == 0)
+        #expect(try row.int("others") == 0, "\(daemons[0].log)\n\(daemons[1].log)")
         _ = daemons
     }
 
@@ -100,8 +100,10 @@ import Testing
         let stage = try await Stage.make()
         let daemon = try await stage.readyDaemon(["JANUSD_POLL_SECONDS": "3600", "JANUSD_PROGRESS_SECONDS": "60"])
         let worker = try #require(daemon.children.first)
-        let job = try await stage.enqueue("janus.understand('Tell a long story', max_tokens => 3900)")
-        try await waitUntil("the job draws") {
+        // many pictures take seconds to decode even with this checkpoint
+        try await stage.inspector.query("SELECT janus.configure('images_max', '64')")
+        let job = try await stage.enqueue("janus.generate('a fox', images => 64)")
+        try await waitUntil("the job runs") {
             try await stage.inspector.query("SELECT phase FROM janus.jobs WHERE state = 'running'").rows.count == 1
         }
         #expect(try await stage.client.query("SELECT janus.cancel($1) AS state", [.int(job)]).row.text("state") == "running")
@@ -149,7 +151,7 @@ import Testing
         #expect(try status.text("state") == "queued")
         #expect(try status.int("attempt") == 0, "\(daemon.log)")
         let attempts = try await stage.attempts(job)
-        #expect(attempts == ["released"])
+        #expect(attempts == ["released handed_over"])
     }
 
     @Test("a client's open transaction on its job stalls no heartbeat")
