@@ -32,9 +32,10 @@ package final class Engine {
     let model: JanusModel
 
     package var configuration: JanusConfiguration { model.configuration }
-    /// Everything that decides the bytes of a result.
+    /// Everything that decides the bytes of a result. OpenBLAS's sums depend on its kernels and on how many threads share
+    /// them, in their last bits.
     package var fingerprint: String {
-        "f32/v\(Self.numericsVersion)/\(ProcessorChoice.kernels)/\(model.fingerprint)"
+        "f32/v\(Self.numericsVersion)/\(ProcessorChoice.kernels)x\(options.threads)/\(model.fingerprint)"
     }
 
     /// Loads a checkpoint's directory: config.json, safetensors, tokenizer.json, preprocessor_config.json.

@@ -177,7 +177,7 @@ struct LoadingTests {
                 at: URL(filePath: tinyFolder).appending(path: name), to: folder.appending(path: name))
         }
         try change(folder)
-        _ = try Engine.load(directory: folder.path)
+        _ = try Engine.load(directory: folder.path, options: Engine.Options(threads: 1))
     }
 
     @Test("a missing file is named", arguments: ["tokenizer.json", "preprocessor_config.json", "config.json"])

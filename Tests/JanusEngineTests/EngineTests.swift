@@ -41,10 +41,12 @@ struct GenerationTests {
         #expect(usage.outputTokens == 16 && usage.images == 1)
     }
 
-    @Test("one seed gives one file, byte for byte; another seed another")
+    // Tokens, not files: tests of this process share OpenBLAS, and its number of threads decides last bits of pixels.
+    // That files are equal byte for byte is tested on processes.
+    @Test("one seed gives one row of tokens; another seed another")
     func determinism() throws {
         let first = try tinyEngine().generate(parameters()).images
-        #expect(try tinyEngine().generate(parameters()).images == first)
+        #expect(try tinyEngine().generate(parameters()).images.map(\.tokens) == first.map(\.tokens))
         #expect(try tinyEngine().generate(parameters(seed: 8)).images[0].tokens != first[0].tokens)
     }
 
@@ -55,9 +57,11 @@ struct GenerationTests {
         #expect(Set(four.map(\.tokens)).count == 4)
         #expect(four.map(\.index) == [0, 1, 2, 3])
         for count in 1...3 {
-            #expect(try engine.generate(parameters(images: count)).images == Array(four.prefix(count)))
+            let fewer = try engine.generate(parameters(images: count)).images
+            #expect(fewer.map(\.tokens) == four.prefix(count).map(\.tokens))
         }
-        #expect(try tinyEngine(cacheBytesMax: 1).generate(parameters(images: 4)).images == four)
+        let alone = try tinyEngine(cacheBytesMax: 1).generate(parameters(images: 4)).images
+        #expect(alone.map(\.tokens) == four.map(\.tokens))
     }
 
     @Test("guidance of weight 1 is drawing without an unconditional row")
@@ -114,7 +118,8 @@ struct GenerationTests {
             }
             #expect(calls == limit + 1)
         }
-        #expect(try engine.generate(parameters()).images == tinyEngine().generate(parameters()).images)
+        let after = try engine.generate(parameters()).images
+        #expect(try after.map(\.tokens) == tinyEngine().generate(parameters()).images.map(\.tokens))
     }
 
     @Test("an empty prompt and a prompt beyond the context are refused by name")
