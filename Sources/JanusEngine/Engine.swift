@@ -34,12 +34,18 @@ package final class Engine {
     package var configuration: JanusConfiguration { model.configuration }
     /// Everything that decides the bytes of a result. OpenBLAS's sums depend on its kernels and on how many threads share
     /// them, in their last bits.
+    /// Packed layers have one arithmetic for any number of threads; the instruction set is there in case one is wrong.
     package var fingerprint: String {
-        "f32/v\(Self.numericsVersion)/\(ProcessorChoice.kernels)x\(options.threads)/\(model.fingerprint)"
+        guard let precision = model.precision else {
+            return "f32/v\(Self.numericsVersion)/\(ProcessorChoice.kernels)x\(options.threads)/\(model.fingerprint)"
+        }
+        return "\(precision.rawValue)/v\(Self.numericsVersion)/\(Threads.isa.name)/\(model.fingerprint)"
     }
 
-    /// Loads a checkpoint's directory: config.json, safetensors, tokenizer.json, preprocessor_config.json.
+    /// Loads a checkpoint's directory (config.json, safetensors, tokenizer.json, preprocessor_config.json) or a pack,
+    /// which holds all of that.
     /// - Parameters:
+    ///   - directory: see `ModelLocation`.
     ///   - name: nil takes the directory's name.
     ///   - progress: told the fraction that is loaded, from 0 to 1.
     /// - Throws: `EngineError` with the file and what to do.
@@ -47,24 +53,35 @@ package final class Engine {
         directory: String, name: String? = nil, options: Options = Options(),
         progress: @escaping (Double) -> Void = { _ in }
     ) throws(EngineError) -> Engine {
+        let location: ModelLocation
+        do throws(ModelError) { location = try ModelLocation.find(directory) } catch { throw .model(error) }
         let folder = URL(filePath: directory)
         // The small files first: what is wrong with them should not cost a load.
         let tokenizer: Tokenizer
         let preprocessor: ImagePreprocessor
         let model: JanusModel
-        do throws(ModelError) { _ = try JanusModel.describe(directory: directory) } catch { throw .model(error) }
+        let tokenizerFile: Data?
+        let preprocessorFile: Data?
+        do throws(ModelError) {
+            _ = try JanusModel.describe(directory: directory)
+            tokenizerFile = try location.carriedFile("tokenizer.json")
+            preprocessorFile = try location.carriedFile("preprocessor_config.json")
+        } catch { throw .model(error) }
         do throws(TextError) {
-            tokenizer = try Tokenizer(path: folder.appending(path: "tokenizer.json").path)
+            tokenizer = try Tokenizer(
+                path: folder.appending(path: "tokenizer.json").path,
+                contents: tokenizerFile)
         } catch { throw .tokenizer(error) }
         do throws(ImageError) {
-            preprocessor = try ImagePreprocessor(path: folder.appending(path: "preprocessor_config.json").path)
+            preprocessor = try ImagePreprocessor(
+                path: folder.appending(path: "preprocessor_config.json").path, contents: preprocessorFile)
         } catch { throw .preprocessor(error) }
         Threads.configure(max(options.threads, 1))
         do throws(ModelError) {
             model = try JanusModel.load(directory: directory, progress: progress)
         } catch { throw .model(error) }
         return try Engine(
-            model, tokenizer, preprocessor, name: name ?? folder.lastPathComponent, directory: directory,
+            model, tokenizer, preprocessor, name: name ?? location.name, directory: directory,
             options: options)
     }
 
@@ -98,7 +115,8 @@ package final class Engine {
         let language = configuration.language
         return
             "\(language.layers) layers of \(language.hiddenSize), vocabulary \(language.vocabularySize), pictures of "
-            + "\(configuration.imageSize) pixels (\(configuration.generationTokens) tokens), f32"
+            + "\(configuration.imageSize) pixels (\(configuration.generationTokens) tokens), "
+            + (model.precision?.rawValue ?? "f32")
     }
 
     /// Runs `body` with the model asking `run` whether to go on.

@@ -1,4 +1,4 @@
-import Foundation
+package import Foundation
 
 /// Makes the understanding encoder's input from a picture, as the official processor does.
 package struct ImagePreprocessor: Sendable, Equatable {
@@ -15,10 +15,11 @@ package struct ImagePreprocessor: Sendable, Equatable {
 
     /// Reads `preprocessor_config.json` (either layout's).
     /// - Throws: `configuration` naming the file and what is missing or cannot be followed.
-    package init(path: String) throws(ImageError) {
+    package init(path: String, contents: Data? = nil) throws(ImageError) {
         let config: PreprocessorFile
         do {
-            config = try JSONDecoder().decode(PreprocessorFile.self, from: Data(contentsOf: URL(filePath: path)))
+            config = try JSONDecoder().decode(
+                PreprocessorFile.self, from: contents ?? Data(contentsOf: URL(filePath: path)))
         } catch let error as DecodingError {
             throw .configuration(path: path, reason: "it is not a preprocessor's configuration: \(error)")
         } catch {

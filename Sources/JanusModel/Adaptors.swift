@@ -6,9 +6,11 @@ struct Adaptor {
     private let first: Linear
     private let second: Linear
 
-    init(_ prefix: String, inputs: Int, hidden: Int, _ reader: WeightReader) throws(ModelError) {
-        first = try reader.linear(prefix + ".fc1", outputs: hidden, inputs: inputs)
-        second = try reader.linear(prefix + ".hidden_layers.0", outputs: hidden, inputs: hidden)
+    init(_ prefix: String, inputs: Int, hidden: Int, _ reader: any ModelWeights) throws(ModelError) {
+        first = try reader.linear(
+            LinearLayer(prefix + ".fc1", outputs: hidden, inputs: inputs, role: .picture))
+        second = try reader.linear(
+            LinearLayer(prefix + ".hidden_layers.0", outputs: hidden, inputs: hidden, role: .picture))
     }
 
     /// [n, inputs] → [n, hidden]
@@ -24,9 +26,11 @@ struct GenerationHead {
     private let projection: Linear
     private let logits: Linear
 
-    init(hidden: Int, codebook: Int, _ reader: WeightReader) throws(ModelError) {
-        projection = try reader.linear("model.generation_head.proj_out", outputs: hidden, inputs: hidden)
-        logits = try reader.linear("model.generation_head.vision_head", outputs: codebook, inputs: hidden)
+    init(hidden: Int, codebook: Int, _ reader: any ModelWeights) throws(ModelError) {
+        projection = try reader.linear(
+            LinearLayer("model.generation_head.proj_out", outputs: hidden, inputs: hidden, role: .head))
+        logits = try reader.linear(
+            LinearLayer("model.generation_head.vision_head", outputs: codebook, inputs: hidden, role: .head))
     }
 
     /// [n, hidden] → [n, codebook]

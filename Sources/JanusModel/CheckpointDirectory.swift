@@ -68,14 +68,15 @@ struct CheckpointDirectory {
         }
         let ordered = ModelPart.allCases.compactMap { parts[$0] }
         return ModelDescription(
-            configuration: configuration, fingerprint: fingerprint, files: checkpoint.files.map(\.path), parts: ordered,
+            configuration: configuration, precision: "f32", fingerprint: fingerprint,
+            files: checkpoint.files.map(\.path), parts: ordered,
             ignored: ignored,
             memoryBytes: ordered.reduce(0) { $0 + $1.parameters } * MemoryLayout<Float>.stride)
     }
 }
 
 extension ModelDescription.Part {
-    fileprivate mutating func add(_ entry: TensorEntry) {
+    mutating func add(_ entry: TensorEntry) {
         tensors += 1
         parameters += entry.count
         bytes += entry.bytes

@@ -1,6 +1,6 @@
 import JanusTensor
 
-extension Matrix {
+extension Table {
     /// Rows of this table, [ids, columns].
     /// - Throws: `ModelError.tokenOutOfRange`: ids come from a tokenizer, which may be of another model.
     func lookUp(_ ids: [Int32], table: String) throws(ModelError) -> Matrix {
@@ -8,7 +8,7 @@ extension Matrix {
             throw .tokenOutOfRange(id: Int(id), count: rows, table: table)
         }
         let out = Matrix(rows: ids.count, columns: columns)
-        for (index, id) in ids.enumerated() { out[index..<index + 1].copy(from: self[Int(id)..<Int(id) + 1]) }
+        for (index, id) in ids.enumerated() { copy(row: Int(id), to: out[index..<index + 1]) }
         return out
     }
 }

@@ -11,11 +11,14 @@ struct ImageTokenizer {
     private let quantize: Linear
     private let unquantize: Linear
 
-    init(_ configuration: ImageTokenizerConfiguration, _ reader: WeightReader) throws(ModelError) {
+    init(_ configuration: ImageTokenizerConfiguration, _ reader: any ModelWeights) throws(ModelError) {
         self.configuration = configuration
         let latent = configuration.latentChannels
         let code = configuration.codeWidth
-        codebook = try reader.matrix("model.vqmodel.quantize.embedding.weight", [configuration.codebookSize, code])
+        // A copy: a pack's tensors are read-only.
+        codebook = Matrix(rows: configuration.codebookSize, columns: code)
+        codebook.copy(
+            from: try reader.matrix("model.vqmodel.quantize.embedding.weight", [configuration.codebookSize, code]))
         codebook.normalizeRows()
         quantize = try reader.pointwise("model.vqmodel.quant_conv", outputs: code, inputs: latent)
         unquantize = try reader.pointwise("model.vqmodel.post_quant_conv", outputs: latent, inputs: code)
@@ -27,7 +30,7 @@ struct ImageTokenizer {
     func decode(_ tokens: [Int32], check: () throws(ModelError) -> Void) throws(ModelError) -> Matrix {
         let side = configuration.gridSide
         precondition(tokens.count == side * side, "\(tokens.count) tokens for a grid of \(side) × \(side)")
-        let codes = try codebook.lookUp(tokens, table: "image codebook")  // [T, code]
+        let codes = try Table(codebook).lookUp(tokens, table: "image codebook")  // [T, code]
         return try decoder(Picture(height: side, width: side, pixels: unquantize(codes)), check: check)
     }
 
@@ -70,7 +73,7 @@ private struct TokenizerEncoder {
     private let norm: GroupNorm
     private let output: Convolution3x3
 
-    init(_ configuration: ImageTokenizerConfiguration, _ reader: WeightReader) throws(ModelError) {
+    init(_ configuration: ImageTokenizerConfiguration, _ reader: any ModelWeights) throws(ModelError) {
         let name = "model.vqmodel.encoder"
         input = try reader.convolution(name + ".conv_in", outputs: configuration.baseChannels, inputs: 3)
         var channels = configuration.baseChannels
@@ -111,7 +114,7 @@ private struct TokenizerDecoder {
     private let norm: GroupNorm
     private let output: Convolution3x3
 
-    init(_ configuration: ImageTokenizerConfiguration, _ reader: WeightReader) throws(ModelError) {
+    init(_ configuration: ImageTokenizerConfiguration, _ reader: any ModelWeights) throws(ModelError) {
         let name = "model.vqmodel.decoder"
         var channels = configuration.levelChannels.last ?? configuration.baseChannels
         input = try reader.convolution(name + ".conv_in", outputs: channels, inputs: configuration.latentChannels)

@@ -1,11 +1,11 @@
 /// Which of the two official layouts names the tensors.
-package enum CheckpointLayout: String, Sendable {
+package enum CheckpointLayout: String, Sendable, Codable {
     case huggingFace = "transformers"
     case original
 }
 
 /// All sizes of a model, from its config.json and its tensors' shapes.
-package struct JanusConfiguration: Sendable, Equatable {
+package struct JanusConfiguration: Sendable, Equatable, Codable {
     package var layout: CheckpointLayout
     package var vision: VisionConfiguration
     package var language: LanguageConfiguration
@@ -30,7 +30,7 @@ package struct JanusConfiguration: Sendable, Equatable {
 }
 
 /// The understanding encoder (SigLIP).
-package struct VisionConfiguration: Sendable, Equatable {
+package struct VisionConfiguration: Sendable, Equatable, Codable {
     package var imageSize: Int
     package var patchSize: Int
     package var width: Int
@@ -43,7 +43,7 @@ package struct VisionConfiguration: Sendable, Equatable {
 }
 
 /// The language model (Llama).
-package struct LanguageConfiguration: Sendable, Equatable {
+package struct LanguageConfiguration: Sendable, Equatable, Codable {
     package var hiddenSize: Int
     package var mlpWidth: Int
     package var layers: Int
@@ -59,7 +59,7 @@ package struct LanguageConfiguration: Sendable, Equatable {
 }
 
 /// The generation tokenizer (VQ-16).
-package struct ImageTokenizerConfiguration: Sendable, Equatable {
+package struct ImageTokenizerConfiguration: Sendable, Equatable, Codable {
     package var codebookSize: Int
     package var codeWidth: Int
     /// Channels between the quantiser and the two halves (256).

@@ -1,14 +1,17 @@
 package import JanusTensor
 
-/// A loaded Janus-Pro in f32. Pure compute: no tokenizer, no pictures' files, no sampling.
+/// A loaded Janus-Pro, in f32 or from a pack. Pure compute: no tokenizer, no pictures' files, no sampling.
 ///
 /// Not `Sendable`: it keeps scratch memory and belongs to one thread or actor. Matrices that it returns are new and the
 /// caller's. Sizes that the caller controls (rows, counts) trap when they are wrong; what a checkpoint or tokenizer can
 /// get wrong is thrown.
 package final class JanusModel {
     package let configuration: JanusConfiguration
-    /// Lower-case hex SHA-256 over config.json, every weight file's safetensors header and size. (Weights themselves are
-    /// not read for it: that would cost as much as loading them.)
+    /// Of a pack's language model; nil is f32.
+    package let precision: PackedPrecision?
+    /// Lower-case hex SHA-256: of a checkpoint over config.json, every weight file's safetensors header and size (weights
+    /// themselves are not read for it: that would cost as much as loading them); of a pack over its header, which holds
+    /// the hash of all its content.
     package let fingerprint: String
     /// Asked between layers and blocks (a few milliseconds apart at real sizes on few rows); true makes the running call
     /// throw `ModelError.interrupted`. A cache that a `forward` was writing keeps its lengths as before that call.
@@ -18,40 +21,62 @@ package final class JanusModel {
     private let aligner: Adaptor
     private var language: LanguageModel
     /// [codebook, code width]: a table of its own, not the tokenizer's codebook
-    private let imageTokenTable: Matrix
+    private let imageTokenTable: Table
     private let generationAligner: Adaptor
     private let generationHead: GenerationHead
     private let imageTokenizer: ImageTokenizer
 
-    private init(_ directory: CheckpointDirectory, progress: @escaping (Double) -> Void) throws(ModelError) {
-        let configuration = directory.configuration
+    init(
+        _ configuration: JanusConfiguration, precision: PackedPrecision? = nil, fingerprint: String,
+        weights reader: any ModelWeights
+    ) throws(ModelError) {
         let hidden = configuration.hiddenSize
-        let reader = WeightReader(directory.checkpoint, layout: configuration.layout, progress: progress)
         self.configuration = configuration
-        fingerprint = directory.fingerprint
+        self.precision = precision
+        self.fingerprint = fingerprint
         language = try LanguageModel(configuration.language, reader)
         vision = try VisionTower(configuration.vision, reader)
         aligner = try Adaptor("model.aligner", inputs: configuration.vision.width, hidden: hidden, reader)
         let codeWidth = configuration.tokenizer.codeWidth
-        imageTokenTable = try reader.matrix(
-            "model.generation_embeddings.weight", [configuration.codebookSize, codeWidth])
+        imageTokenTable = try reader.table(
+            "model.generation_embeddings.weight", rows: configuration.codebookSize, columns: codeWidth)
         generationAligner = try Adaptor("model.generation_aligner", inputs: codeWidth, hidden: hidden, reader)
         generationHead = try GenerationHead(hidden: hidden, codebook: configuration.codebookSize, reader)
         imageTokenizer = try ImageTokenizer(configuration.tokenizer, reader)
-        try reader.finish()
     }
 
-    /// Maps the checkpoint, checks every tensor and converts it to f32.
-    /// - Parameter progress: told the fraction of bytes converted, from 0 to 1.
+    /// Maps a checkpoint, checks every tensor and converts it to f32; or maps a pack, which needs no conversion.
+    /// - Parameters:
+    ///   - directory: a checkpoint, a pack, or a directory with one pack (`ModelLocation`).
+    ///   - progress: told the fraction of bytes converted, from 0 to 1.
     package static func load(
         directory: String, progress: @escaping (Double) -> Void = { _ in }
     ) throws(ModelError) -> JanusModel {
-        try JanusModel(CheckpointDirectory(directory), progress: progress)
+        switch try ModelLocation.find(directory) {
+        case .checkpoint(let directory):
+            let source = try CheckpointDirectory(directory)
+            let configuration = source.configuration
+            let reader = WeightReader(source.checkpoint, layout: configuration.layout, progress: progress)
+            let model = try JanusModel(configuration, fingerprint: source.fingerprint, weights: reader)
+            try reader.finish()
+            return model
+        case .pack(let file):
+            let pack = try PackFile(path: file)
+            let weights = PackedWeights(pack)
+            let model = try JanusModel(
+                pack.configuration, precision: pack.precision, fingerprint: pack.fingerprint, weights: weights)
+            try weights.finish()
+            progress(1)
+            return model
+        }
     }
 
-    /// The parts of a checkpoint, read from its headers only.
+    /// The parts of a checkpoint or pack, read from its headers only.
     package static func describe(directory: String) throws(ModelError) -> ModelDescription {
-        try CheckpointDirectory(directory).describe()
+        switch try ModelLocation.find(directory) {
+        case .checkpoint(let directory): try CheckpointDirectory(directory).describe()
+        case .pack(let file): try PackFile(path: file).describe()
+        }
     }
 
     private func check() throws(ModelError) {

@@ -5,7 +5,7 @@ import JanusTensor
 struct LanguageModel {
     let configuration: LanguageConfiguration
     /// [vocabulary, H]
-    let embedding: Matrix
+    let embedding: Table
     private let layers: [LanguageLayer]
     /// [1, H]
     private let norm: Matrix
@@ -13,11 +13,12 @@ struct LanguageModel {
     private let head: Linear
     private var rotary: RotaryTable
 
-    init(_ configuration: LanguageConfiguration, _ reader: WeightReader) throws(ModelError) {
+    init(_ configuration: LanguageConfiguration, _ reader: any ModelWeights) throws(ModelError) {
         self.configuration = configuration
         let prefix = "model.language_model"
         let hidden = configuration.hiddenSize
-        embedding = try reader.matrix(prefix + ".embed_tokens.weight", [configuration.vocabularySize, hidden])
+        let vocabulary = configuration.vocabularySize
+        embedding = try reader.table(prefix + ".embed_tokens.weight", rows: vocabulary, columns: hidden)
         var layers: [LanguageLayer] = []
         for layer in 0..<configuration.layers {
             layers.append(try LanguageLayer("\(prefix).layers.\(layer)", configuration, reader))
@@ -25,9 +26,11 @@ struct LanguageModel {
         self.layers = layers
         norm = try reader.vector(prefix + ".norm.weight", hidden)
         // A config may say "tied" beside a head of its own: then the head is right.
-        let ties = configuration.tiesEmbeddings && !reader.has("lm_head.weight")
-        head = Linear(
-            weight: ties ? embedding : try reader.matrix("lm_head.weight", [configuration.vocabularySize, hidden]))
+        let ties = configuration.tiesEmbeddings && !reader.has("lm_head")
+        head = try reader.linear(
+            LinearLayer(
+                ties ? prefix + ".embed_tokens" : "lm_head", outputs: vocabulary, inputs: hidden, hasBias: false,
+                role: .head))
         rotary = RotaryTable(
             headSize: configuration.headSize, theta: configuration.ropeTheta, positionsMax: configuration.positionsMax)
     }
@@ -116,26 +119,31 @@ private struct LanguageLayer {
     /// [H, F]
     let down: Linear
 
-    init(_ prefix: String, _ configuration: LanguageConfiguration, _ reader: WeightReader) throws(ModelError) {
+    init(_ prefix: String, _ configuration: LanguageConfiguration, _ reader: any ModelWeights) throws(ModelError) {
         self.configuration = configuration
         let hidden = configuration.hiddenSize
         let queries = configuration.heads * configuration.headSize
         let shared = configuration.keyValueHeads * configuration.headSize
         inputNorm = try reader.vector(prefix + ".input_layernorm.weight", hidden)
         let attention = prefix + ".self_attn."
-        qkv = Linear(
-            weight: try reader.stacked(
-                [
-                    (attention + "q_proj.weight", queries), (attention + "k_proj.weight", shared),
-                    (attention + "v_proj.weight", shared),
-                ], columns: hidden))
-        output = Linear(weight: try reader.matrix(attention + "o_proj.weight", [hidden, queries]))
+        qkv = try reader.linear(
+            LinearLayer(
+                attention + "qkv",
+                parts: [
+                    (attention + "q_proj", queries), (attention + "k_proj", shared), (attention + "v_proj", shared),
+                ],
+                inputs: hidden, role: .language))
+        output = try reader.linear(
+            LinearLayer(attention + "o_proj", outputs: hidden, inputs: queries, hasBias: false, role: .language))
         mlpNorm = try reader.vector(prefix + ".post_attention_layernorm.weight", hidden)
         let width = configuration.mlpWidth
-        gateUp = Linear(
-            weight: try reader.stacked(
-                [(prefix + ".mlp.gate_proj.weight", width), (prefix + ".mlp.up_proj.weight", width)], columns: hidden))
-        down = Linear(weight: try reader.matrix(prefix + ".mlp.down_proj.weight", [hidden, width]))
+        let mlp = prefix + ".mlp."
+        gateUp = try reader.linear(
+            LinearLayer(
+                mlp + "gate_up", parts: [(mlp + "gate_proj", width), (mlp + "up_proj", width)], inputs: hidden,
+                role: .language))
+        down = try reader.linear(
+            LinearLayer(mlp + "down_proj", outputs: hidden, inputs: width, hasBias: false, role: .language))
     }
 
     func apply(to x: Matrix, index: Int, batch: Batch, cache: KVCache, rotary: Matrix, scratch: LanguageScratch) {
@@ -184,7 +192,7 @@ private struct LanguageLayer {
             let store = cached(part)
             Attention.attend(
                 queries: queries[part.range], keys: store.keys, values: store.values, heads: heads, keyHeads: shared,
-                causal: true, into: scratch.attended[part.range])
+                causal: true, isInvariant: qkv.isInvariant, into: scratch.attended[part.range])
         }
     }
 }

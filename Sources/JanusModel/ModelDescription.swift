@@ -10,11 +10,13 @@ package struct ModelDescription: Sendable, Equatable {
     }
 
     package var configuration: JanusConfiguration
+    /// "f32", or a pack's.
+    package var precision: String
     package var fingerprint: String
     package var files: [String]
     package var parts: [Part]
     /// Tensors that are present, known and unused.
     package var ignored: Part
-    /// Bytes that the model takes in f32, without KV cache.
+    /// Bytes that the weights take in memory, without KV cache; a pack's are shared by all processes.
     package var memoryBytes: Int
 }

@@ -15,6 +15,10 @@ package enum ModelError: Error, Equatable, CustomStringConvertible {
     case misshapenTensor(name: String, expected: String, found: [Int])
     /// A token id that the model has no embedding for (a tokenizer of another model).
     case tokenOutOfRange(id: Int, count: Int, table: String)
+    /// A pack that is of another format version or does not say what it is.
+    case pack(file: String, reason: String)
+    /// A weight that is NaN, infinite or too large to be packed.
+    case notFinite(name: String)
     /// `JanusModel.interrupt` answered true.
     case interrupted
 
@@ -42,6 +46,10 @@ package enum ModelError: Error, Equatable, CustomStringConvertible {
             "tensor \(name) has shape \(found), expected \(expected)"
         case .tokenOutOfRange(let id, let count, let table):
             "token \(id) is outside the \(table) of \(count) entries: the tokenizer is of another model"
+        case .pack(let file, let reason):
+            "\(file) cannot be used as a pack: \(reason); make it again with janus-model pack"
+        case .notFinite(let name):
+            "the weights of \(name) hold a value that is not finite or too large to be packed; the checkpoint is damaged"
         case .interrupted:
             "interrupted"
         }

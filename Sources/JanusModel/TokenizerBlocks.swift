@@ -7,7 +7,7 @@ struct GroupNorm {
     private static let groups = 32
     private static let epsilon: Float = 1e-6
 
-    init(_ name: String, _ channels: Int, _ reader: WeightReader) throws(ModelError) {
+    init(_ name: String, _ channels: Int, _ reader: any ModelWeights) throws(ModelError) {
         weight = try reader.vector(name + ".weight", channels)
         bias = try reader.vector(name + ".bias", channels)
     }
@@ -28,7 +28,7 @@ struct ResidualBlock {
     private let conv2: Convolution3x3
     private let shortcut: Linear?
 
-    init(_ name: String, inputs: Int, outputs: Int, _ reader: WeightReader) throws(ModelError) {
+    init(_ name: String, inputs: Int, outputs: Int, _ reader: any ModelWeights) throws(ModelError) {
         norm1 = try GroupNorm(name + ".norm1", inputs, reader)
         conv1 = try reader.convolution(name + ".conv1", outputs: outputs, inputs: inputs)
         norm2 = try GroupNorm(name + ".norm2", outputs, reader)
@@ -54,7 +54,7 @@ struct PixelAttention {
     private let value: Linear
     private let projection: Linear
 
-    init(_ name: String, channels: Int, _ reader: WeightReader) throws(ModelError) {
+    init(_ name: String, channels: Int, _ reader: any ModelWeights) throws(ModelError) {
         norm = try GroupNorm(name + ".norm", channels, reader)
         query = try reader.pointwise(name + ".q", outputs: channels, inputs: channels)
         key = try reader.pointwise(name + ".k", outputs: channels, inputs: channels)
@@ -68,7 +68,7 @@ struct PixelAttention {
         let attended = Matrix(rows: normed.rows, columns: normed.columns)
         Attention.attend(
             queries: query(normed), keys: key(normed), values: value(normed), heads: 1, keyHeads: 1, causal: false,
-            into: attended)
+            isInvariant: query.isInvariant, into: attended)
         projection.apply(attended, into: x.pixels, accumulate: true)
         return x
     }
@@ -80,7 +80,7 @@ struct TokenizerLevel {
     private var attentions: [PixelAttention] = []
 
     init(
-        _ name: String, inputs: Int, outputs: Int, count: Int, attends: Bool, _ reader: WeightReader
+        _ name: String, inputs: Int, outputs: Int, count: Int, attends: Bool, _ reader: any ModelWeights
     ) throws(ModelError) {
         for index in 0..<count {
             blocks.append(
@@ -109,7 +109,7 @@ struct TokenizerMiddle {
     private let attention: PixelAttention
     private let second: ResidualBlock
 
-    init(_ name: String, channels: Int, _ reader: WeightReader) throws(ModelError) {
+    init(_ name: String, channels: Int, _ reader: any ModelWeights) throws(ModelError) {
         first = try ResidualBlock(name + ".block_1", inputs: channels, outputs: channels, reader)
         attention = try PixelAttention(name + ".attn_1", channels: channels, reader)
         second = try ResidualBlock(name + ".block_2", inputs: channels, outputs: channels, reader)

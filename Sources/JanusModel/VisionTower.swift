@@ -11,20 +11,18 @@ struct VisionTower {
     private let blocks: [VisionBlock]
     private let norm: LayerNorm
 
-    init(_ configuration: VisionConfiguration, _ reader: WeightReader) throws(ModelError) {
+    init(_ configuration: VisionConfiguration, _ reader: any ModelWeights) throws(ModelError) {
         self.configuration = configuration
         let prefix = "model.vision_model"
         let width = configuration.width
         let size = configuration.patchSize
-        patch = Linear(
-            weight: try reader.matrix(prefix + ".embeddings.patch_embedding.weight", [width, 3, size, size]),
-            bias: try reader.vector(prefix + ".embeddings.patch_embedding.bias", width))
+        let patchName = prefix + ".embeddings.patch_embedding"
+        patch = try reader.linear(
+            LinearLayer(
+                name: patchName, parts: [.init(name: patchName, outputs: width)], sides: [3, size, size], hasBias: true,
+                role: .picture))
         let tokens = configuration.tokens
-        let name = prefix + ".embeddings.position_embedding.weight"
-        switch reader.layout {
-        case .huggingFace: positions = try reader.matrix(name, [tokens, width])
-        case .original: positions = try reader.matrix(name, [1, tokens, width]).reshaped(rows: tokens, columns: width)
-        }
+        positions = try reader.positions(prefix + ".embeddings.position_embedding.weight", tokens, width)
         var blocks: [VisionBlock] = []
         for layer in 0..<configuration.layers {
             blocks.append(try VisionBlock("\(prefix).encoder.layers.\(layer)", configuration, reader))
@@ -79,23 +77,20 @@ private struct VisionBlock {
     let fc1: Linear
     let fc2: Linear
 
-    init(_ prefix: String, _ configuration: VisionConfiguration, _ reader: WeightReader) throws(ModelError) {
+    init(_ prefix: String, _ configuration: VisionConfiguration, _ reader: any ModelWeights) throws(ModelError) {
         let width = configuration.width
         heads = configuration.heads
         norm1 = try LayerNorm(prefix + ".layer_norm1", width, configuration.layerNormEpsilon, reader)
-        switch reader.layout {
-        case .original:
-            qkv = try reader.linear(prefix + ".self_attn.qkv", outputs: 3 * width, inputs: width)
-        case .huggingFace:
-            let parts = ["q", "k", "v"].map { "\(prefix).self_attn.\($0)_proj" }
-            qkv = Linear(
-                weight: try reader.stacked(parts.map { ($0 + ".weight", width) }, columns: width),
-                bias: try reader.stackedVector(parts.map { ($0 + ".bias", width) }))
-        }
-        projection = try reader.linear(prefix + ".self_attn.projection_layer", outputs: width, inputs: width)
+        qkv = try reader.linear(
+            LinearLayer(
+                prefix + ".self_attn.qkv", parts: ["q", "k", "v"].map { ("\(prefix).self_attn.\($0)_proj", width) },
+                inputs: width, hasBias: true, role: .picture))
+        projection = try reader.linear(
+            LinearLayer(prefix + ".self_attn.projection_layer", outputs: width, inputs: width, role: .picture))
         norm2 = try LayerNorm(prefix + ".layer_norm2", width, configuration.layerNormEpsilon, reader)
-        fc1 = try reader.linear(prefix + ".mlp.fc1", outputs: configuration.mlpWidth, inputs: width)
-        fc2 = try reader.linear(prefix + ".mlp.fc2", outputs: width, inputs: configuration.mlpWidth)
+        let mlp = configuration.mlpWidth
+        fc1 = try reader.linear(LinearLayer(prefix + ".mlp.fc1", outputs: mlp, inputs: width, role: .picture))
+        fc2 = try reader.linear(LinearLayer(prefix + ".mlp.fc2", outputs: width, inputs: mlp, role: .picture))
     }
 
     /// x [T, W]
@@ -106,7 +101,7 @@ private struct VisionBlock {
         Attention.attend(
             queries: projected.columns(0..<width), keys: projected.columns(width..<2 * width),
             values: projected.columns(2 * width..<3 * width), heads: heads, keyHeads: heads, causal: false,
-            into: attended)
+            isInvariant: qkv.isInvariant, into: attended)
         projection.apply(attended, into: x, accumulate: true)
         let inner = fc1(norm2(x))  // [T, mlp]
         inner.gelu()
@@ -120,7 +115,7 @@ struct LayerNorm {
     let bias: Matrix
     let epsilon: Float
 
-    init(_ name: String, _ width: Int, _ epsilon: Float, _ reader: WeightReader) throws(ModelError) {
+    init(_ name: String, _ width: Int, _ epsilon: Float, _ reader: any ModelWeights) throws(ModelError) {
         weight = try reader.vector(name + ".weight", width)
         bias = try reader.vector(name + ".bias", width)
         self.epsilon = epsilon

@@ -1,7 +1,7 @@
 import JanusTensor
 
 /// Takes tensors out of a checkpoint by our names, checking each shape, and knows at the end which were never asked for.
-final class WeightReader {
+final class WeightReader: ModelWeights {
     let checkpoint: SafetensorsCheckpoint
     let layout: CheckpointLayout
     private let progress: (Double) -> Void
@@ -16,7 +16,7 @@ final class WeightReader {
         bytesTotal = max(checkpoint.bytes, 1)
     }
 
-    func has(_ name: String) -> Bool { checkpoint.entry(layout.name(name)) != nil }
+    func has(_ name: String) -> Bool { checkpoint.entry(layout.name(name + ".weight")) != nil }
 
     /// [rows, columns]; a tensor of more dimensions is given with its full shape and read as [rows, the rest].
     func matrix(_ name: String, _ shape: [Int]) throws(ModelError) -> Matrix {
@@ -36,10 +36,10 @@ final class WeightReader {
     }
 
     /// Tensors of the same width, one under the other: several products become one.
-    func stacked(_ parts: [(name: String, rows: Int)], columns: Int) throws(ModelError) -> Matrix {
+    private func stacked(_ parts: [(name: String, rows: Int)], sides: [Int]) throws(ModelError) -> Matrix {
         var entries: [TensorEntry] = []
-        for part in parts { entries.append(try checked(part.name, [part.rows, columns])) }
-        let matrix = Matrix(rows: parts.reduce(0) { $0 + $1.rows }, columns: columns)
+        for part in parts { entries.append(try checked(part.name, [part.rows] + sides)) }
+        let matrix = Matrix(rows: parts.reduce(0) { $0 + $1.rows }, columns: sides.reduce(1, *))
         var row = 0
         for (part, entry) in zip(parts, entries) {
             try read(part.name, entry, into: matrix[row..<row + part.rows])
@@ -49,7 +49,7 @@ final class WeightReader {
     }
 
     /// Vectors one after the other, [1, Σ counts].
-    func stackedVector(_ parts: [(name: String, count: Int)]) throws(ModelError) -> Matrix {
+    private func stackedVector(_ parts: [(name: String, count: Int)]) throws(ModelError) -> Matrix {
         var entries: [TensorEntry] = []
         for part in parts { entries.append(try checked(part.name, [part.count])) }
         let vector = Matrix(rows: 1, columns: parts.reduce(0) { $0 + $1.count })
@@ -61,31 +61,48 @@ final class WeightReader {
         return vector
     }
 
-    /// name.weight [outputs, inputs], name.bias [outputs]
-    func linear(_ name: String, outputs: Int, inputs: Int) throws(ModelError) -> Linear {
-        Linear(weight: try matrix(name + ".weight", [outputs, inputs]), bias: try vector(name + ".bias", outputs))
+    func positions(_ name: String, _ tokens: Int, _ width: Int) throws(ModelError) -> Matrix {
+        switch layout {
+        case .huggingFace: try matrix(name, [tokens, width])
+        case .original: try matrix(name, [1, tokens, width]).reshaped(rows: tokens, columns: width)
+        }
     }
 
-    /// A 1×1 convolution, which is a linear layer on each pixel: name.weight [outputs, inputs, 1, 1], name.bias.
-    func pointwise(_ name: String, outputs: Int, inputs: Int) throws(ModelError) -> Linear {
-        Linear(
-            weight: try matrix(name + ".weight", [outputs, inputs, 1, 1]), bias: try vector(name + ".bias", outputs))
+    func table(_ name: String, rows: Int, columns: Int) throws(ModelError) -> Table {
+        Table(try matrix(name, [rows, columns]))
     }
 
-    /// name.weight [outputs, inputs, 3, 3], name.bias [outputs]
-    func convolution(
-        _ name: String, outputs: Int, inputs: Int, walk: Convolution3x3.Walk = .same
-    ) throws(ModelError) -> Convolution3x3 {
-        Convolution3x3(
-            weight: try matrix(name + ".weight", [outputs, inputs, 3, 3]), bias: try vector(name + ".bias", outputs),
-            walk: walk)
+    func linear(_ layer: LinearLayer) throws(ModelError) -> Linear {
+        Linear(weight: try weights(of: layer), bias: try bias(of: layer))
+    }
+
+    /// [outputs, inputs]
+    func weights(of layer: LinearLayer) throws(ModelError) -> Matrix {
+        let parts = parts(of: layer).map { (name: $0.name + ".weight", rows: $0.outputs) }
+        let weights = try stacked(parts, sides: layer.sides)
+        return layer.isConvolution ? Convolution3x3.ordered(weights) : weights
+    }
+
+    /// [1, outputs]
+    func bias(of layer: LinearLayer) throws(ModelError) -> Matrix? {
+        guard layer.hasBias else { return nil }
+        return try stackedVector(parts(of: layer).map { (name: $0.name + ".bias", count: $0.outputs) })
+    }
+
+    /// The original stores some layers fused, under the name that they have in packs.
+    private func parts(of layer: LinearLayer) -> [LinearLayer.Part] {
+        layer.parts.count > 1 && has(layer.name) ? [.init(name: layer.name, outputs: layer.outputs)] : layer.parts
     }
 
     /// - Throws: when the checkpoint holds anything that nobody asked for and that is not known to be useless.
     func finish() throws(ModelError) {
+        try checkAllUsed()
+        progress(1)
+    }
+
+    func checkAllUsed() throws(ModelError) {
         let extra = checkpoint.names.filter { !used.contains($0) && !layout.ignores($0) }.sorted()
         guard extra.isEmpty else { throw .extraTensors(names: extra) }
-        progress(1)
     }
 
     private func checked(_ name: String, _ shape: [Int]) throws(ModelError) -> TensorEntry {

@@ -7,10 +7,17 @@ package enum Attention {
     /// - Parameters:
     ///   - queries: [n, heads · size]
     ///   - keys, values: [positions, keyHeads · size]; heads share them in groups of heads / keyHeads.
+    ///   - isInvariant: each query's result is to be what `attendSingle` gives it; else OpenBLAS does the products.
     ///   - out: [n, heads · size]
     package static func attend(
-        queries: Matrix, keys: Matrix, values: Matrix, heads: Int, keyHeads: Int, causal: Bool, into out: Matrix
+        queries: Matrix, keys: Matrix, values: Matrix, heads: Int, keyHeads: Int, causal: Bool,
+        isInvariant: Bool = false, into out: Matrix
     ) {
+        if isInvariant {
+            return attendInvariant(
+                queries: queries, keys: keys, values: values, heads: heads, keyHeads: keyHeads, causal: causal,
+                into: out)
+        }
         let size = queries.columns / heads
         precondition(queries.columns == heads * size && keys.columns == keyHeads * size, "heads of other sizes")
         precondition(values.columns == keys.columns && values.rows == keys.rows, "keys and values differ")
@@ -27,6 +34,18 @@ package enum Attention {
             scores.softmax(scale: scale, counts: causal ? { before + $0 + 1 } : nil)
             scores.multiply(by: values.columns(shared), into: out.columns(own))
         }
+    }
+
+    /// As `attend`, with `attendSingle`'s arithmetic for every query: the result of one does not depend on the others.
+    private static func attendInvariant(
+        queries: Matrix, keys: Matrix, values: Matrix, heads: Int, keyHeads: Int, causal: Bool, into out: Matrix
+    ) {
+        precondition(!causal || keys.rows >= queries.rows, "fewer keys than queries")
+        let before = keys.rows - queries.rows
+        let counts = (0..<queries.rows).map { causal ? before + $0 + 1 : keys.rows }
+        attendSingle(
+            queries: queries, keys: counts.map { keys[0..<$0] }, values: counts.map { values[0..<$0] }, heads: heads,
+            keyHeads: keyHeads, into: out)
     }
 
     /// One query for each of several sequences: rows × heads run in parallel.

@@ -41,20 +41,31 @@ package struct Convolution3x3 {
     private let walk: Walk
     private let inputs: Int
 
-    /// - Parameters:
-    ///   - weight: [outputs, inputs · 3 · 3] as PyTorch stores it, the kernel's column running fastest.
-    ///   - bias: [1, outputs]
+    /// - Parameter linear: [outputs, 3 · 3 · inputs] with a bias, as `ordered` lays the weights out.
+    package init(_ linear: Linear, walk: Walk = .same) {
+        precondition(linear.inputs % 9 == 0 && linear.bias != nil, "a 3×3 kernel with a bias")
+        inputs = linear.inputs / 9
+        self.linear = linear
+        self.walk = walk
+    }
+
+    /// The same from weights as PyTorch stores them.
     package init(weight: Matrix, bias: Matrix, walk: Walk = .same) {
+        self.init(Linear(weight: Self.ordered(weight), bias: bias), walk: walk)
+    }
+
+    /// - Parameter weight: [outputs, inputs · 3 · 3] as PyTorch stores it, the kernel's column running fastest.
+    /// - Returns: [outputs, 3 · 3 · inputs], the channel running fastest.
+    package static func ordered(_ weight: Matrix) -> Matrix {
         precondition(weight.columns % 9 == 0, "a 3×3 kernel")
-        inputs = weight.columns / 9
+        let inputs = weight.columns / 9
         let ordered = Matrix(rows: weight.rows, columns: weight.columns)
         for output in 0..<weight.rows {
             for input in 0..<inputs {
                 for place in 0..<9 { ordered[output, place * inputs + input] = weight[output, input * 9 + place] }
             }
         }
-        linear = Linear(weight: ordered, bias: bias)
-        self.walk = walk
+        return ordered
     }
 
     /// - Parameter residual: where given, the result is added to it (and it is what is returned).

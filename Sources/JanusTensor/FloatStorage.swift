@@ -5,6 +5,8 @@ import Foundation
     let base: UnsafeMutablePointer<Float>
     let count: Int
     private let mappedBytes: Int
+    /// Keeps a file mapped whose values these are; they are read-only.
+    private let owner: ByteStorage?
 
     /// From here on memory comes straight from the kernel: zeroed lazily, so that an unused KV cache costs nothing.
     private static let mappedFromBytes = 1 << 20
@@ -15,6 +17,7 @@ import Foundation
         precondition(count >= 0 && count <= Int.max / MemoryLayout<Float>.stride, "a tensor of \(count) values")
         let bytes = max(count * MemoryLayout<Float>.stride, Self.alignmentBytes)
         self.count = count
+        owner = nil
         var raw: UnsafeMutableRawPointer?
         if bytes >= Self.mappedFromBytes {
             mappedBytes = bytes
@@ -30,7 +33,18 @@ import Foundation
         unsafe base = raw.bindMemory(to: Float.self, capacity: max(count, 1))
     }
 
+    /// Values that lie in other storage, never written to.
+    init(_ bytes: ByteStorage) {
+        precondition(
+            unsafe UInt(bitPattern: bytes.base) % UInt(MemoryLayout<Float>.alignment) == 0, "values out of line")
+        count = bytes.count / MemoryLayout<Float>.stride
+        mappedBytes = 0
+        owner = bytes
+        unsafe base = bytes.base.bindMemory(to: Float.self, capacity: max(count, 1))
+    }
+
     deinit {
+        if owner != nil { return }
         if mappedBytes > 0 { unsafe munmap(base, mappedBytes) } else { unsafe free(base) }
     }
 }

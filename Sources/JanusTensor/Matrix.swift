@@ -26,6 +26,17 @@ package struct Matrix {
         self.init(storage: FloatStorage(count: count), offset: 0, rows: rows, columns: columns, stride: columns)
     }
 
+    /// Values of a mapped file, which must not be written to.
+    init(readOnly storage: FloatStorage, rows: Int, columns: Int) {
+        precondition(storage.count == rows * columns, "\(storage.count) values for \(rows) × \(columns)")
+        self.init(storage: storage, offset: 0, rows: rows, columns: columns, stride: columns)
+    }
+
+    /// Zeros that take the memory of one row, to stand for a tensor where only its sides matter. Not to be written to.
+    package init(placeholderRows rows: Int, columns: Int) {
+        self.init(storage: FloatStorage(count: columns), offset: 0, rows: rows, columns: columns, stride: 0)
+    }
+
     /// A new matrix with these values, rows × columns of them.
     package init(_ values: [Float], rows: Int, columns: Int) {
         self.init(rows: rows, columns: columns)

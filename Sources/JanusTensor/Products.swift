@@ -36,34 +36,3 @@ extension Matrix {
     /// Weights (256 KiB of them) that are too few for a thread of their own.
     private static let thinGrainValues = 1 << 16
 }
-
-/// y = x · weightᵀ + bias.
-package struct Linear {
-    /// [outputs, inputs]
-    package let weight: Matrix
-    /// [1, outputs]
-    package let bias: Matrix?
-
-    package init(weight: Matrix, bias: Matrix? = nil) {
-        precondition(bias.map { $0.rows == 1 && $0.columns == weight.rows } ?? true, "a bias of other width")
-        self.weight = weight
-        self.bias = bias
-    }
-
-    package var outputs: Int { weight.rows }
-    package var inputs: Int { weight.columns }
-
-    /// x [m, inputs] → [m, outputs]
-    package func callAsFunction(_ x: Matrix) -> Matrix {
-        let out = Matrix(rows: x.rows, columns: outputs)
-        apply(x, into: out)
-        return out
-    }
-
-    /// out = layer(x), or out += layer(x): the residual of a block.
-    package func apply(_ x: Matrix, into out: Matrix, accumulate: Bool = false) {
-        guard let bias else { return x.multiply(byTransposed: weight, into: out, accumulate: accumulate) }
-        if accumulate { out.addToEachRow(bias) } else { out.fillRows(with: bias) }
-        x.multiply(byTransposed: weight, into: out, accumulate: true)
-    }
-}

@@ -82,6 +82,46 @@ package final class SafetensorsFile {
         return unsafe Array(file.bytes[entry.range])
     }
 
+    // MARK: read where it lies
+
+    /// f32 values as they lie in the file, mapped. They must not be written to.
+    package func mapped(_ name: String, shape: [Int]) throws(TensorError) -> Matrix {
+        let bytes = try mappedBytes(name, type: .f32, shape: shape)
+        let rows = shape.count > 1 ? shape[0] : 1
+        return Matrix(readOnly: FloatStorage(bytes), rows: rows, columns: shape.reduce(1, *) / max(rows, 1))
+    }
+
+    /// A bf16 table as it lies in the file, mapped.
+    package func mappedTable(_ name: String, rows: Int, columns: Int) throws(TensorError) -> Table {
+        Table(half: try mappedBytes(name, type: .bf16, shape: [rows, columns]), rows: rows, columns: columns)
+    }
+
+    /// Packed weights as they lie in the file, mapped.
+    package func mappedWeights(
+        values: String, scales: String, layout: PackedLayout
+    ) throws(TensorError) -> PackedMatrix {
+        PackedMatrix(
+            layout: layout, values: try mappedBytes(values, type: layout.values.type, shape: layout.values.shape),
+            scales: try layout.scales.map { kind throws(TensorError) in
+                try mappedBytes(scales, type: kind.type, shape: kind.shape)
+            })
+    }
+
+    private func mappedBytes(_ name: String, type: ElementType, shape: [Int]) throws(TensorError) -> ByteStorage {
+        let entry = try entry(name)
+        guard entry.type == type, entry.shape == shape else {
+            throw .misshapen(
+                file: path, tensor: name, expected: "\(type.rawValue) \(shape)",
+                found: "\(entry.type.rawValue) \(entry.shape)")
+        }
+        guard entry.range.lowerBound % type.bytes == 0 else {
+            throw .misshapen(
+                file: path, tensor: name, expected: "at a multiple of \(type.bytes)",
+                found: "at byte \(entry.range.lowerBound)")
+        }
+        return ByteStorage(file: file, range: entry.range)
+    }
+
     private func values<Value: BitwiseCopyable>(_ entry: TensorEntry, as type: Value.Type) -> [Value] {
         (0..<entry.count).map { index in
             unsafe file.bytes.loadUnaligned(

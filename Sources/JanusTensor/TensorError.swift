@@ -7,6 +7,10 @@ package enum TensorError: Error, Equatable, CustomStringConvertible {
     /// The tensor is there but not as numbers that can be weights.
     case elementType(file: String, tensor: String, found: String, expected: String)
     case noSuchTensor(file: String, tensor: String)
+    /// The tensor has other sides or another place than whoever reads it needs.
+    case misshapen(file: String, tensor: String, expected: String, found: String)
+    /// The operating system's word on a file that cannot be written.
+    case unwritable(file: String, reason: String)
 
     package var description: String {
         switch self {
@@ -18,6 +22,10 @@ package enum TensorError: Error, Equatable, CustomStringConvertible {
             "\(file): tensor \(tensor) is \(found), expected \(expected)"
         case .noSuchTensor(let file, let tensor):
             "\(file) has no tensor \(tensor)"
+        case .misshapen(let file, let tensor, let expected, let found):
+            "\(file): tensor \(tensor) is \(found), expected \(expected)"
+        case .unwritable(let file, let reason):
+            "cannot write \(file): \(reason); nothing was left of it"
         }
     }
 }

@@ -1,38 +1,75 @@
+import CJanusKernels
 import COpenBLAS
 import Foundation
 import Synchronization
 
-/// How many threads the kernels and OpenBLAS use. Set once at start, before a model is loaded.
+/// How many threads the kernels and OpenBLAS use, and with which instructions. Set once at start, before a model is
+/// loaded.
 package enum Threads {
     private static let configured = Atomic<Int>(0)
+    private static let chosenISA = Atomic<Int>(-1)
 
     /// - Parameter count: at least 1.
     package static func configure(_ count: Int) {
         precondition(count >= 1 && count <= threadsMax, "\(count) threads")
         configured.store(count, ordering: .relaxed)
+        janus_pool_configure(count)
         openblas_set_num_threads(Int32(count))
     }
 
     /// The configured number; until then, the number of processors.
     package static var count: Int {
         let count = configured.load(ordering: .relaxed)
-        return count > 0 ? count : min(ProcessInfo.processInfo.activeProcessorCount, threadsMax)
+        if count > 0 { return count }
+        let processors = min(ProcessInfo.processInfo.activeProcessorCount, threadsMax)
+        // Another thread may configure at the same time: it wins.
+        if configured.compareExchange(expected: 0, desired: processors, ordering: .relaxed).exchanged {
+            janus_pool_configure(processors)
+        }
+        return configured.load(ordering: .relaxed)
     }
 
-    package static let threadsMax = 1024
+    /// What packed products use: the processor's best, unless configured.
+    package static var isa: InstructionSet {
+        InstructionSet(rawValue: chosenISA.load(ordering: .relaxed)) ?? bestISA
+    }
+
+    private static let bestISA = InstructionSet.best
+
+    /// - Parameter isa: one that this processor has.
+    package static func configure(isa: InstructionSet) {
+        precondition(isa.isSupported, "no \(isa.name) on this processor")
+        chosenISA.store(isa.rawValue, ordering: .relaxed)
+    }
+
+    /// What the pool can start.
+    package static let threadsMax = 256
+
+    /// Parts for each thread: the one that is ahead takes over from the one that is held up.
+    private static let partsPerThread = 4
 
     /// Calls `body` with parts of 0..<count, in parallel where the work is worth it. The parts differ with the number of
     /// threads: `body` must give each index the same result whatever part it is in.
     /// - Parameter grain: indices that are too little for a thread of their own.
     static func split(_ count: Int, grain: Int, _ body: @escaping (Range<Int>) -> Void) {
-        let parts = min(Self.count, (count + grain - 1) / max(grain, 1))
-        guard parts > 1 else { return body(0..<count) }
-        // Each part writes its own indices only, and concurrentPerform returns when all have ended.
-        nonisolated(unsafe) let shared = body
-        DispatchQueue.concurrentPerform(iterations: parts) { part in
-            let low = count * part / parts
-            let high = count * (part + 1) / parts
-            unsafe shared(low..<high)
+        let threads = Self.count
+        let parts = min(threads * partsPerThread, (count + grain - 1) / max(grain, 1))
+        guard threads > 1, parts > 1 else { return body(0..<count) }
+        // Each part writes its own indices only, and the pool returns when all have ended.
+        var job = Job(count: count, parts: parts, body: body)
+        unsafe withUnsafeMutablePointer(to: &job) { pointer in
+            unsafe janus_pool_run(
+                parts,
+                { context, part in
+                    guard let job = unsafe context?.assumingMemoryBound(to: Job.self).pointee else { return }
+                    job.body(job.count * part / job.parts..<job.count * (part + 1) / job.parts)
+                }, pointer)
         }
+    }
+
+    private struct Job {
+        let count: Int
+        let parts: Int
+        let body: (Range<Int>) -> Void
     }
 }

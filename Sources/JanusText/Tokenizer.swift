@@ -1,3 +1,5 @@
+package import Foundation
+
 /// Byte-level BPE as a checkpoint's `tokenizer.json` describes it (Hugging Face's format).
 ///
 /// The post-processor of the file is not used: Janus-Pro's prompts begin with one BOS, which `encode(_:pictureTokens:)`
@@ -19,9 +21,10 @@ package struct Tokenizer: Sendable {
     private let addedTokens: AddedTokens
 
     /// Reads a `tokenizer.json`.
+    /// - Parameter contents: nil reads the file; otherwise the path is only its name in errors.
     /// - Throws: `TextError` naming the file and what is missing, broken or unsupported in it.
-    package init(path: String) throws(TextError) {
-        let file = try TokenizerFile.read(path: path)
+    package init(path: String, contents: Data? = nil) throws(TextError) {
+        let file = try TokenizerFile.read(path: path, contents: contents)
         try Self.checkSupport(file, path: path)
         preTokenizer = try PreTokenizer(file.preTokenizer, path: path)
 

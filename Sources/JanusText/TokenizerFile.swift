@@ -107,11 +107,11 @@ struct TokenizerFile: Decodable {
     }
 
     /// - Throws: `missingFile`, `unreadable`, `malformed`.
-    static func read(path: String) throws(TextError) -> TokenizerFile {
-        guard FileManager.default.fileExists(atPath: path) else { throw .missingFile(path: path) }
+    static func read(path: String, contents: Data? = nil) throws(TextError) -> TokenizerFile {
+        guard contents != nil || FileManager.default.fileExists(atPath: path) else { throw .missingFile(path: path) }
         let bytes: Data
         do {
-            bytes = try Data(contentsOf: URL(filePath: path))
+            bytes = try contents ?? Data(contentsOf: URL(filePath: path))
         } catch {
             throw .unreadable(path: path, reason: error.localizedDescription)
         }

@@ -5,10 +5,10 @@ import JanusModel
 /// Says what a checkpoint consists of and what it takes to run it.
 struct Describe: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Lists a checkpoint's parts, sizes, parameters and the memory it takes.",
+        abstract: "Lists a checkpoint's or pack's parts, sizes, parameters and the memory it takes.",
         discussion: "Reads the headers of the weight files, not the weights.")
 
-    @Argument(help: "Directory of the checkpoint.", completion: .directory) var model: String
+    @Argument(help: "Directory of the checkpoint, or a pack.", completion: .file()) var model: String
 
     func run() throws {
         let description: ModelDescription
@@ -18,7 +18,10 @@ struct Describe: ParsableCommand {
             throw Failure(error.description)
         }
         let configuration = description.configuration
-        print("\(model): Janus-Pro in the \(configuration.layout.rawValue) layout")
+        let kind =
+            description.precision == "f32"
+            ? "in the \(configuration.layout.rawValue) layout" : "packed in \(description.precision)"
+        print("\(model): Janus-Pro \(kind)")
         print("fingerprint \(description.fingerprint)\n")
         printParts(description)
         printSizes(configuration)
@@ -57,7 +60,7 @@ struct Describe: ParsableCommand {
     private func printMemory(_ description: ModelDescription) {
         let configuration = description.configuration
         let position = configuration.cacheBytesPerPosition
-        print("memory: weights \(Self.size(description.memoryBytes)) in f32")
+        print("memory: weights \(Self.size(description.memoryBytes)) in \(description.precision)")
         print("        keys and values \(Self.size(position)) a token and row")
         print(
             "        \(Self.size(2 * position * configuration.generationTokens)) an image drawn "

@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import JanusEngine
 import JanusJob
+import JanusModel
 
 /// Draws images from a text and writes them as files.
 struct Generate: ParsableCommand {
@@ -68,12 +69,21 @@ private struct GenerationDefaults: Decodable {
     enum CodingKeys: String, CodingKey { case guidanceScale = "guidance_scale" }
 
     static func read(model: String) throws -> GenerationDefaults {
+        let location = try ModelLocation.find(model)
+        if case .pack = location {
+            guard let data = try location.carriedFile("generation_config.json") else { return GenerationDefaults() }
+            return try decode(data, name: "generation_config.json of " + model)
+        }
         let path = URL(filePath: model).appending(path: "generation_config.json")
         guard FileManager.default.fileExists(atPath: path.path) else { return GenerationDefaults() }
+        return try decode(Data(contentsOf: path), name: path.path)
+    }
+
+    private static func decode(_ data: Data, name: String) throws -> GenerationDefaults {
         do {
-            return try JSONDecoder().decode(GenerationDefaults.self, from: Data(contentsOf: path))
+            return try JSONDecoder().decode(GenerationDefaults.self, from: data)
         } catch {
-            throw Failure("\(path.path) cannot be read: \(error)")
+            throw Failure("\(name) cannot be read: \(error)")
         }
     }
 }

@@ -21,6 +21,7 @@ struct JanusModelTool: ParsableCommand {
               janus-model generate Janus-Pro-1B "a red fox in the snow" --images 2 --seed 42
               janus-model understand Janus-Pro-1B "What is in this picture?" photo.jpg
               janus-model describe Janus-Pro-1B
+              janus-model pack Janus-Pro-1B --precision int8 -o Janus-Pro-1B.int8.pack.safetensors
             """,
-        subcommands: [Generate.self, Understand.self, Describe.self, Verify.self])
+        subcommands: [Generate.self, Understand.self, Describe.self, Pack.self, Bench.self, Verify.self])
 }

@@ -5,7 +5,7 @@ import JanusJob
 
 /// Arguments that every command which runs a model has.
 struct ModelOptions: ParsableArguments {
-    @Argument(help: "Directory of the checkpoint.", completion: .directory)
+    @Argument(help: "Directory of the checkpoint, or a pack (a file, or a directory with one).", completion: .file())
     var model: String
 
     @Option(help: "Threads to compute with (default: one a processor).")

@@ -25,9 +25,9 @@ struct JanusWorker: ParsableCommand {
             """)
 
     @Option(help: "File descriptor of the connected stream socket to the supervisor.") var socket: Int32?
-    @Option(help: "Directory of the checkpoint: config.json, safetensors, tokenizer.json, preprocessor_config.json.")
+    @Option(help: "Directory of the checkpoint (config.json, safetensors, tokenizer.json, preprocessor_config.json), or a pack.")
     var model: String?
-    @Option(help: "What the model is called in outputs (default: the directory's name).") var modelName: String?
+    @Option(help: "What the model is called in outputs (default: the directory's or pack's name).") var modelName: String?
     @Option(help: "Threads to compute with (default: one a processor).") var threads: Int?
     @Option(help: "Tokens of prompt, pictures and answer together.") var contextTokensMax = 4096
     @Flag(help: "Run without the seccomp sandbox, on a kernel that has none.") var noSandbox = false
@@ -38,7 +38,7 @@ struct JanusWorker: ParsableCommand {
         guard let socket, socket >= 0 else {
             throw ValidationError("--socket needs a file descriptor: janusd passes it")
         }
-        guard model != nil else { throw ValidationError("--model needs the checkpoint's directory") }
+        guard model != nil else { throw ValidationError("--model needs a checkpoint's directory or a pack") }
         guard (threads ?? 1) >= 1, contextTokensMax >= 1 else {
             throw ValidationError("--threads and --context-tokens-max must be at least 1")
         }

@@ -52,6 +52,35 @@ struct ToolTests {
         #expect(try result.output == expected.text("understand0.text") + "\n")
     }
 
+    @Test("a pack gives the same files with one thread and with two, and the name of its precision")
+    func pack() throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "janus-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let path = folder.appending(path: "tiny.pack.safetensors").path
+        let packed = try run(["pack", tinyFolder, "--precision", "int8", "-o", path])
+        #expect(packed.status == 0 && packed.output == path + "\n", "\(packed.errors)")
+        #expect(try run(["describe", path]).output.contains("packed in int8"))
+        var files: [[Data]] = []
+        // the file itself, then the directory that holds it
+        for (threads, model) in [("1", path), ("2", folder.path)] {
+            let result = try run([
+                "generate", model, "a red fox", "--images", "2", "--seed", "42", "--output", folder.path, "--threads",
+                threads, "--name", "threads\(threads)",
+            ])
+            #expect(result.status == 0, "\(result.errors)")
+            files.append(
+                try result.output.split(separator: "\n").map { try Data(contentsOf: URL(filePath: String($0))) })
+        }
+        #expect(files[0].count == 2)
+        let images = try files.map { try $0.map { try RGBImage(decoding: $0).pixels } }
+        #expect(images[0] == images[1])
+        let answer = try run([
+            "understand", path, "Describe.", Reference.file("Reference/tiny/image0.png"), "--max-tokens", "4",
+        ])
+        #expect(answer.status == 0, "\(answer.errors)")
+    }
+
     @Test("describe lists the parts and the memory of a token")
     func describe() throws {
         let result = try run(["describe", tinyFolder])

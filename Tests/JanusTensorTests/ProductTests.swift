@@ -34,8 +34,9 @@ struct ProductTests {
     @Test("a linear layer with bias, new and added", arguments: [1, 8, 20])
     func linear(rows: Int) {
         let x = random(rows, 19, seed: 6)
-        let layer = Linear(weight: random(11, 19, seed: 7), bias: random(1, 11, seed: 8))
-        let product = naiveProduct(x, byTransposed: layer.weight)
+        let weight = random(11, 19, seed: 7)
+        let layer = Linear(weight: weight, bias: random(1, 11, seed: 8))
+        let product = naiveProduct(x, byTransposed: weight)
         let bias = layer.bias?.array() ?? []
         let expected = product.enumerated().map { $1 + Double(bias[$0 % 11]) }
         let out = layer(x)

@@ -4,6 +4,7 @@
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
+#include "JanusPacked.h"
 
 // conversions: n little-endian 16-bit values at any address to f32
 void janus_f32_from_bf16(const void *source, float *target, size_t n);

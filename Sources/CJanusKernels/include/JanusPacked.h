@@ -1,0 +1,82 @@
+// Packed linear layers: out = activations · weightsᵀ in int8, int4 or bf16, and the threads that share them.
+//
+// One arithmetic a precision, whatever the number of rows, of threads, or the instruction set:
+//   int8, int4   Σ over groups, ascending: out = fma((float)Σ q·w, weight scale · activation scale, out)
+//   bf16         for each pair of inputs, ascending: out = fma(even, fma(odd, out)), denormals flushed to zero
+// so that a row's result never depends on its neighbours. Nothing is checked here: JanusTensor's wrappers do that.
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+// Instruction sets; each is a superset of those before it. `scalar` is the twin that the others are tested against.
+enum janus_isa { janus_isa_scalar = 0, janus_isa_avx2 = 1, janus_isa_avx512_vnni = 2, janus_isa_avx512_bf16 = 3 };
+// Whether this processor has it, and the greatest that it has.
+int janus_isa_is_supported(int isa);
+int janus_isa_best(void);
+
+enum janus_precision { janus_precision_bf16 = 0, janus_precision_int8 = 1, janus_precision_int4 = 2 };
+
+enum {
+    janus_panel_outputs = 64,     // outputs whose weights lie together
+    janus_inputs_multiple = 32,   // inputs are padded with zeros to a multiple
+    janus_int4_group = 32,        // inputs of one int4 scale
+    janus_packed_tile_rows = 6,   // rows of activations that share a weight in registers
+};
+
+// Weights of all panels. `inputs` is padded, `outputs` is not; `group` inputs have one scale (bf16: unused).
+//   bf16   values uint16 [panels][inputs / 2][64][2]
+//   int8   values uint8 [panels][inputs / 4][64][4], weight + 128     scales float [panels][inputs / group][64]
+//   int4   values uint8 [panels][inputs / 8][64][4], index of the codebook: low halves are inputs 0…3 of the eight, high
+//          halves 4…7                                                 scales uint16 (f16) [panels][inputs / 32][64]
+struct janus_weights {
+    int precision;
+    const void *values;
+    const void *scales;
+    size_t outputs, inputs, group;
+};
+
+// Rows of activations, quantised: bf16 uint16 [rows][inputs]; int8 and int4 int8 [rows][inputs] with, for each row and
+// group of the weights, a scale and the sum's start (−128 · Σ values: it takes the weights' offset away).
+struct janus_activations {
+    const void *values;
+    const float *scales;
+    const int32_t *starts;
+    size_t rows, inputs;
+};
+
+// out[row][output] (+)= …, for the outputs of `panels` panels from `first` on; out is the whole result's.
+void janus_packed_product(int isa, const struct janus_weights *weights, const struct janus_activations *x,
+                          size_t first, size_t panels, float *out, size_t out_stride, int accumulate);
+
+// Quantises `rows` rows of `inputs` values to `padded` (zeros behind). int8: `activation_group` values share a scale,
+// which is written for each `group` of them. A group with a NaN or an infinity gets the scale NaN, and so does every
+// result.
+void janus_int8_activations(const float *x, size_t stride, size_t rows, size_t inputs, size_t padded,
+                            size_t activation_group, size_t group, int8_t *values, float *scales, int32_t *starts);
+void janus_bf16_activations(const float *x, size_t stride, size_t rows, size_t inputs, size_t padded,
+                            uint16_t *values);
+
+// Packs one panel: up to 64 outputs (rows of w) of `inputs` values. Returns 0, or 1 when a weight is not finite.
+int janus_bf16_pack(const float *w, size_t stride, size_t outputs, size_t inputs, size_t padded, uint16_t *values);
+int janus_int8_pack(const float *w, size_t stride, size_t outputs, size_t inputs, size_t padded, size_t group,
+                    uint8_t *values, float *scales);
+int janus_int4_pack(const float *w, size_t stride, size_t outputs, size_t inputs, size_t padded, uint8_t *values,
+                    uint16_t *scales);
+// n values to bf16, to nearest even; NaN stays NaN.
+void janus_bf16_from_f32(const float *source, uint16_t *target, size_t n);
+
+// Threads that stay. `count` in all, the caller's own included; more are started as they are needed.
+void janus_pool_configure(size_t count);
+// Calls body(context, part) for each part of 0 ..< parts, each once, on any of the threads; returns when all have
+// ended. While another caller has the threads, or from within a part, the caller runs them all by itself.
+void janus_pool_run(size_t parts, void (*body)(void *context, size_t part), void *context);
+
+// Ceilings of the machine, for the benchmark; each call does the work once, on one thread.
+// Reads `bytes` bytes; returns something that depends on all of them.
+uint64_t janus_probe_read(const void *memory, size_t bytes);
+// `rounds` times 24 independent accumulators of the widest type: operations done (a multiply and an add are two).
+uint64_t janus_probe_int8(size_t rounds);
+uint64_t janus_probe_bf16(size_t rounds);
+uint64_t janus_probe_f32(size_t rounds);
+// Deterministic noise, to make weights of.
+void janus_fill_noise(void *memory, size_t bytes, uint64_t seed);

@@ -1,0 +1,26 @@
+// What the packed products of every instruction set share.
+#pragma once
+#include "JanusPacked.h"
+#include "kernel.h"
+
+// Rows that go through a panel together: their sums (64 outputs each) stay in the first-level cache.
+enum { block_rows = 48, panel = janus_panel_outputs, tile_rows = janus_packed_tile_rows };
+// Inputs between two visits of a bf16 sum to memory, where the weights have no groups.
+enum { bf16_block = 128 };
+
+// 16 levels for int4, made for bell-shaped weights; the least is −127, so that no weight is cut off.
+extern const int8_t janus_int4_codebook[16];
+
+typedef void janus_panel_product(const struct janus_weights *weights, const struct janus_activations *x, size_t index,
+                                 size_t row, size_t rows, float *sums);
+// sums[rows][64] = one panel times up to `block_rows` rows
+janus_panel_product janus_panel_scalar, janus_panel_avx2, janus_panel_vnni, janus_panel_bf16;
+
+// Tiles of at most six rows, as even as they can be: eight rows are two tiles of four.
+JANUS_INLINE size_t tile_count(size_t rows) { return (rows + tile_rows - 1) / tile_rows; }
+JANUS_INLINE size_t tile_start(size_t rows, size_t tiles, size_t tile) { return rows * tile / tiles; }
+
+JANUS_INLINE float f32_of_f16(uint16_t half) {
+    uint32_t magnitude = (uint32_t)(half & 0x7fff) << 13;
+    return float_of(bits_of(float_of(magnitude) * 0x1p112f) | (uint32_t)(half & 0x8000) << 16);
+}

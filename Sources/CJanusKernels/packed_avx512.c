@@ -1,0 +1,153 @@
+#include "packed.h"
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#define VNNI __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")))
+#define BF16 __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512bf16,avx2,fma,f16c")))
+#define ALWAYS static inline __attribute__((always_inline))
+#define UNROLL _Pragma("clang loop unroll(full)")
+
+enum { vectors = panel / 16 };
+
+// One group of inputs: `rows` (a constant) rows of activations times 64 outputs, added to sums[rows][64]. Integers are
+// exact, so only the last line rounds. `ahead` bytes behind each weight that is read, the next are fetched.
+VNNI ALWAYS void integer_tile(const int rows, const int is8, const int8_t *a, size_t a_stride, const int32_t *starts,
+                              const float *a_scales, size_t groups, const uint8_t *w, const void *scales,
+                              size_t group, size_t ahead, int is_first, float *sums) {
+    __m512i sum[tile_rows][vectors];
+    UNROLL for (int m = 0; m < rows; m++) UNROLL for (int j = 0; j < vectors; j++) sum[m][j] =
+        _mm512_set1_epi32(starts[(size_t)m * groups]);
+    const __m512i low = _mm512_set1_epi8(15);
+    const __m512i levels = _mm512_broadcast_i32x4(
+        _mm_xor_si128(_mm_loadu_si128((const __m128i *)janus_int4_codebook), _mm_set1_epi8((char)128)));
+    for (size_t k = 0; k < group; k += is8 ? 4 : 8, w += 4 * panel) {
+        __m512i packed[vectors];
+        UNROLL for (int j = 0; j < vectors; j++) {
+            packed[j] = _mm512_loadu_si512(w + 64 * j);
+            if (ahead) _mm_prefetch((const char *)w + 64 * j + ahead, _MM_HINT_T0);
+        }
+        UNROLL for (int half = 0; half < (is8 ? 1 : 2); half++) {
+            __m512i weights[vectors];
+            UNROLL for (int j = 0; j < vectors; j++) weights[j] =
+                is8 ? packed[j]
+                    : _mm512_shuffle_epi8(
+                          levels, _mm512_and_si512(half ? _mm512_srli_epi16(packed[j], 4) : packed[j], low));
+            UNROLL for (int m = 0; m < rows; m++) {
+                int32_t four;
+                memcpy(&four, a + (size_t)m * a_stride + k + 4 * (size_t)half, 4);
+                __m512i value = _mm512_set1_epi32(four);
+                UNROLL for (int j = 0; j < vectors; j++) sum[m][j] =
+                    _mm512_dpbusd_epi32(sum[m][j], weights[j], value);
+            }
+        }
+    }
+    UNROLL for (int j = 0; j < vectors; j++) {
+        __m512 scale = is8 ? _mm512_loadu_ps((const float *)scales + 16 * j)
+                           : _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)scales + j));
+        UNROLL for (int m = 0; m < rows; m++) {
+            float *to = sums + m * panel + 16 * j;
+            __m512 before = is_first ? _mm512_setzero_ps() : _mm512_load_ps(to);
+            __m512 factor = _mm512_mul_ps(scale, _mm512_set1_ps(a_scales[(size_t)m * groups]));
+            _mm512_store_ps(to, _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum[m][j]), factor, before));
+        }
+    }
+}
+
+VNNI ALWAYS void integer_panel(const int is8, const struct janus_weights *weights, const struct janus_activations *x,
+                               size_t index, size_t row, size_t rows, float *sums) {
+    size_t inputs = weights->inputs, group = weights->group, groups = inputs / group;
+    size_t group_bytes = group * panel / (is8 ? 1 : 2);
+    const uint8_t *w = (const uint8_t *)weights->values + index * groups * group_bytes;
+    size_t tiles = tile_count(rows);
+    for (size_t g = 0; g < groups; g++, w += group_bytes) {
+        size_t place = (index * groups + g) * panel;
+        const void *scales = is8 ? (const void *)((const float *)weights->scales + place)
+                                 : (const void *)((const uint16_t *)weights->scales + place);
+        for (size_t tile = 0; tile < tiles; tile++) {
+            size_t start = tile_start(rows, tiles, tile), count = tile_start(rows, tiles, tile + 1) - start;
+            const int8_t *a = (const int8_t *)x->values + (row + start) * inputs + g * group;
+            const int32_t *starts = x->starts + (row + start) * groups + g;
+            const float *a_scales = x->scales + (row + start) * groups + g;
+            // The first tile waits for memory; the others find the weights in the cache.
+            size_t ahead = tile == 0 && row == 0 ? 8192 : 0;
+            float *to = sums + start * panel;
+#define TILE(ROWS)                                                                                                     \
+    case ROWS:                                                                                                         \
+        if (ahead)                                                                                                     \
+            integer_tile(ROWS, is8, a, inputs, starts, a_scales, groups, w, scales, group, 8192, g == 0, to);          \
+        else integer_tile(ROWS, is8, a, inputs, starts, a_scales, groups, w, scales, group, 0, g == 0, to);            \
+        break
+            switch (count) {
+                TILE(1);
+                TILE(2);
+                TILE(3);
+                TILE(4);
+                TILE(5);
+                TILE(6);
+            default: break;
+            }
+#undef TILE
+        }
+    }
+}
+
+VNNI void janus_panel_vnni(const struct janus_weights *weights, const struct janus_activations *x, size_t index,
+                           size_t row, size_t rows, float *sums) {
+    if (weights->precision == janus_precision_int8) integer_panel(1, weights, x, index, row, rows, sums);
+    else integer_panel(0, weights, x, index, row, rows, sums);
+}
+
+BF16 ALWAYS void bf16_tile(const int rows, const uint16_t *a, size_t a_stride, const uint16_t *w, size_t inputs,
+                           size_t ahead, int is_first, float *sums) {
+    __m512 sum[tile_rows][vectors];
+    UNROLL for (int m = 0; m < rows; m++) UNROLL for (int j = 0; j < vectors; j++) sum[m][j] =
+        is_first ? _mm512_setzero_ps() : _mm512_load_ps(sums + m * panel + 16 * j);
+    for (size_t k = 0; k < inputs; k += 2, w += 2 * panel) {
+        __m512i weights[vectors];
+        UNROLL for (int j = 0; j < vectors; j++) {
+            weights[j] = _mm512_loadu_si512(w + 32 * j);
+            if (ahead) _mm_prefetch((const char *)(w + 32 * j) + ahead, _MM_HINT_T0);
+        }
+        UNROLL for (int m = 0; m < rows; m++) {
+            int32_t two;
+            memcpy(&two, a + (size_t)m * a_stride + k, 4);
+            __m512bh value = (__m512bh)_mm512_set1_epi32(two);
+            UNROLL for (int j = 0; j < vectors; j++) sum[m][j] =
+                _mm512_dpbf16_ps(sum[m][j], (__m512bh)weights[j], value);
+        }
+    }
+    UNROLL for (int m = 0; m < rows; m++) UNROLL for (int j = 0; j < vectors; j++)
+        _mm512_store_ps(sums + m * panel + 16 * j, sum[m][j]);
+}
+
+BF16 void janus_panel_bf16(const struct janus_weights *weights, const struct janus_activations *x, size_t index,
+                           size_t row, size_t rows, float *sums) {
+    size_t inputs = weights->inputs, tiles = tile_count(rows);
+    const uint16_t *w = (const uint16_t *)weights->values + index * panel * inputs;
+    for (size_t first = 0; first < inputs; first += bf16_block) {
+        size_t length = inputs - first < bf16_block ? inputs - first : bf16_block;
+        for (size_t tile = 0; tile < tiles; tile++) {
+            size_t start = tile_start(rows, tiles, tile), count = tile_start(rows, tiles, tile + 1) - start;
+            const uint16_t *a = (const uint16_t *)x->values + (row + start) * inputs + first;
+            const uint16_t *from = w + first * panel;
+            size_t ahead = tile == 0 && row == 0 ? 8192 : 0;
+            float *to = sums + start * panel;
+#define TILE(ROWS)                                                                                                     \
+    case ROWS:                                                                                                         \
+        if (ahead) bf16_tile(ROWS, a, inputs, from, length, 8192, first == 0, to);                                     \
+        else bf16_tile(ROWS, a, inputs, from, length, 0, first == 0, to);                                              \
+        break
+            switch (count) {
+                TILE(1);
+                TILE(2);
+                TILE(3);
+                TILE(4);
+                TILE(5);
+                TILE(6);
+            default: break;
+            }
+#undef TILE
+        }
+    }
+}
+#endif

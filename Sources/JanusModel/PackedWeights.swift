@@ -1,0 +1,69 @@
+import JanusTensor
+
+/// A pack's weights, mapped: nothing is converted or copied, and all processes share one copy.
+final class PackedWeights: ModelWeights {
+    private let pack: PackFile
+    private var used: Set<String> = []
+
+    init(_ pack: PackFile) { self.pack = pack }
+
+    static func values(_ name: String) -> String { name + ".packed" }
+    static func scales(_ name: String) -> String { name + ".scales" }
+
+    func has(_ name: String) -> Bool {
+        pack.file.entries[Self.values(name)] != nil || pack.file.entries[name + ".weight"] != nil
+    }
+
+    func matrix(_ name: String, _ shape: [Int]) throws(ModelError) -> Matrix {
+        try take(name) { () throws(TensorError) in try pack.file.mapped(name, shape: shape) }
+    }
+
+    func vector(_ name: String, _ count: Int) throws(ModelError) -> Matrix { try matrix(name, [count]) }
+
+    func positions(_ name: String, _ tokens: Int, _ width: Int) throws(ModelError) -> Matrix {
+        try matrix(name, [tokens, width])
+    }
+
+    func table(_ name: String, rows: Int, columns: Int) throws(ModelError) -> Table {
+        try take(name) { () throws(TensorError) in
+            try pack.file.mappedTable(name, rows: rows, columns: columns)
+        }
+    }
+
+    func linear(_ layer: LinearLayer) throws(ModelError) -> Linear {
+        let layout = layer.layout(pack.precision)
+        let values = Self.values(layer.name)
+        let scales = Self.scales(layer.name)
+        let packed = try take(values) { () throws(TensorError) in
+            try pack.file.mappedWeights(values: values, scales: scales, layout: layout)
+        }
+        used.insert(scales)
+        return Linear(packed: packed, bias: layer.hasBias ? try vector(layer.name + ".bias", layer.outputs) : nil)
+    }
+
+    private func take<Value>(
+        _ name: String, _ read: () throws(TensorError) -> Value
+    ) throws(ModelError) -> Value {
+        used.insert(name)
+        do throws(TensorError) { return try read() } catch { throw .weights(error) }
+    }
+
+    /// - Throws: when the pack holds anything that nobody asked for.
+    func finish() throws(ModelError) {
+        let extra = pack.file.entries.keys.filter { !used.contains($0) && !$0.hasPrefix("file/") }.sorted()
+        guard extra.isEmpty else { throw .extraTensors(names: extra) }
+    }
+}
+
+extension LinearLayer {
+    /// How a pack of this precision stores the layer.
+    func layout(_ precision: PackedPrecision) -> PackedLayout {
+        let own: PackedPrecision =
+            switch role {
+            case .language: precision
+            case .head: precision == .int4 ? .int8 : precision
+            case .picture: .bf16
+            }
+        return PackedLayout(precision: own, outputs: outputs, inputs: inputs)
+    }
+}

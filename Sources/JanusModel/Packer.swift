@@ -1,0 +1,193 @@
+import Crypto
+import Foundation
+package import JanusTensor
+
+/// Makes a pack. The model's initialisers run twice: once to list the tensors, once to convert them one after the other,
+/// so that memory holds one layer at a time.
+package enum Packer {
+    /// - Parameters:
+    ///   - directory: the checkpoint.
+    ///   - output: the pack's path; a file of that name is replaced when the new one is whole.
+    ///   - progress: told the fraction that is written, from 0 to 1.
+    /// - Throws: `ModelError`; then nothing of the pack is left.
+    package static func pack(
+        directory: String, precision: PackedPrecision, output: String, progress: @escaping (Double) -> Void = { _ in }
+    ) throws(ModelError) {
+        let source = try CheckpointDirectory(directory)
+        let configuration = source.configuration
+        let planning = PackPlan(source, precision)
+        _ = try JanusModel(configuration, fingerprint: source.fingerprint, weights: planning)
+        var carried: [(name: String, data: Data)] = []
+        for name in PackFile.carriedFiles {
+            let path = directory + "/" + name
+            guard FileManager.default.fileExists(atPath: path) else { continue }
+            do {
+                carried.append((PackFile.tensorName(file: name), try Data(contentsOf: URL(filePath: path))))
+            } catch {
+                throw .weights(.unreadable(file: path, reason: error.localizedDescription))
+            }
+        }
+        let tensors =
+            planning.tensors + carried.map { PlannedTensor(name: $0.name, type: .u8, shape: [$0.data.count]) }
+        let file: SafetensorsOutput
+        do {
+            file = try SafetensorsOutput(
+                path: output, tensors: tensors, metadata: try metadata(source, precision))
+        } catch let error as TensorError {
+            throw .weights(error)
+        } catch {
+            throw .pack(file: output, reason: "its architecture cannot be written (\(error))")
+        }
+        let reader = WeightReader(source.checkpoint, layout: configuration.layout, progress: progress)
+        let writing = PackWriter(reader, precision, file)
+        _ = try JanusModel(configuration, fingerprint: source.fingerprint, weights: writing)
+        try reader.checkAllUsed()
+        for (name, data) in carried {
+            let failure: ModelError? = unsafe data.withUnsafeBytes { bytes in
+                do throws(ModelError) { try unsafe writing.emit(name, bytes) } catch { return error }
+                return nil
+            }
+            if let failure { throw failure }
+        }
+        do { try file.finish(metadata: ["content_sha256": writing.contentHash]) } catch { throw .weights(error) }
+        progress(1)
+    }
+
+    private static func metadata(
+        _ source: CheckpointDirectory, _ precision: PackedPrecision
+    ) throws -> [String: String] {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .sortedKeys
+        return [
+            "format": PackFile.format, "format_version": String(PackFile.formatVersion),
+            "precision": precision.rawValue, "source": source.fingerprint,
+            "architecture": String(decoding: try encoder.encode(source.configuration), as: UTF8.self),
+            "content_sha256": String(repeating: "0", count: PackFile.hashDigits),
+        ]
+    }
+}
+
+/// Lists what a pack will hold.
+private final class PackPlan: ModelWeights {
+    private let layout: CheckpointLayout
+    private let checkpoint: SafetensorsCheckpoint
+    private let precision: PackedPrecision
+    private(set) var tensors: [PlannedTensor] = []
+
+    init(_ source: CheckpointDirectory, _ precision: PackedPrecision) {
+        layout = source.configuration.layout
+        checkpoint = source.checkpoint
+        self.precision = precision
+    }
+
+    private func plan(_ name: String, _ type: ElementType, _ shape: [Int]) {
+        tensors.append(PlannedTensor(name: name, type: type, shape: shape))
+    }
+
+    func has(_ name: String) -> Bool { checkpoint.entry(layout.name(name + ".weight")) != nil }
+
+    func matrix(_ name: String, _ shape: [Int]) -> Matrix {
+        plan(name, .f32, shape)
+        return .placeholder(shape)
+    }
+
+    func vector(_ name: String, _ count: Int) -> Matrix { matrix(name, [count]) }
+    func positions(_ name: String, _ tokens: Int, _ width: Int) -> Matrix { matrix(name, [tokens, width]) }
+
+    func table(_ name: String, rows: Int, columns: Int) -> Table {
+        plan(name, .bf16, [rows, columns])
+        return Table(.placeholder([rows, columns]))
+    }
+
+    func linear(_ layer: LinearLayer) -> Linear {
+        let packed = layer.layout(precision)
+        plan(PackedWeights.values(layer.name), packed.values.type, packed.values.shape)
+        if let scales = packed.scales { plan(PackedWeights.scales(layer.name), scales.type, scales.shape) }
+        if layer.hasBias { plan(layer.name + ".bias", .f32, [layer.outputs]) }
+        return .placeholder(layer)
+    }
+}
+
+/// Converts and writes what a pack holds.
+private final class PackWriter: ModelWeights {
+    private let reader: WeightReader
+    private let precision: PackedPrecision
+    private let file: SafetensorsOutput
+    private var hashes: [String: SHA256.Digest] = [:]
+
+    init(_ reader: WeightReader, _ precision: PackedPrecision, _ file: SafetensorsOutput) {
+        self.reader = reader
+        self.precision = precision
+        self.file = file
+    }
+
+    /// Over the tensors in the order of their names.
+    var contentHash: String {
+        var hash = SHA256()
+        for (name, digest) in hashes.sorted(by: { $0.key < $1.key }) {
+            hash.update(data: Array("\(name)\u{0}".utf8))
+            hash.update(data: Array(digest))
+        }
+        return PackFile.hexadecimal(hash.finalize())
+    }
+
+    func emit(_ name: String, _ bytes: UnsafeRawBufferPointer) throws(ModelError) {
+        do { try unsafe file.write(name, bytes) } catch { throw .weights(error) }
+        unsafe hashes[name] = SHA256.hash(data: bytes)
+    }
+
+    func has(_ name: String) -> Bool { reader.has(name) }
+
+    func matrix(_ name: String, _ shape: [Int]) throws(ModelError) -> Matrix {
+        try emit(name, try reader.matrix(name, shape))
+        return .placeholder(shape)
+    }
+
+    func vector(_ name: String, _ count: Int) throws(ModelError) -> Matrix {
+        try emit(name, try reader.vector(name, count))
+        return .placeholder([count])
+    }
+
+    func positions(_ name: String, _ tokens: Int, _ width: Int) throws(ModelError) -> Matrix {
+        try emit(name, try reader.positions(name, tokens, width))
+        return .placeholder([tokens, width])
+    }
+
+    private func emit(_ name: String, _ matrix: Matrix) throws(ModelError) {
+        try unsafe matrix.withBytes { bytes throws(ModelError) in try unsafe emit(name, bytes) }
+    }
+
+    func table(_ name: String, rows: Int, columns: Int) throws(ModelError) -> Table {
+        let matrix = try reader.matrix(name, [rows, columns])
+        try unsafe matrix.withHalfBytes { bytes throws(ModelError) in try unsafe emit(name, bytes) }
+        return Table(.placeholder([rows, columns]))
+    }
+
+    func linear(_ layer: LinearLayer) throws(ModelError) -> Linear {
+        let weights = try reader.weights(of: layer)
+        guard let packed = PackedMatrix(weights, precision: layer.layout(precision).precision) else {
+            throw .notFinite(name: layer.name)
+        }
+        try unsafe packed.withBytes { values, scales throws(ModelError) in
+            try unsafe emit(PackedWeights.values(layer.name), values)
+            if let scales = unsafe scales { try unsafe emit(PackedWeights.scales(layer.name), scales) }
+        }
+        if let bias = try reader.bias(of: layer) { try emit(layer.name + ".bias", bias) }
+        return .placeholder(layer)
+    }
+}
+
+extension Matrix {
+    fileprivate static func placeholder(_ shape: [Int]) -> Matrix {
+        let rows = shape.count > 1 ? shape[0] : 1
+        return Matrix(placeholderRows: rows, columns: shape.reduce(1, *) / max(rows, 1))
+    }
+}
+
+extension Linear {
+    fileprivate static func placeholder(_ layer: LinearLayer) -> Linear {
+        Linear(
+            weight: Matrix(placeholderRows: layer.outputs, columns: layer.inputs),
+            bias: layer.hasBias ? Matrix(placeholderRows: 1, columns: layer.outputs) : nil)
+    }
+}

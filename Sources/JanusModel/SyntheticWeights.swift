@@ -1,0 +1,93 @@
+import JanusTensor
+
+/// Noise of the right sizes, made on the spot in memory: speed does not depend on what weights say. Tables to look up are
+/// zeros.
+final class SyntheticWeights: ModelWeights {
+    private let precision: PackedPrecision
+    private var seed: UInt64 = 0
+
+    init(_ precision: PackedPrecision) { self.precision = precision }
+
+    func has(_ name: String) -> Bool { true }
+
+    func matrix(_ name: String, _ shape: [Int]) -> Matrix {
+        let rows = shape.count > 1 ? shape[0] : 1
+        return Matrix(rows: rows, columns: shape.reduce(1, *) / max(rows, 1))
+    }
+
+    func vector(_ name: String, _ count: Int) -> Matrix {
+        Matrix([Float](repeating: name.hasSuffix(".weight") ? 1 : 0, count: count), rows: 1, columns: count)
+    }
+
+    func positions(_ name: String, _ tokens: Int, _ width: Int) -> Matrix { matrix(name, [tokens, width]) }
+
+    func table(_ name: String, rows: Int, columns: Int) -> Table {
+        Table(Matrix(placeholderRows: rows, columns: columns))
+    }
+
+    func linear(_ layer: LinearLayer) -> Linear {
+        seed += 1
+        return Linear(
+            packed: PackedMatrix(noise: layer.layout(precision), seed: seed),
+            bias: layer.hasBias ? vector(layer.name + ".bias", layer.outputs) : nil)
+    }
+}
+
+/// The two published sizes.
+package enum ModelShape: String, Sendable, CaseIterable {
+    case tiny
+    case oneB = "1b"
+    case sevenB = "7b"
+
+    package var configuration: JanusConfiguration {
+        let (hidden, mlp, layers, heads) =
+            switch self {
+            case .tiny: (256, 512, 2, 2)
+            case .oneB: (2048, 5632, 24, 16)
+            case .sevenB: (4096, 11_008, 30, 32)
+            }
+        return JanusConfiguration(
+            layout: .huggingFace,
+            vision: VisionConfiguration(
+                imageSize: 384, patchSize: 16, width: 1024, layers: self == .tiny ? 1 : 24, heads: 16, mlpWidth: 4096,
+                layerNormEpsilon: 1e-6),
+            language: LanguageConfiguration(
+                hiddenSize: hidden, mlpWidth: mlp, layers: layers, heads: heads, keyValueHeads: heads, headSize: 128,
+                vocabularySize: self == .tiny ? 1024 : 102_400, positionsMax: 4096, normEpsilon: 1e-6,
+                ropeTheta: 10_000, tiesEmbeddings: false),
+            tokenizer: ImageTokenizerConfiguration(
+                codebookSize: 16_384, codeWidth: 8, latentChannels: 256, baseChannels: 128,
+                levelChannels: [128, 128, 256, 256, 512], encoderBlocks: 2, decoderBlocks: 3, gridSide: 24))
+    }
+}
+
+extension JanusModel {
+    /// A model of real sizes and no meaning, to measure with.
+    package static func synthetic(_ shape: ModelShape, precision: PackedPrecision) throws(ModelError) -> JanusModel {
+        try JanusModel(
+            shape.configuration, precision: precision, fingerprint: "synthetic",
+            weights: SyntheticWeights(precision))
+    }
+}
+
+extension LanguageConfiguration {
+    /// Bytes of weights that a step reads in a pack of this precision, without the heads.
+    package func stepBytes(_ precision: PackedPrecision) -> Int {
+        func bytes(_ outputs: Int, _ inputs: Int) -> Int {
+            let layout = PackedLayout(precision: precision, outputs: outputs, inputs: inputs)
+            return layout.valuesBytes + layout.scalesBytes
+        }
+        let queries = heads * headSize
+        let shared = keyValueHeads * headSize
+        return layers
+            * (bytes(queries + 2 * shared, hiddenSize) + bytes(hiddenSize, queries) + bytes(2 * mlpWidth, hiddenSize)
+                + bytes(hiddenSize, mlpWidth))
+    }
+
+    /// Weights of the layers, each of which is a multiply and an add a row.
+    package var stepWeights: Int {
+        let queries = heads * headSize
+        return layers
+            * (hiddenSize * (2 * queries + 2 * keyValueHeads * headSize) + 3 * hiddenSize * mlpWidth)
+    }
+}

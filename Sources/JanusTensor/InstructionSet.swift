@@ -1,0 +1,42 @@
+import CJanusKernels
+import Synchronization
+
+/// Which instructions the packed products use. Results are equal bit for bit; each is tested against `scalar`.
+package enum InstructionSet: Int, Sendable, CaseIterable, Comparable {
+    case scalar = 0
+    case avx2 = 1
+    case avx512VNNI = 2
+    case avx512BF16 = 3
+
+    package var isSupported: Bool { janus_isa_is_supported(Int32(rawValue)) != 0 }
+
+    /// The widest that this processor has.
+    package static var best: InstructionSet { InstructionSet(rawValue: Int(janus_isa_best())) ?? .scalar }
+
+    /// As it stands in fingerprints.
+    package var name: String {
+        switch self {
+        case .scalar: "scalar"
+        case .avx2: "avx2"
+        case .avx512VNNI: "avx512vnni"
+        case .avx512BF16: "avx512bf16"
+        }
+    }
+
+    package static func < (a: InstructionSet, b: InstructionSet) -> Bool { a.rawValue < b.rawValue }
+}
+
+/// How the weights of packed layers are stored.
+package enum PackedPrecision: String, Sendable, CaseIterable, Codable {
+    case bf16
+    case int8
+    case int4
+
+    var code: Int32 {
+        switch self {
+        case .bf16: Int32(janus_precision_bf16.rawValue)
+        case .int8: Int32(janus_precision_int8.rawValue)
+        case .int4: Int32(janus_precision_int4.rawValue)
+        }
+    }
+}

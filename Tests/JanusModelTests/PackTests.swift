@@ -1,0 +1,179 @@
+import Foundation
+import JanusModel
+import JanusTensor
+import TestSupport
+import Testing
+
+@Suite("packs")
+struct PackTests {
+    private func pack(_ precision: PackedPrecision, in folder: TemporaryDirectory) throws -> String {
+        let path = folder.path + "/tiny.\(precision.rawValue).pack.safetensors"
+        try Packer.pack(directory: TinyReference.model, precision: precision, output: path)
+        return path
+    }
+
+    private let tokens: [Int32] = (0..<40).map { Int32($0 * 13 % 600) }
+
+    private func hidden(_ model: JanusModel, chunks: [Int], row: Int = 0, rows: Int = 1) throws -> [Float] {
+        let cache = KVCache(model.configuration, rows: rows, positionsMax: 48)
+        let embeddings = try model.embed(tokens: tokens)
+        var found: [Float] = []
+        var start = 0
+        for count in chunks {
+            found += try model.forward(
+                embeddings[start..<start + count], spans: [.init(row: row, positions: count)], cache: cache
+            ).array()
+            start += count
+        }
+        return found
+    }
+
+    @Test("prefilled and decoded, in chunks and at once: the same bits", arguments: PackedPrecision.allCases)
+    func prefillIsDecode(precision: PackedPrecision) throws {
+        let folder = try TemporaryDirectory()
+        let model = try JanusModel.load(directory: try pack(precision, in: folder))
+        let whole = try hidden(model, chunks: [40])
+        #expect(try hidden(model, chunks: [1, 17, 5, 1, 1, 1, 14]) == whole)
+        #expect(try hidden(model, chunks: Array(repeating: 1, count: 40), row: 2, rows: 3) == whole)
+    }
+
+    @Test("a row alone and among eight: the same bits", arguments: PackedPrecision.allCases)
+    func batchOfEight(precision: PackedPrecision) throws {
+        let folder = try TemporaryDirectory()
+        let model = try JanusModel.load(directory: try pack(precision, in: folder))
+        let cache = KVCache(model.configuration, rows: 8, positionsMax: 48)
+        let embeddings = try model.embed(tokens: tokens)
+        // rows of different lengths, prefilled in one pass
+        let spans = (0..<8).map { JanusModel.Span(row: $0, positions: $0 + 1) }
+        _ = try model.forward(embeddings[0..<36], spans: spans, cache: cache)
+        let steps = (0..<8).map { JanusModel.Span(row: $0) }
+        let together = try model.forward(embeddings[0..<8], spans: steps, cache: cache)
+        let texts = model.textLogits(together)
+        let images = model.imageLogits(together)
+        var first = 0
+        for row in 0..<8 {
+            let alone = KVCache(model.configuration, rows: 1, positionsMax: 48)
+            _ = try model.forward(
+                embeddings[first..<first + row + 1], spans: [.init(row: 0, positions: row + 1)], cache: alone)
+            first += row + 1
+            let own = try model.forward(embeddings[row..<row + 1], spans: [.init(row: 0)], cache: alone)
+            #expect(own.array() == together.row(row))
+            #expect(model.textLogits(own).array() == texts.row(row))
+            #expect(model.imageLogits(own).array() == images.row(row))
+        }
+    }
+
+    /// Mean KL divergence of softmax(found) from softmax(expected), in nats.
+    private func divergence(_ found: Matrix, _ expected: Matrix) -> Double {
+        var sum = 0.0
+        for row in 0..<expected.rows {
+            let p = expected.row(row).map(Double.init)
+            let q = found.row(row).map(Double.init)
+            let logP = p.map { $0 - (p.max() ?? 0) }
+            let logQ = q.map { $0 - (q.max() ?? 0) }
+            let totalP = logP.reduce(0) { $0 + exp($1) }
+            let totalQ = logQ.reduce(0) { $0 + exp($1) }
+            for (a, b) in zip(logP, logQ) {
+                sum += exp(a) / totalP * ((a - log(totalP)) - (b - log(totalQ)))
+            }
+        }
+        return sum / Double(expected.rows)
+    }
+
+    /// The weights are random and the model is small, so this shows that nothing is wrong, not how good a trained model is.
+    @Test(
+        "text logits stay as near to f32 as the precision promises",
+        arguments: [(PackedPrecision.bf16, 0.002), (.int8, 0.002), (.int4, 0.05)])
+    func quality(precision: PackedPrecision, bound: Double) throws {
+        let folder = try TemporaryDirectory()
+        let reference = try TinyReference()
+        let packed = try JanusModel.load(directory: try pack(precision, in: folder))
+        var sum = 0.0
+        let names = ["understand0", "chat"]
+        for name in names {
+            let ids = try reference.ids(name + ".prompt_ids") + reference.ids(name + ".greedy_ids")
+            let placeholder = try reference.token("image")
+            var logits: [Matrix] = []
+            for model in [reference.model, packed] {
+                let pictures = try ids.contains(placeholder) ? [model.imageEmbeddings(pixels: reference.pixels(0))] : []
+                let embeddings = try model.embed(tokens: ids, placeholder: placeholder, pictures: pictures)
+                let cache = KVCache(model.configuration, rows: 1, positionsMax: ids.count)
+                logits.append(
+                    model.textLogits(
+                        try model.forward(embeddings, spans: [.init(row: 0, positions: ids.count)], cache: cache)))
+            }
+            sum += divergence(logits[1], logits[0])
+        }
+        let mean = sum / Double(names.count)
+        print("mean KL of text logits, tiny, \(precision.rawValue): \(mean) nats")
+        #expect(mean <= bound && mean >= 0)
+    }
+
+    @Test("pictures seen and made stay near those of f32")
+    func pictures() throws {
+        let folder = try TemporaryDirectory()
+        let reference = try TinyReference()
+        let packed = try JanusModel.load(directory: try pack(.int8, in: folder))
+        let features = try packed.visionFeatures(pixels: try reference.pixels(0))
+        #expect(relativeError(features.array(), try reference.part("vision.features", 0, of: 4)) < 0.03)
+        let tokens = try reference.ids("generate0.greedy_tokens")
+        let pixels = JanusModel.bytes(pixels: try packed.decodeImage(tokens: tokens))
+        let expected = JanusModel.bytes(pixels: try reference.model.decodeImage(tokens: tokens))
+        #expect(zip(pixels, expected).allSatisfy { abs(Int($0) - Int($1)) <= 8 })
+    }
+
+    @Test("two packs of one checkpoint are the same file; another precision is another fingerprint")
+    func reproducible() throws {
+        let (one, two) = (try TemporaryDirectory(), try TemporaryDirectory())
+        let paths = [try pack(.int8, in: one), try pack(.int8, in: two)]
+        let files = try paths.map { try Data(contentsOf: URL(filePath: $0)) }
+        #expect(files[0] == files[1])
+        let prints = try [paths[0], try pack(.bf16, in: one)].map { try JanusModel.describe(directory: $0).fingerprint }
+        #expect(prints[0] != prints[1])
+        #expect(try JanusModel.describe(directory: two.path).precision == "int8", "a directory with one pack")
+        #expect(throws: ModelError.self) { try JanusModel.describe(directory: one.path) }
+        #expect(try FileManager.default.contentsOfDirectory(atPath: two.path).count == 1, "nothing else is left")
+    }
+
+    @Test("a truncated pack, another format version and another architecture are refused")
+    func broken() throws {
+        let folder = try TemporaryDirectory()
+        let data = try Data(contentsOf: URL(filePath: try pack(.int8, in: folder)))
+        func error(_ data: Data) throws -> String {
+            let path = try folder.write("broken.safetensors", data)
+            do throws(ModelError) { _ = try JanusModel.load(directory: path) } catch { return error.description }
+            return "none"
+        }
+        #expect(try error(data.prefix(data.count - 1)).contains("cut short"))
+        #expect(try error(data.prefix(1000)).contains("cut short"))
+        func changed(_ from: String, _ to: String) throws -> Data {
+            var copy = data
+            let range = try #require(copy.range(of: Data(from.utf8)))
+            copy.replaceSubrange(range, with: Data(to.utf8))
+            return copy
+        }
+        #expect(try error(changed(#""format_version":"1""#, #""format_version":"9""#)).contains("format version 9"))
+        #expect(try error(changed(#""precision":"int8""#, #""precision":"int9""#)).contains("int9"))
+        #expect(try error(changed(#"\"mlpWidth\":160"#, #"\"mlpWidth\":192"#)).contains("expected"))
+        #expect(try error(changed("janus-pack", "other-pack")).contains("no pack"))
+        let plain = TinyReference.model + "/model.safetensors"
+        #expect(throws: ModelError.self) { try JanusModel.load(directory: plain) }
+    }
+
+    @Test("a directory that is not there, and a checkpoint that is none, leave nothing behind")
+    func unwritable() throws {
+        #expect(throws: ModelError.self) {
+            try Packer.pack(
+                directory: TinyReference.model, precision: .int8, output: "/nonexistent/x.pack.safetensors")
+        }
+        let folder = try TemporaryDirectory()
+        #expect(throws: ModelError.self) {
+            try Packer.pack(directory: folder.path, precision: .int8, output: folder.path + "/x.pack.safetensors")
+        }
+        // /dev/full has no room for anything: a pack under it cannot even begin
+        #expect(throws: ModelError.self) {
+            try Packer.pack(directory: TinyReference.model, precision: .int8, output: "/dev/full/x.pack.safetensors")
+        }
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).isEmpty)
+    }
+}
