@@ -1,4 +1,4 @@
-import JanusTensor
+package import JanusTensor
 
 /// Noise of the right sizes, made on the spot in memory: speed does not depend on what weights say. Tables to look up are
 /// zeros.

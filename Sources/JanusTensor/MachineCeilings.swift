@@ -45,3 +45,14 @@ package struct MachineCeilings: Sendable, Codable, Equatable {
     private static let partsPerThread = 4
     private static let repeats = 3
 }
+
+extension MachineCeilings {
+    /// Of two measurements, the better of each: what others took from the machine was never its limit.
+    package func greater(_ other: MachineCeilings) -> MachineCeilings {
+        MachineCeilings(
+            readGBPerSecond: max(readGBPerSecond, other.readGBPerSecond),
+            int8GOPPerSecond: max(int8GOPPerSecond, other.int8GOPPerSecond),
+            bf16GOPPerSecond: max(bf16GOPPerSecond, other.bf16GOPPerSecond),
+            f32GOPPerSecond: max(f32GOPPerSecond, other.f32GOPPerSecond))
+    }
+}

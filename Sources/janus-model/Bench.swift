@@ -48,16 +48,6 @@ struct Bench: ParsableCommand {
 
 extension ModelShape: ExpressibleByArgument {}
 
-extension MachineCeilings {
-    fileprivate func greater(_ other: MachineCeilings) -> MachineCeilings {
-        MachineCeilings(
-            readGBPerSecond: max(readGBPerSecond, other.readGBPerSecond),
-            int8GOPPerSecond: max(int8GOPPerSecond, other.int8GOPPerSecond),
-            bf16GOPPerSecond: max(bf16GOPPerSecond, other.bf16GOPPerSecond),
-            f32GOPPerSecond: max(f32GOPPerSecond, other.f32GOPPerSecond))
-    }
-}
-
 /// Runs the model's parts and takes their time.
 struct EngineBench {
     let model: JanusModel
