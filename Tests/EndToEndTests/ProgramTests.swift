@@ -28,10 +28,12 @@ import Testing
         }
     }
 
-    @Test("every command explains itself", arguments: [
-        [], ["serve"], ["migrate"], ["migrate", "up"], ["migrate", "down"], ["enqueue", "generate"],
-        ["enqueue", "understand"], ["status"], ["cancel"], ["doctor"], ["settings"], ["webhook-secret"],
-    ])
+    @Test(
+        "every command explains itself",
+        arguments: [
+            [], ["serve"], ["migrate"], ["migrate", "up"], ["migrate", "down"], ["enqueue", "generate"],
+            ["enqueue", "understand"], ["status"], ["cancel"], ["doctor"], ["settings"], ["webhook-secret"],
+        ])
     func help(command: [String]) throws {
         let result = try janusd(command + ["--help"])
         #expect(result.status == 0)
