@@ -110,19 +110,22 @@ actor WorkerPool {
         }
         slots[index].process = process
         logger.info("worker started", metadata: ["model": "\(model.name)", "pid": "\(process.pid)"])
-        var exit: WorkerExit?
-        await withTaskCancellationHandler {
+        // not a child task: after a cancellation the process is still to be watched to its end and reaped
+        let life = Task { () -> WorkerExit in
             for await event in process.events {
                 switch event {
                 case .message(let message): receive(message, at: index)
-                case .ended(let status): exit = status
+                case .ended(let exit): return exit
                 }
             }
-        } onCancel: {
-            process.send(.shutdown)
-            process.kill()
+            return .status(0)
         }
-        return ended(index, describe: exit ?? .status(0))
+        let exit = await withTaskCancellationHandler {
+            await life.value
+        } onCancel: {
+            process.stop()
+        }
+        return ended(index, describe: exit)
     }
 
     private func receive(_ message: WorkerMessage, at index: Int) {

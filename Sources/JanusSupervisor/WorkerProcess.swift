@@ -28,7 +28,7 @@ package struct WorkerCommand: Sendable {
 /// A thread reads the socket, a serial queue writes it, and the process is killed and reaped by the reader once the
 /// socket ends, so that no path leaks a descriptor or leaves a zombie.
 final class WorkerProcess: Sendable {
-    /// Seconds between the end of the socket and SIGKILL.
+    /// Seconds between the end of the socket, or the wish to stop, and SIGKILL.
     private static let exitSeconds = 2.0
     private static let readBytesMax = 1 << 20
     /// Workers go first when memory runs out; the supervisor stays to record it.
@@ -81,6 +81,12 @@ final class WorkerProcess: Sendable {
                 kill()
             }
         }
+    }
+
+    /// Asks the process to exit, and kills it when it does not; `.ended` follows.
+    func stop() {
+        send(.shutdown)
+        DispatchQueue.global().asyncAfter(deadline: .now() + Self.exitSeconds) { [self] in kill() }
     }
 
     /// SIGKILL; `.ended` follows.

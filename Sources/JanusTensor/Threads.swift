@@ -9,6 +9,7 @@ package enum Threads {
     private static let configured = Atomic<Int>(0)
     private static let chosenISA = Atomic<Int>(-1)
 
+    /// Starts the threads: afterwards no kernel starts another, as a worker's sandbox would refuse it.
     /// - Parameter count: at least 1.
     package static func configure(_ count: Int) {
         precondition(count >= 1 && count <= threadsMax, "\(count) threads")
@@ -51,19 +52,21 @@ package enum Threads {
     /// Calls `body` with parts of 0..<count, in parallel where the work is worth it. The parts differ with the number of
     /// threads: `body` must give each index the same result whatever part it is in.
     /// - Parameter grain: indices that are too little for a thread of their own.
-    static func split(_ count: Int, grain: Int, _ body: @escaping (Range<Int>) -> Void) {
+    static func split(_ count: Int, grain: Int, _ body: (Range<Int>) -> Void) {
         let threads = Self.count
         let parts = min(threads * partsPerThread, (count + grain - 1) / max(grain, 1))
         guard threads > 1, parts > 1 else { return body(0..<count) }
         // Each part writes its own indices only, and the pool returns when all have ended.
-        var job = Job(count: count, parts: parts, body: body)
-        unsafe withUnsafeMutablePointer(to: &job) { pointer in
-            unsafe janus_pool_run(
-                parts,
-                { context, part in
-                    guard let job = unsafe context?.assumingMemoryBound(to: Job.self).pointee else { return }
-                    job.body(job.count * part / job.parts..<job.count * (part + 1) / job.parts)
-                }, pointer)
+        withoutActuallyEscaping(body) { body in
+            var job = Job(count: count, parts: parts, body: body)
+            unsafe withUnsafeMutablePointer(to: &job) { pointer in
+                unsafe janus_pool_run(
+                    parts,
+                    { context, part in
+                        guard let job = unsafe context?.assumingMemoryBound(to: Job.self).pointee else { return }
+                        job.body((job.count * part / job.parts)..<(job.count * (part + 1) / job.parts))
+                    }, pointer)
+            }
         }
     }
 

@@ -25,9 +25,12 @@ struct JanusWorker: ParsableCommand {
             """)
 
     @Option(help: "File descriptor of the connected stream socket to the supervisor.") var socket: Int32?
-    @Option(help: "Directory of the checkpoint (config.json, safetensors, tokenizer.json, preprocessor_config.json), or a pack.")
+    @Option(
+        help:
+            "Directory of the checkpoint (config.json, safetensors, tokenizer.json, preprocessor_config.json), or a pack."
+    )
     var model: String?
-    @Option(help: "What the model is called in outputs (default: the directory's or pack's name).") var modelName: String?
+    @Option(help: "What the model is called in outputs (default: its own name).") var modelName: String?
     @Option(help: "Threads to compute with (default: one a processor).") var threads: Int?
     @Option(help: "Tokens of prompt, pictures and answer together.") var contextTokensMax = 4096
     @Flag(help: "Run without the seccomp sandbox, on a kernel that has none.") var noSandbox = false

@@ -7,9 +7,9 @@ enum InstalledFiles {
 
     static func program(_ name: String) -> String { folder.appending(path: name).path }
 
-    /// The migrations of an installation (`lib/janusd`, `share/janusd`) or of the checkout that the build is in.
+    /// The migrations of an installation, or of the checkout that the build is in.
     static func migrations() throws(SettingsError) -> String {
-        let candidates = ["Migrations", "../share/janusd/Migrations", "../../../Migrations", "../../Migrations"]
+        let candidates = ["Migrations", "../../../Migrations", "../../Migrations"]
             .map { folder.appending(path: $0).standardizedFileURL.path }
         guard let found = candidates.first(where: { FileManager.default.fileExists(atPath: $0) }) else {
             throw .invalid(

@@ -98,7 +98,9 @@ import Testing
             [.text(stage.receiver.url("/hook/live"))])
         try await stage.wait(job, for: "succeeded")
         try await waitUntil("the last webhook") {
-            try stage.receiver.requests("/hook/live").contains { String(decoding: $0.body, as: UTF8.self).contains("job.succeeded") }
+            try stage.receiver.requests("/hook/live").contains {
+                String(decoding: $0.body, as: UTF8.self).contains("job.succeeded")
+            }
         }
         let types = try stage.receiver.requests("/hook/live").compactMap { request in
             (try JSONSerialization.jsonObject(with: request.body) as? [String: Any])?["type"] as? String

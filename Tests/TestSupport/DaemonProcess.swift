@@ -46,7 +46,7 @@ package final class DaemonProcess: Sendable {
     /// Waits for a text in its log.
     package func waitForLog(_ text: String, within seconds: Double = 60) async throws {
         try await waitUntil("'\(text)' in the log", seconds: seconds) { self.log.contains(text) || !self.isRunning }
-        guard log.contains(text) else { throw WaitingError( "it ended without saying '\(text)':\n\(log)") }
+        guard log.contains(text) else { throw WaitingError("it ended without saying '\(text)':\n\(log)") }
     }
 
     /// Waits for its end.

@@ -176,7 +176,7 @@ package final class TestPostgres: Sendable {
         start() {
             run "$bin/postgres" -D "$directory/data" -p "$port" -k "$directory" -c listen_addresses=127.0.0.1 \\
                 -c fsync=off -c full_page_writes=off -c shared_buffers=32MB \\
-                -c max_connections=200 -c timezone=UTC </dev/null >>"$directory/log" 2>&1 &
+                -c max_connections=1000 -c timezone=UTC </dev/null >>"$directory/log" 2>&1 &
         }
         halt() { run "$bin/pg_ctl" -D "$directory/data" -m immediate -w stop </dev/null >>"$directory/log" 2>&1; }
         trap '' INT HUP
