@@ -2,8 +2,7 @@ package import Foundation
 
 /// Where tests find their data, relative to this file.
 package enum Reference {
-    package static let repository = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-        .deletingLastPathComponent()
+    package static let repository = URL(filePath: TestPaths.root)
 
     /// Data that the repository carries.
     package static func file(_ path: String) -> String { repository.appending(path: "Tests/" + path).path }
