@@ -1,0 +1,213 @@
+"""The picture tokenizer: 64×64 pixels to 8×8 codes out of 512.
+
+Autoencoder first (latents free, then on the sphere), spherical k-means for the codebook, then vector quantisation
+(EMA codebook, dead codes restarted, commitment 0.25, straight-through), then the decoder alone on fixed codes.
+The codebook's rows have norm 1 and so have the latents, so that an encoder that normalises and one that does not
+choose the same row.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import random
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from transformers import JanusVQVAEConfig
+from transformers.models.janus.modeling_janus import JanusVQVAE, JanusVQVAEAttnBlock, JanusVQVAEResnetBlock
+
+from . import progress
+from .render import render
+from .world import sample_scene
+
+CODES, CODE_SIZE, CELLS = 512, 8, 8
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    steps: int = 7000
+    batch: int = 8
+    rate: float = 1e-3
+    seed: int = 1
+    free_until: float = 0.15  # share of the steps with latents not normalised
+    sphere_until: float = 0.3  # then normalised, not quantised
+    quantised_until: float = 0.8  # then the decoder alone
+    ema: float = 0.99
+    commitment: float = 0.25
+    log_every: int = 50
+    save_every: int = 250
+
+
+def configuration(projection: int) -> JanusVQVAEConfig:
+    return JanusVQVAEConfig(
+        embed_dim=CODE_SIZE, num_embeddings=CODES, latent_channels=64, base_channels=64, channel_multiplier=[1, 1, 1, 1],
+        num_res_blocks=1, num_patches=CELLS, dropout=0.0, projection_dim=projection, num_hidden_layers=2,
+        image_token_embed_dim=projection,
+    )  # fmt: skip
+
+
+def build(projection: int) -> JanusVQVAE:
+    model = JanusVQVAE(configuration(projection))
+    for module in model.modules():  # residual branches start at zero: each block begins as the identity
+        if isinstance(module, JanusVQVAEResnetBlock):
+            torch.nn.init.zeros_(module.conv2.weight), torch.nn.init.zeros_(module.conv2.bias)
+        if isinstance(module, JanusVQVAEAttnBlock):
+            torch.nn.init.zeros_(module.proj_out.weight), torch.nn.init.zeros_(module.proj_out.bias)
+    return model.train()
+
+
+def batch_of(r: random.Random, count: int, augmented: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """f32 [B,3,64,64] in −1…1 and the mask of things [B,1,64,64], one pixel wider than they are.
+
+    A share of the pictures has its channels permuted and its colours shifted, so that colour is never two habits."""
+    pictures, masks = zip(*(render(sample_scene(r)) for _ in range(count)), strict=True)
+    x = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 127.5 - 1
+    for i in range(count):
+        if r.random() < augmented:
+            order = r.sample(range(3), 3)
+            gain = torch.tensor([r.uniform(0.85, 1.15) for _ in range(3)])[:, None, None]
+            shift = torch.tensor([r.uniform(-0.1, 0.1) for _ in range(3)])[:, None, None]
+            x[i] = (x[i][order] * gain + shift).clamp(-1, 1)
+    mask = torch.from_numpy(np.stack(masks))[:, None]
+    return x.contiguous(), (F.max_pool2d(mask, 3, 1, 1) > 0.02).float()
+
+
+def reconstruction_loss(y: torch.Tensor, x: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """L1 of the background, of the things, and of the means of 8×8 cells."""
+    error = (y - x).abs().mean(1, keepdim=True)
+    background = (error * (1 - mask)).sum() / (1 - mask).sum().clamp(min=1)
+    things = (error * mask).sum() / mask.sum().clamp(min=1)
+    return background, things, (F.avg_pool2d(y, 8) - F.avg_pool2d(x, 8)).abs().mean()
+
+
+class Codebook:
+    """Rows on the unit sphere, moved by exponential means of the latents assigned to them."""
+
+    def __init__(self, decay: float) -> None:
+        self.decay = decay
+        self.rows = F.normalize(torch.randn(CODES, CODE_SIZE), dim=1)
+        self.uses = torch.ones(CODES)
+        self.sums = self.rows.clone()
+
+    def fit(self, latents: torch.Tensor, rounds: int = 40) -> None:
+        """Spherical k-means over [N,8], begun far apart (k-means++): equal background latents are many."""
+        rows = [latents[torch.randint(len(latents), (1,)).item()]]
+        nearest = latents @ rows[0]
+        for _ in range(CODES - 1):
+            rows.append(latents[torch.multinomial((1 - nearest).clamp(min=1e-9), 1).item()])
+            nearest = torch.maximum(nearest, latents @ rows[-1])
+        self.rows = torch.stack(rows)
+        for _ in range(rounds):
+            chosen = self.nearest(latents)
+            sums = torch.zeros_like(self.rows).index_add_(0, chosen, latents)
+            self.rows = torch.where(sums.norm(dim=1, keepdim=True) > 1e-6, F.normalize(sums, dim=1), self.rows)
+        self.uses = torch.bincount(self.nearest(latents), minlength=CODES).float() * (512 / len(latents)) + 0.1
+        self.sums = self.rows * self.uses[:, None]
+
+    def nearest(self, latents: torch.Tensor) -> torch.Tensor:
+        return (latents @ self.rows.T).argmax(1)
+
+    def update(self, latents: torch.Tensor, chosen: torch.Tensor) -> None:
+        counts = torch.bincount(chosen, minlength=CODES).float()
+        sums = torch.zeros_like(self.rows).index_add_(0, chosen, latents)
+        self.uses = self.decay * self.uses + (1 - self.decay) * counts
+        self.sums = self.decay * self.sums + (1 - self.decay) * sums
+        dead = (self.uses < 0.02).nonzero()[:, 0]
+        if len(dead):  # restart on the latents that are served worst
+            fit = (latents * self.rows[chosen]).sum(1)
+            worst = fit.argsort()[: len(dead)][torch.randperm(min(len(dead), len(fit)))]
+            dead = dead[: min(4, len(worst))]
+            self.sums[dead], self.uses[dead] = latents[worst[: len(dead)]] * 0.2, 0.2
+        self.rows = F.normalize(self.sums, dim=1)
+
+    def state(self) -> dict:
+        return {"rows": self.rows, "uses": self.uses, "sums": self.sums}
+
+
+def latents_of(model: JanusVQVAE, x: torch.Tensor) -> torch.Tensor:
+    """f32 [B,8,8,8], channels second, not normalised."""
+    return model.quant_conv(model.encoder(x)).float()
+
+
+def flat(z: torch.Tensor) -> torch.Tensor:
+    return z.permute(0, 2, 3, 1).reshape(-1, CODE_SIZE)
+
+
+def unflat(rows: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+    b, _, h, w = like.shape
+    return rows.reshape(b, h, w, CODE_SIZE).permute(0, 3, 1, 2).contiguous()
+
+
+def encode(model: JanusVQVAE, x: torch.Tensor) -> torch.Tensor:
+    """Codes [B,64] of pictures in −1…1, by the rule of the official implementation: both sides normalised."""
+    z = F.normalize(flat(latents_of(model, x)), dim=1)
+    rows = F.normalize(model.quantize.embedding.weight.float(), dim=1)
+    return (z @ rows.T).argmax(1).reshape(len(x), -1)
+
+
+def train(plan: Plan, folder: Path, projection: int, stop_after_seconds: float = math.inf) -> JanusVQVAE:
+    torch.manual_seed(plan.seed)
+    model, book = build(projection), Codebook(plan.ema)
+    optimiser = torch.optim.AdamW(model.parameters(), plan.rate, betas=(0.9, 0.99), weight_decay=0.0)
+    curve, path, first = progress.Curve(folder / "curves", "vq"), folder / "vq.pt", 0
+    if state := progress.load(path):
+        model.load_state_dict(state["model"]), optimiser.load_state_dict(state["optimiser"])
+        book.__dict__.update(state["book"])
+        first = state["step"]
+        print(f"vq: resuming at step {first} of {plan.steps}", flush=True)
+    free, sphere, quantised = (round(plan.steps * s) for s in (plan.free_until, plan.sphere_until, plan.quantised_until))
+
+    def keep(step: int) -> None:
+        model.quantize.embedding.weight.data.copy_(book.rows)
+        progress.save(path, {"model": model.state_dict(), "optimiser": optimiser.state_dict(), "book": book.state(), "step": step})
+
+    running: dict[str, float] = {}
+    for step in range(first, plan.steps):
+        r = random.Random(f"vq {plan.seed} {step}")
+        rate = plan.rate * min(1, (step + 1) / 100) * (0.5 + 0.5 * math.cos(math.pi * step / plan.steps)) + 1e-5
+        for group in optimiser.param_groups:
+            group["lr"] = rate
+        x, mask = batch_of(r, plan.batch, 0.5 if step < sphere else 0.15)
+        commitment = torch.zeros(())
+        if step == sphere:
+            with torch.no_grad():
+                sample = torch.cat([F.normalize(flat(latents_of(model, batch_of(r, 50, 0.15)[0])), dim=1) for _ in range(30)])
+            book.fit(sample)
+        # bf16 is precise enough to find the codes and half as long again; the decoder's finish is f32
+        with torch.autocast("cpu", torch.bfloat16, enabled=step < quantised):
+            with torch.set_grad_enabled(step < quantised):
+                z = latents_of(model, x)
+            if step >= free:
+                z = F.normalize(z, dim=1)
+            if step >= sphere:
+                rows = flat(z)
+                chosen = book.nearest(rows.detach())
+                nearest = book.rows[chosen]
+                commitment = ((rows - nearest) ** 2).sum(1).mean()
+                if step < quantised:
+                    book.update(rows.detach(), chosen)
+                z = unflat(rows + (nearest - rows).detach(), z)
+            y = model.decoder(model.post_quant_conv(z)).float()
+        background, things, cells = reconstruction_loss(y, x, mask)
+        loss = background + things + cells + plan.commitment * commitment * (step < quantised)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimiser.step()
+        optimiser.zero_grad(set_to_none=True)
+        values = {"background": background, "things": things, "cells": cells, "commitment": commitment}
+        for key, value in values.items():
+            running[key] = 0.95 * running.get(key, value.item()) + 0.05 * value.item()
+        if (step + 1) % plan.log_every == 0:
+            curve.log(step + 1, rate=rate, codes=(book.uses > 0.02).sum(), **running)
+        if (step + 1) % plan.save_every == 0 or step + 1 == plan.steps:
+            keep(step + 1)
+        if step + 1 in (sphere, quantised):
+            progress.save(folder / f"vq-{step + 1}.pt", {"model": model.state_dict(), "step": step + 1})
+        if time.monotonic() - curve.started > stop_after_seconds:
+            keep(step + 1)
+            break
+    return model.eval()
