@@ -1,0 +1,45 @@
+"""The codes of the pictures that the model learns to draw, computed once."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import numpy as np
+import torch
+from transformers.models.janus.modeling_janus import JanusVQVAE
+
+from . import progress, vq
+from .render import render
+from .world import Scene, sample_scene
+
+CHUNK = 64
+
+
+def scene_of(seed: int, index: int) -> Scene:
+    return sample_scene(random.Random(f"drawn {seed} {index}"))
+
+
+def as_input(scenes: list[Scene]) -> torch.Tensor:
+    """f32 [B,3,64,64] in −1…1."""
+    return torch.from_numpy(np.stack([render(scene)[0] for scene in scenes])).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+@torch.no_grad()
+def cached(model: JanusVQVAE, count: int, seed: int, path: Path) -> np.ndarray:
+    """int64 [count,64]; goes on where an earlier, shorter run ended."""
+    model.eval()
+    state = progress.load(path)
+    parts = [state["codes"]] if state else []
+    done = len(parts[0]) if parts else 0
+    while done < count:
+        scenes = [scene_of(seed, i) for i in range(done, min(done + CHUNK, count))]
+        parts.append(vq.encode(model, as_input(scenes)).to(torch.int16))
+        done += len(scenes)
+        if done % (CHUNK * 32) == 0:
+            parts = [torch.cat(parts)]
+            progress.save(path, {"codes": parts[0]})
+            print(f"codes of {done} of {count} pictures", flush=True)
+    codes = torch.cat(parts)
+    progress.save(path, {"codes": codes})
+    return codes[:count].long().numpy()
