@@ -66,7 +66,8 @@ def embed(model: JanusForConditionalGeneration, batch: Batch) -> torch.Tensor:
     core = model.model
     x = core.language_model.embed_tokens(batch.ids)
     if len(batch.pictures):
-        with torch.set_grad_enabled(core.vision_model.embeddings.patch_embedding.weight.requires_grad):
+        learnt = core.vision_model.embeddings.patch_embedding.weight.requires_grad
+        with torch.set_grad_enabled(learnt), torch.autocast("cpu", enabled=False):
             features = core.vision_model(batch.pictures).last_hidden_state
         x = x.index_put((batch.seen_at,), core.aligner(features).flatten(0, 1).to(x.dtype))
     if len(batch.codes_at):
