@@ -29,10 +29,10 @@ COVERED_MIN = 0.12  # of a patch: below, the patch counts as background
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    language_steps: int = 1500
+    language_steps: int = 1000
     language_batch: int = 64
     language_rate: float = 2e-3
-    vision_steps: int = 1500
+    vision_steps: int = 4000
     vision_batch: int = 32
     vision_rate: float = 1e-3
     seed: int = 1

@@ -25,17 +25,18 @@ from .render import coverage, render
 from .world import LETTERS, SHAPES, SIDE_PIXELS, Thing, sample_scene
 
 CODES, CODE_SIZE, CELLS = 512, 8, 8
+CELL_PIXELS = SIDE_PIXELS // CELLS
 
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    steps: int = 5400
+    steps: int = 8000
     batch: int = 8
     rate: float = 1e-3
     seed: int = 1
-    free_until: float = 0.37  # share of the steps with latents not normalised, on crowded quarters: a quarter of the cost
-    sphere_until: float = 0.48  # then normalised, not quantised
-    quantised_until: float = 0.85  # then the decoder alone
+    free_until: float = 0.25  # share of the steps with latents not normalised, on crowded quarters of pictures
+    sphere_until: float = 0.575  # then normalised, not quantised, on quarters of the world's pictures, two batches at once
+    quantised_until: float = 0.875  # then quantised, on whole pictures; then the decoder alone
     ema: float = 0.99
     commitment: float = 0.25
     log_every: int = 50
@@ -104,11 +105,21 @@ def crowded_picture(r: random.Random, side: int) -> tuple[np.ndarray, np.ndarray
     return np.rint(picture).astype(np.uint8), covered
 
 
+def window(r: random.Random) -> tuple[np.ndarray, np.ndarray]:
+    """A quarter of a scene's picture, in step with its cells, with a thing in it."""
+    scene, side = sample_scene(r), SIDE_PIXELS // 2
+    picture, covered = render(scene)
+    thing = r.choice(scene.things)
+    x, y = (min(max(round((at - side / 2 + r.randint(-12, 12)) / CELL_PIXELS) * CELL_PIXELS, 0), side) for at in (thing.x, thing.y))
+    return picture[y : y + side, x : x + side], covered[y : y + side, x : x + side]
+
+
 def batch_of(r: random.Random, count: int, augmented: float, crowded: float = 0.0, side: int = SIDE_PIXELS) -> tuple[torch.Tensor, torch.Tensor]:
     """f32 [B,3,64,64] in −1…1 and the mask of things [B,1,64,64], one pixel wider than they are.
 
     A share of the pictures has its channels permuted and its colours shifted, so that colour is never two habits."""
-    pictures, masks = zip(*(crowded_picture(r, side) if r.random() < crowded else render(sample_scene(r)) for _ in range(count)), strict=True)
+    plain = (lambda: render(sample_scene(r))) if side == SIDE_PIXELS else (lambda: window(r))
+    pictures, masks = zip(*(crowded_picture(r, side) if r.random() < crowded else plain() for _ in range(count)), strict=True)
     x = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 127.5 - 1
     for i in range(count):
         if r.random() < augmented:
@@ -196,7 +207,7 @@ def encode(model: JanusVQVAE, x: torch.Tensor) -> torch.Tensor:
 def train(plan: Plan, folder: Path, projection: int, stop_at: float = math.inf) -> JanusVQVAE:
     torch.manual_seed(plan.seed)
     model, book = build(projection), Codebook(plan.ema)
-    optimiser = torch.optim.AdamW(model.parameters(), plan.rate, betas=(0.9, 0.99), weight_decay=0.0)
+    optimiser = torch.optim.AdamW(model.parameters(), plan.rate, betas=(0.9, 0.99), weight_decay=0.0, fused=True)
     curve, path, first = progress.Curve(folder / "curves", "vq"), folder / "vq.pt", 0
     if state := progress.load(path):
         model.load_state_dict(state["model"]), optimiser.load_state_dict(state["optimiser"])
@@ -212,10 +223,16 @@ def train(plan: Plan, folder: Path, projection: int, stop_at: float = math.inf) 
     running: dict[str, float] = {}
     for step in range(first, plan.steps):
         r = random.Random(f"vq {plan.seed} {step}")
-        rate = plan.rate * min(1, (step + 1) / 100) * (0.5 + 0.5 * math.cos(math.pi * step / plan.steps)) + 1e-5
+        falling = max(0, step - sphere) / (plan.steps - sphere)  # constant until codes are fixed, then a half cosine
+        rate = plan.rate * min(1, (step + 1) / 100) * (0.5 + 0.5 * math.cos(math.pi * falling)) + 1e-5
         for group in optimiser.param_groups:
             group["lr"] = rate
-        x, mask = batch_of(r, plan.batch, *((0.0, 1.0, SIDE_PIXELS // 2) if step < free else (0.3, 0.3) if step < sphere else (0.1, 0.0)))
+        if step < free:
+            x, mask = batch_of(r, plan.batch, 0.0, 1.0, SIDE_PIXELS // 2)
+        elif step < sphere:
+            x, mask = batch_of(r, 2 * plan.batch, 0.3, 0.25, SIDE_PIXELS // 2)
+        else:
+            x, mask = batch_of(r, plan.batch, 0.1)
         commitment = torch.zeros(())
         if step == sphere:
             with torch.no_grad():
