@@ -13,11 +13,11 @@ import torch
 from tokenizers import Tokenizer
 from transformers import JanusForConditionalGeneration
 
-from . import codes, evaluate, expected, export, nano, pretrain, progress, run, score, stages, vq
+from . import codes, evaluate, expected, export, nano, pretrain, progress, run, score, stages, vq, workers
 from . import tokenizer as words
 from .language import QUESTION_KINDS
 
-DRAWN_PICTURES = 32_000
+DRAWN_PICTURES = 20_000
 SMOKE = 0.004  # share of every step count: a run of a minute that exercises everything and learns nothing
 
 
@@ -30,8 +30,9 @@ def _assembled(folder: Path, size: str, seed: int) -> tuple[JanusForConditionalG
     """The model as the furthest finished step on disk left it."""
     tokenizer = _tokenizer(folder)
     model = nano.build(nano.SIZES[size], tokenizer, seed)
-    if state := progress.load(folder / "vq.pt"):
-        nano.adopt_vq(model, state["model"])
+    picture_tokenizer = progress.load(folder / "vq.pt")
+    if picture_tokenizer:
+        nano.adopt_vq(model, picture_tokenizer["model"])
     if state := progress.load(folder / "stage0-vision.pt"):
         model.model.vision_model.load_state_dict(state["encoder"])
     if state := progress.load(folder / "stage0-language.pt"):
@@ -41,6 +42,8 @@ def _assembled(folder: Path, size: str, seed: int) -> tuple[JanusForConditionalG
         if state := progress.load(folder / f"stage{name}.pt"):
             model.load_state_dict(state["model"])
             break
+    if picture_tokenizer:  # its decoder may have gone on learning beside the stages
+        model.model.vqmodel.load_state_dict(picture_tokenizer["model"])
     return model.eval(), tokenizer
 
 
@@ -52,20 +55,27 @@ def train(arguments: argparse.Namespace) -> None:
     steps = lambda count: max(2, round(count * share))  # noqa: E731
     sizes = nano.SIZES[arguments.size]
     wanted = lambda part: only in ("all", part) and time.monotonic() < stop_at  # noqa: E731
-    if wanted("vq"):
+    workers.start()
+    if wanted("vq") and workers.RANK == 0:
         plan = vq.Plan(seed=seed)
         vq.train(replace(plan, steps=steps(plan.steps), log_every=min(plan.log_every, steps(plan.steps))), folder, sizes.hidden, stop_at)
     plan = pretrain.Plan(seed=seed)
     plan = replace(plan, language_steps=steps(plan.language_steps), vision_steps=steps(plan.vision_steps))
-    if wanted("0"):
+    if wanted("0") and workers.RANK == 0:
         model, tokenizer = _assembled(folder, arguments.size, seed)
         pretrain.vision(model, plan, folder, stop_at)
         pretrain.language(model, tokenizer, plan, folder, stop_at)
+    workers.wait()
     for name, stage in stages.STAGES.items():
-        if wanted(name):
+        if only in ("all", name):
+            if workers.any_of(time.monotonic() >= stop_at):
+                break
             model, tokenizer = _assembled(folder, arguments.size, seed)
-            drawn = codes.cached(model.model.vqmodel, max(64, steps(DRAWN_PICTURES)), seed, folder / "codes.pt")
-            stages.train(model, tokenizer, replace(stage, steps=steps(stage.steps)), drawn, folder, seed, stop_at)
+            drawn = codes.cached(model.model.vqmodel, max(64, steps(DRAWN_PICTURES)), seed, folder)
+            if not stages.train(model, tokenizer, replace(stage, steps=steps(stage.steps)), drawn, folder, seed, stop_at):
+                break
+    if workers.RANK > 0:
+        return
     model, _ = _assembled(folder, arguments.size, seed)
     export.checkpoint(model, folder / "tokenizer.json", arguments.guidance, folder / "checkpoint")
     progress.plot(folder / "curves", folder / "curves.png")

@@ -149,6 +149,7 @@ def checkpoint(model: JanusForConditionalGeneration, tokenizer_file: Path, guida
     """The layout of transformers: the one that is shipped."""
     folder.mkdir(parents=True, exist_ok=True)
     save_file({name: t.detach().to(torch.bfloat16).contiguous() for name, t in model.state_dict().items()}, folder / "model.safetensors", {"format": "pt"})
+    (folder / "model.safetensors").chmod(0o644)  # the library writes it for its owner alone
     tokenizer = Tokenizer.from_file(str(tokenizer_file))
     id_of = tokenizer.token_to_id
     _write(folder / "config.json", transformers_config(model.config))

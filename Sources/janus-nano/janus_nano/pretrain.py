@@ -69,7 +69,7 @@ def vision(model: JanusForConditionalGeneration, plan: Plan, folder: Path, stop_
         }
     )
     parameters = [*encoder.parameters(), *heads.parameters()]
-    optimiser = torch.optim.AdamW(parameters, plan.vision_rate, betas=(0.9, 0.95), weight_decay=0.0)
+    optimiser = torch.optim.AdamW(parameters, plan.vision_rate, betas=(0.9, 0.95), weight_decay=0.0, fused=True)
     curve, path, first = progress.Curve(folder / "curves", "stage0-vision"), folder / "stage0-vision.pt", 0
     if state := progress.load(path):
         encoder.load_state_dict(state["encoder"]), heads.load_state_dict(state["heads"]), optimiser.load_state_dict(state["optimiser"])
@@ -111,7 +111,7 @@ def vision(model: JanusForConditionalGeneration, plan: Plan, folder: Path, stop_
 def language(model: JanusForConditionalGeneration, tokenizer: Tokenizer, plan: Plan, folder: Path, stop_at: float = math.inf) -> None:
     llama, head, writer = model.model.language_model, model.lm_head, Writer(tokenizer)
     parameters = [*llama.parameters(), *head.parameters()]
-    optimiser = torch.optim.AdamW(parameters, plan.language_rate, betas=(0.9, 0.95), weight_decay=0.0)
+    optimiser = torch.optim.AdamW(parameters, plan.language_rate, betas=(0.9, 0.95), weight_decay=0.0, fused=True)
     curve, path, first = progress.Curve(folder / "curves", "stage0-language"), folder / "stage0-language.pt", 0
     if state := progress.load(path):
         llama.load_state_dict(state["llama"]), head.load_state_dict(state["head"]), optimiser.load_state_dict(state["optimiser"])

@@ -23,7 +23,7 @@ from tokenizers import Tokenizer
 from transformers import JanusForConditionalGeneration
 
 from . import codes as cache
-from . import language, nano, progress
+from . import language, nano, progress, workers
 from .sequences import Batch, Writer, pack
 
 PROMPTS_DROPPED = 0.1
@@ -85,7 +85,7 @@ def losses(model: JanusForConditionalGeneration, batch: Batch) -> tuple[torch.Te
 
 
 def batch_of(writer: Writer, stage: Stage, r: random.Random, codes: np.ndarray, seed: int) -> Batch:
-    understanding, text, drawing = stage.mix
+    understanding, text, drawing = map(workers.share_of, stage.mix)
     drawn = []
     for _ in range(drawing):
         index = r.randrange(len(codes))
@@ -107,7 +107,7 @@ def train(
 ) -> bool:  # fmt: skip
     """True when the stage is complete. The model is as the stage left it either way."""
     writer, parameters = Writer(tokenizer), trainable(model, stage.name)
-    optimiser = torch.optim.AdamW(parameters, stage.rate, betas=(0.9, 0.95), weight_decay=0.0)
+    optimiser = torch.optim.AdamW(parameters, stage.rate, betas=(0.9, 0.95), weight_decay=0.0, fused=True)
     curve, path, first = progress.Curve(folder / "curves", f"stage{stage.name}"), folder / f"stage{stage.name}.pt", 0
     if state := progress.load(path):
         model.load_state_dict(state["model"]), optimiser.load_state_dict(state["optimiser"])
@@ -117,7 +117,7 @@ def train(
     model.model.vqmodel.eval()
     running: dict[str, float] = {}
     for step in range(first, stage.steps):
-        r = random.Random(f"stage {stage.name} {seed} {step}")
+        r = random.Random(f"stage {stage.name} {seed} {step} {workers.RANK}")
         batch = batch_of(writer, stage, r, codes, seed)
         falling = stage.steps * stage.falling_from
         rate = stage.rate * min(1, (step + 1) / max(stage.warm_up, 1))
@@ -128,16 +128,17 @@ def train(
         with torch.autocast("cpu", torch.bfloat16):
             text, drawn = losses(model, batch)
         (text + drawn).backward()
+        done = workers.average_gradients(parameters, stop=time.monotonic() > stop_at)
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
         for key, value in {"text": text, "drawn": drawn}.items():
             running[key] = 0.95 * running.get(key, value.item()) + 0.05 * value.item()
-        if (step + 1) % log_every == 0:
+        if workers.RANK == 0 and (step + 1) % log_every == 0:
             curve.log(step + 1, rate=rate, **running)
-        done = time.monotonic() > stop_at
-        if (step + 1) % save_every == 0 or step + 1 == stage.steps or done:
+        if workers.RANK == 0 and ((step + 1) % save_every == 0 or step + 1 == stage.steps or done):
             progress.save(path, {"model": model.state_dict(), "optimiser": optimiser.state_dict(), "step": step + 1})
         if done:
             return step + 1 == stage.steps
+    workers.wait()
     return True

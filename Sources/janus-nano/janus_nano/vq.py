@@ -35,7 +35,8 @@ class Plan:
     rate: float = 1e-3
     seed: int = 1
     free_until: float = 0.25  # share of the steps with latents not normalised, on crowded quarters of pictures
-    sphere_until: float = 0.575  # then normalised, not quantised, on quarters of the world's pictures, two batches at once
+    quarters_until: float = 0.525  # then normalised, on quarters of the world's pictures, two batches at once
+    sphere_until: float = 0.575  # then on whole pictures, not yet quantised
     quantised_until: float = 0.875  # then quantised, on whole pictures; then the decoder alone
     ema: float = 0.99
     commitment: float = 0.25
@@ -214,7 +215,8 @@ def train(plan: Plan, folder: Path, projection: int, stop_at: float = math.inf) 
         book.__dict__.update(state["book"])
         first = state["step"]
         print(f"vq: resuming at step {first} of {plan.steps}", flush=True)
-    free, sphere, quantised = (round(plan.steps * s) for s in (plan.free_until, plan.sphere_until, plan.quantised_until))
+    shares = plan.free_until, plan.quarters_until, plan.sphere_until, plan.quantised_until
+    free, quarters, sphere, quantised = (round(plan.steps * share) for share in shares)
 
     def keep(step: int) -> None:
         model.quantize.embedding.weight.data.copy_(book.rows)
@@ -229,14 +231,14 @@ def train(plan: Plan, folder: Path, projection: int, stop_at: float = math.inf) 
             group["lr"] = rate
         if step < free:
             x, mask = batch_of(r, plan.batch, 0.0, 1.0, SIDE_PIXELS // 2)
-        elif step < sphere:
+        elif step < quarters:
             x, mask = batch_of(r, 2 * plan.batch, 0.3, 0.25, SIDE_PIXELS // 2)
         else:
             x, mask = batch_of(r, plan.batch, 0.1)
         commitment = torch.zeros(())
         if step == sphere:
             with torch.no_grad():
-                sample = torch.cat([F.normalize(flat(latents_of(model, batch_of(r, 50, 0.15)[0])), dim=1) for _ in range(30)])
+                sample = torch.cat([F.normalize(flat(latents_of(model, batch_of(r, 50, 0.15)[0])), dim=1) for _ in range(min(30, 2 + plan.steps // 200))])
             book.fit(sample)
         # bf16 is precise enough to find the codes and half as long again; the decoder's finish is f32
         with torch.autocast("cpu", torch.bfloat16, enabled=step < quantised):
