@@ -30,14 +30,14 @@ CELL_PIXELS = SIDE_PIXELS // CELLS
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    steps: int = 8000
+    steps: int = 7400
     batch: int = 8
     rate: float = 1e-3
     seed: int = 1
-    free_until: float = 0.25  # share of the steps with latents not normalised, on crowded quarters of pictures
-    quarters_until: float = 0.525  # then normalised, on quarters of the world's pictures, two batches at once
-    sphere_until: float = 0.575  # then on whole pictures, not yet quantised
-    quantised_until: float = 0.875  # then quantised, on whole pictures; then the decoder alone
+    free_until: float = 0.27027  # share of the steps with latents not normalised, on crowded quarters of pictures
+    quarters_until: float = 0.56757  # then normalised, on quarters of the world's pictures, two batches at once
+    sphere_until: float = 0.62162  # then on whole pictures, not yet quantised
+    quantised_until: float = 0.85135  # then quantised, on whole pictures; then the decoder alone
     ema: float = 0.99
     commitment: float = 0.25
     log_every: int = 50
