@@ -17,7 +17,7 @@ from . import codes, evaluate, expected, export, nano, pretrain, progress, run, 
 from . import tokenizer as words
 from .language import QUESTION_KINDS
 
-DRAWN_PICTURES = 20_000
+DRAWN_PICTURES = 12_000
 SMOKE = 0.004  # share of every step count: a run of a minute that exercises everything and learns nothing
 
 
