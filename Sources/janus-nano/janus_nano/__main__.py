@@ -57,8 +57,7 @@ def train(arguments: argparse.Namespace) -> None:
     wanted = lambda part: only in ("all", part) and time.monotonic() < stop_at  # noqa: E731
     workers.start()
     if wanted("vq") and workers.RANK == 0:
-        plan = vq.Plan(seed=seed)
-        vq.train(replace(plan, steps=steps(plan.steps), log_every=min(plan.log_every, steps(plan.steps))), folder, sizes.hidden, stop_at)
+        vq.train(vq.Plan(seed=seed).scaled(share), folder, sizes.hidden, stop_at)
     plan = pretrain.Plan(seed=seed)
     plan = replace(plan, language_steps=steps(plan.language_steps), vision_steps=steps(plan.vision_steps))
     if wanted("0") and workers.RANK == 0:

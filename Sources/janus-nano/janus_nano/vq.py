@@ -31,19 +31,25 @@ LAST_LEARNT = ("diamond", "cross", "triangle")
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    steps: int = 10500
+    # the phases end after these steps
+    free: int = 2000  # latents not normalised, on crowded quarters of pictures
+    quarters: int = 4200  # normalised, on quarters of the world's pictures, two batches at once
+    sphere: int = 4600  # on whole pictures, not yet quantised
+    quantised: int = 6300  # quantised; from here on the codes are final
+    bf16: int = 10000  # the decoder alone, still under bf16 autocast (1.7 times as fast)
+    steps: int = 10500  # the decoder alone, in f32
     batch: int = 8
     rate: float = 1e-3
     seed: int = 1
-    free_until: float = 0.19048  # share of the steps with latents not normalised, on crowded quarters of pictures
-    quarters_until: float = 0.4  # then normalised, on quarters of the world's pictures, two batches at once
-    sphere_until: float = 0.4381  # then on whole pictures, not yet quantised
-    quantised_until: float = 0.6  # then quantised, on whole pictures; then the decoder alone
-    bf16_until: float = 0.96  # bf16 autocast, 1.7 times as fast; the finish is f32
     ema: float = 0.99
     commitment: float = 0.25
     log_every: int = 50
     save_every: int = 250
+
+    def scaled(self, share: float) -> Plan:
+        """The same plan in a share of the steps."""
+        ends = {name: max(2, round(getattr(self, name) * share)) for name in ("free", "quarters", "sphere", "quantised", "bf16", "steps")}
+        return dataclasses.replace(self, **ends, log_every=min(self.log_every, ends["steps"]))
 
 
 def configuration(projection: int) -> JanusVQVAEConfig:
@@ -225,8 +231,7 @@ def train(plan: Plan, folder: Path, projection: int, stop_at: float = math.inf) 
         book.__dict__.update(state["book"])
         first = state["step"]
         print(f"vq: resuming at step {first} of {plan.steps}", flush=True)
-    shares = plan.free_until, plan.quarters_until, plan.sphere_until, plan.quantised_until
-    free, quarters, sphere, quantised = (round(plan.steps * share) for share in shares)
+    free, quarters, sphere, quantised = plan.free, plan.quarters, plan.sphere, plan.quantised
 
     def keep(step: int) -> None:
         model.quantize.embedding.weight.data.copy_(book.rows)
@@ -252,7 +257,7 @@ def train(plan: Plan, folder: Path, projection: int, stop_at: float = math.inf) 
             with torch.no_grad():
                 sample = torch.cat([F.normalize(flat(latents_of(model, batch_of(r, 50, 0.15)[0])), dim=1) for _ in range(min(30, 2 + plan.steps // 200))])
             book.fit(sample)
-        with torch.autocast("cpu", torch.bfloat16, enabled=step < plan.steps * plan.bf16_until):
+        with torch.autocast("cpu", torch.bfloat16, enabled=step < plan.bf16):
             with torch.set_grad_enabled(step < quantised):
                 z = latents_of(model, x)
             if step >= free:
