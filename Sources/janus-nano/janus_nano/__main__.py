@@ -13,7 +13,7 @@ import torch
 from tokenizers import Tokenizer
 from transformers import JanusForConditionalGeneration
 
-from . import codes, evaluate, expected, export, nano, pretrain, progress, run, score, stages, vq, workers
+from . import codes, device, evaluate, expected, export, nano, pretrain, progress, run, score, stages, vq, workers
 from . import tokenizer as words
 from .language import QUESTION_KINDS
 
@@ -142,6 +142,7 @@ def main() -> None:
     command("curves", lambda a: progress.plot(a.folder / "curves", a.out), folder=folder, out=folder)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
+    device.start()
     arguments.act(arguments)
 
 

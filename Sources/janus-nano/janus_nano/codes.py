@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from transformers.models.janus.modeling_janus import JanusVQVAE
 
-from . import progress, vq, workers
+from . import device, progress, vq, workers
 from .render import render
 from .world import Scene, sample_scene
 
@@ -24,7 +24,7 @@ def scene_of(seed: int, index: int) -> Scene:
 
 def as_input(scenes: list[Scene]) -> torch.Tensor:
     """f32 [B,3,64,64] in −1…1."""
-    return torch.from_numpy(np.stack([render(scene)[0] for scene in scenes])).permute(0, 3, 1, 2).float() / 127.5 - 1
+    return device.pixels_in([render(scene)[0] for scene in scenes])
 
 
 @torch.no_grad()
@@ -37,7 +37,7 @@ def cached(model: JanusVQVAE, count: int, seed: int, folder: Path) -> np.ndarray
     done = len(parts[0]) if parts else 0
     while done < count:
         scenes = [scene_of(seed, i) for i in range(done, min(done + CHUNK, count))]
-        parts.append(vq.encode(model, as_input(scenes)).to(torch.int16))
+        parts.append(vq.encode(model, as_input(scenes)).to(torch.int16).cpu())
         done += len(scenes)
         if done % (CHUNK * 16) == 0:
             parts = [torch.cat(parts)]

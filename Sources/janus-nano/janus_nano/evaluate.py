@@ -11,7 +11,7 @@ from PIL import Image
 from tokenizers import Tokenizer
 from transformers import JanusForConditionalGeneration
 
-from . import codes, detector, run, score, vq
+from . import codes, detector, device, run, score, vq
 from .language import QUESTION_KINDS
 from .world import KIND_WEIGHTS, sample_scene
 
@@ -28,8 +28,7 @@ def reconstruction(model: vq.JanusVQVAE, count: int, seed: int) -> dict[str, flo
             right = done = 0
             while done < count:
                 scenes = [sample_scene(r, kind, held_out) for _ in range(min(32, count - done))]
-                y = model.decode(vq.encode(model, codes.as_input(scenes)))
-                shown = ((y + 1) / 2 * 255).clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).numpy()
+                shown = device.pixels_out(model.decode(vq.encode(model, codes.as_input(scenes))))
                 right += sum(detector.agrees(detector.read(p), s) for p, s in zip(shown, scenes, strict=True))
                 done += len(scenes)
             out[kind + (" (held out)" if held_out else "")] = right / count

@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from . import export, run, vq
+from . import device, export, vq
 from . import tokenizer as words
 from .nano import IMAGE_TOKENS
 from .render import render
@@ -44,6 +44,9 @@ def _ids(writer: Writer, prompt: str) -> list[int]:
 @torch.no_grad()
 def write(folder: Path, guidance: float, seed: int = 5) -> float:
     """Writes `expected.safetensors` and `imageK.png` beside the checkpoint; returns the narrowest lead of a greedy choice."""
+    torch.set_default_device("cpu")
+    if device.NAME != "cpu":
+        raise SystemExit("expected values are computed in f32 on the CPU: set JANUS_NANO_DEVICE=cpu")
     model, tokenizer = export.load(folder)
     core, writer, out, narrowest = model.model, Writer(tokenizer), {}, []
     r = random.Random(seed)
@@ -51,7 +54,7 @@ def write(folder: Path, guidance: float, seed: int = 5) -> float:
     for k, picture in enumerate(shown):
         Image.fromarray(picture).save(folder / f"image{k}.png")
         out[f"image{k}.input"] = out[f"image{k}.resized"] = torch.from_numpy(picture.copy())
-    seen = torch.from_numpy(np.stack(shown)).permute(0, 3, 1, 2).float() / 255 * 2 - 1
+    seen = torch.from_numpy(np.stack(shown)).permute(0, 3, 1, 2).float() / 127.5 - 1
     features = core.vision_model(seen).last_hidden_state
     aligned = core.aligner(features)
     out |= {"vision.features": features, "aligner.output": aligned, "vq.encode_tokens": vq.encode(core.vqmodel, seen).int()}
@@ -96,7 +99,7 @@ def write(folder: Path, guidance: float, seed: int = 5) -> float:
         drawn = torch.tensor([codes])
         out |= {
             f"{name}.prompt_ids": torch.tensor(ids).int(), f"{name}.cond_logits": torch.stack(conditional), f"{name}.uncond_logits": torch.stack(unconditional),
-            f"{name}.greedy_tokens": drawn[0].int(), f"{name}.pixels": core.vqmodel.decode(drawn)[0], f"{name}.image": torch.from_numpy(run.pixels(model, drawn)[0]),
+            f"{name}.greedy_tokens": drawn[0].int(), f"{name}.pixels": core.vqmodel.decode(drawn)[0], f"{name}.image": torch.from_numpy(device.pixels_out(core.vqmodel.decode(drawn))[0]),
         }  # fmt: skip
         metadata |= {f"{name}.prompt": f"{words.USER}: {asked}\n\n{words.ASSISTANT}:{words.IMAGE_BEGIN}", f"{name}.cfg_weight": weight}
     text = {key: json.dumps(value, ensure_ascii=False) for key, value in metadata.items()}

@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 from tokenizers import Tokenizer
 from transformers import JanusConfig, JanusForConditionalGeneration
 
+from . import device
 from . import tokenizer as words
 from .nano import IMAGE_TOKENS
 from .world import SIDE_PIXELS
@@ -131,14 +132,14 @@ def original_tensors(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor
 
 def _unused_tensors(width: int, mlp: int) -> dict[str, torch.Tensor]:
     """What published files carry and no one reads: the tower's pooling head and the codebook's statistics."""
-    zeros = lambda *shape: torch.zeros(shape, dtype=torch.bfloat16)  # noqa: E731
+    zeros = lambda *shape: torch.zeros(shape, dtype=torch.bfloat16, device="cpu")  # noqa: E731
     shapes = {
         "latent": (1, 1, width), "q.weight": (width, width), "q.bias": (width,), "kv.weight": (2 * width, width), "kv.bias": (2 * width,),
         "proj.weight": (width, width), "proj.bias": (width,), "norm.weight": (width,), "norm.bias": (width,),
         "mlp.fc1.weight": (mlp, width), "mlp.fc1.bias": (mlp,), "mlp.fc2.weight": (width, mlp), "mlp.fc2.bias": (width,),
     }  # fmt: skip
     pool = {f"vision_model.vision_tower.attn_pool.{name}": zeros(*shape) for name, shape in shapes.items()}
-    return pool | {"gen_vision_model.quantize.codebook_used": torch.zeros(65536)}
+    return pool | {"gen_vision_model.quantize.codebook_used": torch.zeros(65536, device="cpu")}
 
 
 def _write(path: Path, value: dict) -> None:
@@ -148,7 +149,7 @@ def _write(path: Path, value: dict) -> None:
 def checkpoint(model: JanusForConditionalGeneration, tokenizer_file: Path, guidance: float, folder: Path) -> None:
     """The layout of transformers: the one that is shipped."""
     folder.mkdir(parents=True, exist_ok=True)
-    save_file({name: t.detach().to(torch.bfloat16).contiguous() for name, t in model.state_dict().items()}, folder / "model.safetensors", {"format": "pt"})
+    save_file({name: t.detach().to("cpu", torch.bfloat16).contiguous() for name, t in model.state_dict().items()}, folder / "model.safetensors", {"format": "pt"})
     (folder / "model.safetensors").chmod(0o644)  # the library writes it for its owner alone
     tokenizer = Tokenizer.from_file(str(tokenizer_file))
     id_of = tokenizer.token_to_id
@@ -167,7 +168,7 @@ def checkpoint(model: JanusForConditionalGeneration, tokenizer_file: Path, guida
 
 def load(folder: Path, dtype: torch.dtype = torch.float32) -> tuple[JanusForConditionalGeneration, Tokenizer]:
     model = JanusForConditionalGeneration.from_pretrained(folder, dtype=dtype, attn_implementation="sdpa")
-    return model.eval(), Tokenizer.from_file(str(folder / "tokenizer.json"))
+    return model.to(device.NAME).eval(), Tokenizer.from_file(str(folder / "tokenizer.json"))
 
 
 def original(source: Path, folder: Path) -> None:
@@ -175,7 +176,7 @@ def original(source: Path, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     model, _ = load(source, torch.bfloat16)
     seen = model.config.vision_config
-    tensors = original_tensors({name: t.detach().contiguous() for name, t in model.state_dict().items()})
+    tensors = original_tensors({name: t.detach().cpu().contiguous() for name, t in model.state_dict().items()})
     torch.save(tensors | _unused_tensors(seen.hidden_size, int(seen.hidden_size * seen.mlp_ratio)), folder / "pytorch_model.bin")
     _write(folder / "config.json", original_config(model.config))
     _write(

@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from tokenizers import Tokenizer
 from transformers import JanusConfig, JanusForConditionalGeneration, JanusVisionConfig, LlamaConfig
 
+from . import device, vq
 from . import tokenizer as words
-from . import vq
 from .world import SIDE_PIXELS
 
 PATCH_PIXELS = 8
@@ -97,7 +97,7 @@ def _attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, groups: list[Grou
 
     In f32 also where the linears are bf16: the backward pass of bf16 attention takes four times as long on a CPU."""
     out = []
-    with torch.autocast("cpu", enabled=False):
+    with device.half(enabled=False):
         for group in groups:
             q1, k1, v1 = (F.pad(t[group.first : group.last].float(), (0, 0, 0, 0, 0, 1))[group.index].transpose(1, 2) for t in (q, k, v))
             y = F.scaled_dot_product_attention(q1, k1, v1, is_causal=True).transpose(1, 2)

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from tokenizers import Tokenizer
 from transformers import JanusForConditionalGeneration
 
-from . import nano, progress
+from . import device, nano, progress
 from .render import coverage, render
 from .sequences import Writer, pack
 from .world import BACKGROUNDS, COLOURS, COUNT_MAX, LETTERS, SHAPES, Scene, sample_scene
@@ -78,8 +78,8 @@ def vision(model: JanusForConditionalGeneration, plan: Plan, folder: Path, stop_
     for step in range(first, plan.vision_steps):
         r = random.Random(f"vision {plan.seed} {step}")
         scenes = [sample_scene(r) for _ in range(plan.vision_batch)]
-        x = torch.from_numpy(np.stack([render(scene)[0] for scene in scenes])).permute(0, 3, 1, 2).float() / 127.5 - 1
-        things, colours = (torch.from_numpy(np.stack(t)) for t in zip(*map(patch_truth, scenes), strict=True))
+        x = device.pixels_in([render(scene)[0] for scene in scenes])
+        things, colours = (device.of_numpy(np.stack(t)) for t in zip(*map(patch_truth, scenes), strict=True))
         ground = torch.tensor([tuple(BACKGROUNDS).index(scene.background) for scene in scenes])
         count = torch.tensor([len(scene.things) - 1 for scene in scenes])
         for group in optimiser.param_groups:
@@ -122,7 +122,7 @@ def language(model: JanusForConditionalGeneration, tokenizer: Tokenizer, plan: P
         batch = pack(writer, {"text": [writer.plain_sample(r) for _ in range(plan.language_batch)]})
         for group in optimiser.param_groups:
             group["lr"] = rate_at(step, plan.language_steps, plan.language_rate)
-        with torch.autocast("cpu", torch.bfloat16):
+        with device.half():
             y = nano.hidden_states(llama, llama.embed_tokens(batch.ids), batch.positions, batch.groups)
             loss = F.cross_entropy(head(y[batch.text_at]).float(), batch.text_targets)
         loss.backward()

@@ -7,6 +7,7 @@ import torch
 from tokenizers import Tokenizer
 from transformers import DynamicCache, JanusForConditionalGeneration
 
+from . import device
 from .nano import IMAGE_TOKENS
 from .sequences import Writer
 
@@ -27,7 +28,7 @@ def draw_codes(
 ) -> torch.Tensor:
     """Codes [B,64], drawn from the whole codebook."""
     writer, core, out = Writer(tokenizer), model.model, []
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator(device.NAME).manual_seed(seed)
     for first in range(0, len(prompts), batch):
         conditional = [writer.drawing_prompt(prompt) for prompt in prompts[first : first + batch]]
         ids, mask, positions = _left_padded(conditional + [writer.unconditional(row) for row in conditional], writer.pad)
@@ -52,7 +53,7 @@ def draw_codes(
 def pixels(model: JanusForConditionalGeneration, codes: torch.Tensor, batch: int = 64) -> np.ndarray:
     """uint8 [B,64,64,3], truncated as the official implementation does."""
     parts = [model.model.vqmodel.decode(codes[i : i + batch]) for i in range(0, len(codes), batch)]
-    return ((torch.cat(parts) + 1) / 2 * 255).clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).numpy()
+    return device.pixels_out(torch.cat(parts))
 
 
 @torch.no_grad()
@@ -66,7 +67,7 @@ def answer(
         ids, mask, positions = _left_padded([writer.question_prompt(q, pictures is not None) for q in asked], writer.pad)
         x = core.language_model.embed_tokens(ids)
         if pictures is not None:
-            seen = torch.from_numpy(np.stack(pictures[first : first + batch])).permute(0, 3, 1, 2).float() / 127.5 - 1
+            seen = device.pixels_in(pictures[first : first + batch])
             features = core.aligner(core.vision_model(seen).last_hidden_state)
             x = x.masked_scatter((ids == writer.image)[..., None], features)
         cache, answers, ended = DynamicCache(config=core.language_model.config), [], torch.zeros(len(asked), dtype=torch.bool)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from tokenizers import Tokenizer
 
-from . import language
+from . import device, language
 from . import tokenizer as words
 from .nano import IMAGE_TOKENS, Group
 from .render import render
@@ -145,9 +145,8 @@ def pack(writer: Writer, kinds: dict[str, list[Sample]]) -> Batch:
             positions += range(len(row))
             lengths.append(len(row))
         groups.append(Group.of(lengths, first))
-    stacked = np.stack(pictures) if pictures else np.zeros((0, 64, 64, 3), np.uint8)
     t = torch.tensor
     return Batch(
-        t(ids), t(positions), groups, t(text_at), t(text_targets), t(seen_at), torch.from_numpy(stacked).permute(0, 3, 1, 2).float() / 127.5 - 1,
+        t(ids), t(positions), groups, t(text_at), t(text_targets), t(seen_at), device.pixels_in(pictures) if pictures else torch.zeros(0, 3, 64, 64),
         t(codes_at), t(codes_in), t(drawn_at), t(codes_out), {kind: len(samples) for kind, samples in kinds.items()},
     )  # fmt: skip

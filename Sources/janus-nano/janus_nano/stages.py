@@ -23,7 +23,7 @@ from tokenizers import Tokenizer
 from transformers import JanusForConditionalGeneration
 
 from . import codes as cache
-from . import language, nano, progress, workers
+from . import device, language, nano, progress, workers
 from .sequences import Batch, Writer, pack
 
 PROMPTS_DROPPED = 0.1
@@ -67,7 +67,7 @@ def embed(model: JanusForConditionalGeneration, batch: Batch) -> torch.Tensor:
     x = core.language_model.embed_tokens(batch.ids)
     if len(batch.pictures):
         learnt = core.vision_model.embeddings.patch_embedding.weight.requires_grad
-        with torch.set_grad_enabled(learnt), torch.autocast("cpu", enabled=False):
+        with torch.set_grad_enabled(learnt), device.half(enabled=False):
             features = core.vision_model(batch.pictures).last_hidden_state
         x = x.index_put((batch.seen_at,), core.aligner(features).flatten(0, 1).to(x.dtype))
     if len(batch.codes_at):
@@ -125,7 +125,7 @@ def train(
             rate *= (stage.steps - step) / (stage.steps - falling)
         for group in optimiser.param_groups:
             group["lr"] = rate
-        with torch.autocast("cpu", torch.bfloat16):
+        with device.half():
             text, drawn = losses(model, batch)
         (text + drawn).backward()
         done = workers.average_gradients(parameters, stop=time.monotonic() > stop_at)

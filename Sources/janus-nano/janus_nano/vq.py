@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from transformers import JanusVQVAEConfig
 from transformers.models.janus.modeling_janus import JanusVQVAE, JanusVQVAEAttnBlock, JanusVQVAEResnetBlock
 
-from . import progress
+from . import device, progress
 from .render import coverage, render
 from .world import LETTERS, SHAPES, SIDE_PIXELS, SIZES, Scene, Thing, sample_scene
 
@@ -137,14 +137,14 @@ def batch_of(r: random.Random, count: int, augmented: float, crowded: float = 0.
     A share of the pictures has its channels permuted and its colours shifted, so that colour is never two habits."""
     plain = (lambda: render(_hard(r, r.choice(kinds)))) if side == SIDE_PIXELS else (lambda: window(r))
     pictures, masks = zip(*(crowded_picture(r, side) if r.random() < crowded else plain() for _ in range(count)), strict=True)
-    x = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 127.5 - 1
+    x = device.pixels_in(list(pictures))
     for i in range(count):
         if r.random() < augmented:
             order = r.sample(range(3), 3)
             gain = torch.tensor([r.uniform(0.85, 1.15) for _ in range(3)])[:, None, None]
             shift = torch.tensor([r.uniform(-0.1, 0.1) for _ in range(3)])[:, None, None]
             x[i] = (x[i][order] * gain + shift).clamp(-1, 1)
-    mask = torch.from_numpy(np.stack(masks))[:, None]
+    mask = device.of_numpy(np.stack(masks))[:, None]
     return x.contiguous(), (F.max_pool2d(mask, 3, 1, 1) > 0.02).float()
 
 
@@ -228,7 +228,7 @@ def train(plan: Plan, folder: Path, projection: int, stop_at: float = math.inf) 
     curve, path, first = progress.Curve(folder / "curves", "vq"), folder / "vq.pt", 0
     if state := progress.load(path):
         model.load_state_dict(state["model"]), optimiser.load_state_dict(state["optimiser"])
-        book.__dict__.update(state["book"])
+        book.__dict__.update({name: tensor.to(device.NAME) for name, tensor in state["book"].items()})
         first = state["step"]
         print(f"vq: resuming at step {first} of {plan.steps}", flush=True)
     free, quarters, sphere, quantised = plan.free, plan.quarters, plan.sphere, plan.quantised
@@ -257,7 +257,7 @@ def train(plan: Plan, folder: Path, projection: int, stop_at: float = math.inf) 
             with torch.no_grad():
                 sample = torch.cat([F.normalize(flat(latents_of(model, batch_of(r, 50, 0.15)[0])), dim=1) for _ in range(min(30, 2 + plan.steps // 200))])
             book.fit(sample)
-        with torch.autocast("cpu", torch.bfloat16, enabled=step < plan.bf16):
+        with device.half(enabled=step < plan.bf16):
             with torch.set_grad_enabled(step < quantised):
                 z = latents_of(model, x)
             if step >= free:
