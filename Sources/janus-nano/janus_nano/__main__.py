@@ -17,7 +17,7 @@ from . import codes, device, evaluate, expected, export, nano, pretrain, progres
 from . import tokenizer as words
 from .language import QUESTION_KINDS
 
-DRAWN_PICTURES = 12_000
+DRAWN_PICTURES = 24_000
 SMOKE = 0.004  # share of every step count: a run of a minute that exercises everything and learns nothing
 
 
@@ -127,7 +127,7 @@ def main() -> None:
     )  # fmt: skip
     command(
         "guidance", lambda a: print(evaluate.best_guidance(*export.load(a.checkpoint), tuple(a.weights), a.prompts, a.seed)), checkpoint=folder,
-        weights={"type": float, "nargs": "+", "default": [1.5, 2, 3, 4, 5]}, prompts={"type": int, "default": 40},
+        weights={"type": float, "nargs": "+", "default": [1, 1.5, 2, 3, 4, 5]}, prompts={"type": int, "default": 40},
     )  # fmt: skip
     command("sheet", sheet, checkpoint=folder, out=folder)
     command(

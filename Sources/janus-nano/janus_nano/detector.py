@@ -18,6 +18,7 @@ AREA_PIXELS_MIN = 40  # smaller blobs are blemishes, not things (the smallest th
 CONTRAST_MIN = 60.0  # distance from the background, in RGB units
 OVERLAP_MIN = 0.62  # intersection over union with the best outline: below, the shape counts as unknown
 SIDE_PIXELS_MIN = 9
+LOST_PIXELS = (0, 1)
 TOUCHING = np.ones((3, 3), int)  # corners touch: strokes of letters meet there
 LETTER_ASPECT_MAX = 0.85  # width by height: letters are 5:7, shapes 1:1
 
@@ -46,16 +47,21 @@ def _nearest(colour: np.ndarray, palette: dict[str, tuple[int, int, int]]) -> st
 
 
 @functools.cache
-def _outline(name: str, width: int, height: int) -> np.ndarray:
-    """bool [height,width]: the thing filling its box."""
+def _outline(name: str, width: int, height: int, lost: int) -> np.ndarray:
+    """bool [height,width]: the thing filling its box, but for `lost` pixels on each side: a diamond's tip is thinner than a
+    pixel, and where it is not seen the box is too small."""
     if name in LETTERS:
         ink = glyph(name) > 0.5
         rows = np.minimum((np.arange(height) + 0.5) * ink.shape[0] / height, ink.shape[0] - 1).astype(int)
         columns = np.minimum((np.arange(width) + 0.5) * ink.shape[1] / width, ink.shape[1] - 1).astype(int)
         return ink[rows][:, columns]
-    x = np.broadcast_to((np.arange(width, dtype=np.float32) + 0.5) * (2 / width) - 1, (height, width))
-    y = np.broadcast_to(((np.arange(height, dtype=np.float32) + 0.5) * (2 / height) - 1)[:, None], (height, width))
+    x = np.broadcast_to((np.arange(width, dtype=np.float32) + 0.5) * 2 - width, (height, width)) / (width + 2 * lost)
+    y = np.broadcast_to(((np.arange(height, dtype=np.float32) + 0.5) * 2 - height)[:, None], (height, width)) / (height + 2 * lost)
     return distance(name, x, y, 1.0) <= 0
+
+
+def _overlap(one: np.ndarray, other: np.ndarray) -> float:
+    return float((one & other).sum() / (one | other).sum())
 
 
 def read(picture: np.ndarray) -> Reading:
@@ -87,7 +93,7 @@ def read(picture: np.ndarray) -> Reading:
             continue
         box = mask[top:bottom, left:right]
         names = LETTERS if width / height < LETTER_ASPECT_MAX else SHAPES
-        overlaps = {name: float((box & (o := _outline(name, width, height))).sum() / (box | o).sum()) for name in names}
+        overlaps = {name: max(_overlap(box, _outline(name, width, height, lost)) for lost in LOST_PIXELS) for name in names}
         best = max(overlaps, key=lambda name: overlaps[name])
         found.append(
             Found(best if overlaps[best] >= OVERLAP_MIN else "unknown", _nearest(colour, COLOURS), (left + right) / 2, (top + bottom) / 2, overlaps[best])
