@@ -53,11 +53,14 @@ struct Doctor: AsyncParsableCommand {
     /// Only what janusd can judge without linking the model; janus-worker says the rest when it loads.
     private func checkModel(_ arguments: [String]) throws {
         guard let place = arguments.firstIndex(of: "--model"), arguments.indices.contains(place + 1) else { return }
-        let directory = arguments[place + 1]
-        for file in ["config.json", "tokenizer.json"] {
-            guard FileManager.default.isReadableFile(atPath: "\(directory)/\(file)") else {
+        let path = arguments[place + 1]
+        let entries = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? [path]
+        // a pack carries configuration and tokenizer inside
+        let isPack = entries.contains { $0.hasSuffix(".pack.safetensors") }
+        for file in isPack ? [path] : ["\(path)/config.json", "\(path)/tokenizer.json"] {
+            guard FileManager.default.isReadableFile(atPath: file) else {
                 throw SettingsError.invalid(
-                    key: "models", value: directory, expected: "a checkpoint directory; \(file) is not in it")
+                    key: "models", value: path, expected: "a checkpoint; \(file) cannot be read")
             }
         }
     }

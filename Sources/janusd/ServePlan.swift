@@ -63,12 +63,9 @@ struct ServePlan {
         }
         return try entries.map { entry in
             let parts = entry.split(separator: "=", maxSplits: 1).map(String.init)
-            var isDirectory: ObjCBool = false
-            guard parts.count == 2, unsafe FileManager.default.fileExists(atPath: parts[1], isDirectory: &isDirectory),
-                isDirectory.boolValue
-            else {
+            guard parts.count == 2, FileManager.default.fileExists(atPath: parts[1]) else {
                 throw SettingsError.invalid(
-                    key: "models", value: "'\(entry)'", expected: "NAME=DIRECTORY with a directory that exists")
+                    key: "models", value: "'\(entry)'", expected: "NAME=PATH of a checkpoint or a pack that exists")
             }
             return SupervisorConfiguration.Model(
                 name: parts[0],

@@ -49,14 +49,17 @@ extension Setting {
         Setting(
             key: "models", value: .texts([]),
             meaning: """
-                Checkpoints to serve, as NAME=DIRECTORY; jobs name them with model => 'NAME'. The first becomes the
-                database's default model where none is set.
+                What to serve, as NAME=PATH of a checkpoint's directory or of a pack (`janus-model pack`); jobs name them
+                with model => 'NAME'. The first becomes the database's default model where none is set.
                 """),
         Setting(
             key: "queues", value: .texts(["default"]), meaning: "Queues whose jobs this host takes."),
         Setting(
             key: "workers.count", value: .whole(1, within: 1...256),
-            meaning: "Worker processes for each model. Each runs one job at a time and holds the weights in f32."),
+            meaning: """
+                Worker processes for each model. Each runs one job at a time. A checkpoint costs each its weights in f32; a
+                pack is mapped and shared by all.
+                """),
         Setting(
             key: "workers.threads", value: .whole(0, within: 0...1024),
             meaning: "Threads of one worker; 0 shares the machine's cores among all workers."),

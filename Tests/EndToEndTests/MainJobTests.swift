@@ -89,6 +89,26 @@ import Testing
         _ = daemon
     }
 
+    @Test("packed checkpoints are served like others, and reproducibly", arguments: ["int8", "int4", "bf16"])
+    func packed(precision: String) async throws {
+        let pack = FileManager.default.temporaryDirectory.appending(path: "\(UUID().uuidString).pack.safetensors")
+        defer { try? FileManager.default.removeItem(at: pack) }
+        let packer = try DaemonProcess(
+            Reference.executable("janus-model"),
+            ["pack", Reference.file("Reference/tiny/hf"), "--precision", precision, "-o", pack.path], environment: [:])
+        #expect(try await packer.waitForExit() == 0, "\(packer.log)")
+        let stage = try await Stage.make()
+        let daemon = try await stage.readyDaemon(["JANUSD_MODELS": "tiny=\(pack.path)", "JANUSD_WORKERS_COUNT": "2"])
+        var hashes: Set<String> = []
+        for _ in 0..<3 {
+            let job = try await stage.enqueue("janus.generate('a red fox', seed => 7)")
+            try await stage.wait(job, for: "succeeded")
+            hashes.insert(try await stage.status(job).text("sha256"))
+        }
+        #expect(hashes.count == 1)
+        _ = daemon
+    }
+
     @Test("started and progress webhooks come before the end, when asked for")
     func liveWebhooks() async throws {
         let stage = try await Stage.make()
