@@ -4,7 +4,7 @@ import Synchronization
 /// A real program started by a test: its log is kept, signals reach it, and it ends with this object.
 package final class DaemonProcess: Sendable {
     private let process: Mutex<Process>
-    private let collected: Mutex<String>
+    private let collected = Collected()
     package let pid: Int32
 
     /// - Parameter environment: the whole of it, but PATH.
@@ -20,15 +20,15 @@ package final class DaemonProcess: Sendable {
         try process.run()
         pid = process.processIdentifier
         self.process = Mutex(process)
-        collected = Mutex("")
-        pipe.fileHandleForReading.readabilityHandler = { [weak self] handle in
-            let data = handle.availableData
-            guard !data.isEmpty else {
-                handle.readabilityHandler = nil
-                return
+        // a thread instead of a readability handler, whose dispatch source may outlive the descriptor
+        let reader = Thread { [collected] in
+            while true {
+                let data = pipe.fileHandleForReading.availableData
+                guard !data.isEmpty else { return }
+                collected.text.withLock { $0 += String(decoding: data, as: UTF8.self) }
             }
-            self?.collected.withLock { $0 += String(decoding: data, as: UTF8.self) }
         }
+        reader.start()
     }
 
     deinit {
@@ -37,7 +37,7 @@ package final class DaemonProcess: Sendable {
     }
 
     /// Everything it wrote so far.
-    package var log: String { collected.withLock { $0 } }
+    package var log: String { collected.text.withLock { $0 } }
 
     package var isRunning: Bool { process.withLock { $0.isRunning } }
 
@@ -66,4 +66,9 @@ package final class DaemonProcess: Sendable {
         }
         return all.sorted()
     }
+}
+
+/// What a process wrote; shared with the thread that reads it.
+private final class Collected: Sendable {
+    let text = Mutex("")
 }
