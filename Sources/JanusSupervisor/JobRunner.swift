@@ -154,10 +154,10 @@ struct JobRunner: Sendable {
         do throws(JobError) {
             let receipt = try await delivery.uploader.deliver(objects, to: claim.uploadTo)
             let outputs = objects.enumerated().map { position, object in
-                JobOutput(
-                    index: object.index, mediaType: object.mediaType,
-                    width: drawn.indices.contains(position) ? drawn[position].header.width : nil,
-                    height: drawn.indices.contains(position) ? drawn[position].header.height : nil,
+                // pictures come first; a text has no header
+                let header = drawn.indices.contains(position) ? drawn[position].header : nil
+                return JobOutput(
+                    index: object.index, mediaType: object.mediaType, width: header?.width, height: header?.height,
                     byteCount: object.data.count, sha256: object.sha256, urls: receipt.urls[position],
                     data: receipt.storesInDatabase ? object.data : nil)
             }

@@ -90,15 +90,10 @@ package final class HTTPReceiver: Sendable {
     package func waitForRequests(
         _ path: String = "/", count: Int = 1, within seconds: Double = 30
     ) async throws -> [ReceivedRequest] {
-        let deadline = ContinuousClock.now.advanced(by: .seconds(seconds))
-        while true {
-            let requests = try requests(path)
-            if requests.count >= count { return requests }
-            guard ContinuousClock.now < deadline else {
-                throw Failure(description: "\(requests.count) of \(count) requests to \(path) within \(seconds) s")
-            }
-            try await Task.sleep(for: .milliseconds(20))
+        try await waitUntil("\(count) requests came to \(path)", seconds: seconds) {
+            try requests(path).count >= count
         }
+        return try requests(path)
     }
 
     /// What was PUT to `/put/<name>`; nil when nothing was.
