@@ -13,9 +13,8 @@ import torch
 from tokenizers import Tokenizer
 from transformers import JanusForConditionalGeneration
 
-from . import codes, device, evaluate, expected, export, nano, pretrain, progress, run, score, stages, vq, workers
+from . import codes, device, evaluate, expected, export, gate, nano, pretrain, progress, run, score, stages, vq, workers
 from . import tokenizer as words
-from .language import QUESTION_KINDS
 
 DRAWN_PICTURES = 24_000
 SMOKE = 0.004  # share of every step count: a run of a minute that exercises everything and learns nothing
@@ -81,26 +80,21 @@ def train(arguments: argparse.Namespace) -> None:
     print(f"checkpoint in {folder / 'checkpoint'}")
 
 
+def _guidance(checkpoint: Path) -> float:
+    return json.loads((checkpoint / "generation_config.json").read_text())["guidance_scale"]
+
+
 def score_command(arguments: argparse.Namespace) -> None:
+    """The tables of transformers, and what the picture tokenizer keeps. `python -m janus_nano.daemon` prints janusd's."""
     model, tokenizer = export.load(arguments.checkpoint)
-    guidance = arguments.guidance or json.loads((arguments.checkpoint / "generation_config.json").read_text())["guidance_scale"]
-    print(f"guidance {guidance}, {arguments.prompts} held-out prompts × {arguments.images} pictures a column\n")
-    drawing = evaluate.drawing(model, tokenizer, guidance, arguments.prompts, arguments.images, arguments.seed)
-    print(score.table(drawing, score.DRAWING_COLUMNS), "\n")
-    answering = evaluate.answering(model, tokenizer, arguments.questions, arguments.seed)
-    print(score.table(answering, QUESTION_KINDS), "\n")
-    reconstruction = evaluate.reconstruction(model.model.vqmodel, arguments.questions, arguments.seed)
+    guidance = arguments.guidance or _guidance(arguments.checkpoint)
+    print(evaluate.tables(run.Transformers(model, tokenizer), "transformers", guidance, arguments.prompts, arguments.images, arguments.questions, arguments.seed))
+    reconstruction = gate.reconstruction(model.model.vqmodel, arguments.questions, arguments.seed)
     print(score.table(reconstruction, tuple(reconstruction)))
 
 
 def sheet(arguments: argparse.Namespace) -> None:
-    model, tokenizer = export.load(arguments.checkpoint)
-    guidance = json.loads((arguments.checkpoint / "generation_config.json").read_text())["guidance_scale"]
-    tasks = [t for c in (*score.DRAWING_COLUMNS, *score.EXTRA_COLUMNS) for t in score.drawing_tasks(c, 8, arguments.seed)]
-    pictures = run.pixels(model, run.draw_codes(model, tokenizer, [t.prompt for t in tasks], guidance, arguments.seed))
-    for i, (task, picture) in enumerate(zip(tasks, pictures, strict=True)):
-        print(i // 8, i % 8, "right" if score.judge(task, picture) else "wrong", task.prompt)
-    evaluate.sheet(pictures, 8, arguments.out)
+    evaluate.contact_sheet(run.Transformers(*export.load(arguments.checkpoint)), _guidance(arguments.checkpoint), arguments.seed, arguments.out)
 
 
 def main() -> None:
@@ -122,12 +116,12 @@ def main() -> None:
         part={"choices": ("all", "vq", "0", *stages.STAGES), "default": "all"}, guidance={"type": float, "default": 3},
     )  # fmt: skip
     command(
-        "score", score_command, checkpoint=folder, guidance={"type": float}, prompts={"type": int, "default": 40}, images={"type": int, "default": 2},
+        "score", score_command, checkpoint=folder, guidance={"type": float}, prompts={"type": int, "default": 50}, images={"type": int, "default": 4},
         questions={"type": int, "default": 100},
     )  # fmt: skip
     command(
-        "guidance", lambda a: print(evaluate.best_guidance(*export.load(a.checkpoint), tuple(a.weights), a.prompts, a.seed)), checkpoint=folder,
-        weights={"type": float, "nargs": "+", "default": [1, 1.5, 2, 3, 4, 5]}, prompts={"type": int, "default": 40},
+        "guidance", lambda a: print(evaluate.best_guidance(run.Transformers(*export.load(a.checkpoint)), tuple(a.weights), a.prompts, a.seed)), checkpoint=folder,
+        weights={"type": float, "nargs": "+", "default": [1, 1.5, 2, 2.5, 3, 4, 5]}, prompts={"type": int, "default": 40},
     )  # fmt: skip
     command("sheet", sheet, checkpoint=folder, out=folder)
     command(

@@ -11,16 +11,16 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from .render import distance, glyph
-from .world import BACKGROUNDS, COLOURS, LETTERS, SHAPES, Scene, place
+from .render import PALETTE, distance, glyph
+from .world import BACKGROUNDS, LETTERS, SHAPES, Scene, place
 
-AREA_PIXELS_MIN = 40  # smaller blobs are blemishes, not things (the smallest thing has 128 pixels)
+AREA_PIXELS_MIN = 40  # smaller blobs are blemishes, not things (a thing has 100 pixels and more)
 CONTRAST_MIN = 60.0  # distance from the background, in RGB units
 OVERLAP_MIN = 0.62  # intersection over union with the best outline: below, the shape counts as unknown
 SIDE_PIXELS_MIN = 9
 LOST_PIXELS = (0, 1)
 TOUCHING = np.ones((3, 3), int)  # corners touch: strokes of letters meet there
-LETTER_ASPECT_MAX = 0.85  # width by height: letters are 5:7, shapes 1:1
+LETTER_ASPECT_MAX = 0.85  # width by height: letters are 3:4, shapes 1:1
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def read(picture: np.ndarray) -> Reading:
         overlaps = {name: max(_overlap(box, _outline(name, width, height, lost)) for lost in LOST_PIXELS) for name in names}
         best = max(overlaps, key=lambda name: overlaps[name])
         found.append(
-            Found(best if overlaps[best] >= OVERLAP_MIN else "unknown", _nearest(colour, COLOURS), (left + right) / 2, (top + bottom) / 2, overlaps[best])
+            Found(best if overlaps[best] >= OVERLAP_MIN else "unknown", _nearest(colour, PALETTE), (left + right) / 2, (top + bottom) / 2, overlaps[best])
         )
     return Reading(_nearest(ground, BACKGROUNDS), tuple(sorted(found, key=lambda t: (t.y, t.x))))
 

@@ -1,52 +1,36 @@
-"""The tables, by transformers; the gate of the picture tokenizer; the choice of guidance; contact sheets."""
+"""The tables, the choice of guidance, contact sheets: of whatever draws and answers. No torch is needed here."""
 
 from __future__ import annotations
 
-import random
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
-import torch
 from PIL import Image
-from tokenizers import Tokenizer
-from transformers import JanusForConditionalGeneration
 
-from . import codes, detector, device, run, score, vq
+from . import score
 from .language import QUESTION_KINDS
-from .world import KIND_WEIGHTS, sample_scene
 
-GATE = 0.99
+class Performer(Protocol):
+    """What is scored: transformers in this process (`run.Transformers`), or a daemon (`daemon.Daemon`)."""
 
+    def draw(self, prompts: list[str], images: int, guidance: float, seed: int) -> np.ndarray: ...
 
-@torch.no_grad()
-def reconstruction(model: vq.JanusVQVAE, count: int, seed: int) -> dict[str, float]:
-    """Share of unseen pictures that the detector still reads rightly after encoding and decoding, by kind of scene."""
-    out: dict[str, float] = {}
-    for held_out in (False, True):
-        for kind in KIND_WEIGHTS:
-            r = random.Random(f"reconstruction {seed} {kind} {held_out}")
-            right = done = 0
-            while done < count:
-                scenes = [sample_scene(r, kind, held_out) for _ in range(min(32, count - done))]
-                shown = device.pixels_out(model.decode(vq.encode(model, codes.as_input(scenes))))
-                right += sum(detector.agrees(detector.read(p), s) for p, s in zip(shown, scenes, strict=True))
-                done += len(scenes)
-            out[kind + (" (held out)" if held_out else "")] = right / count
-    return out
+    def answer(self, questions: list[str], pictures: list[np.ndarray] | None) -> list[str]: ...
 
 
-def drawing(
-    model: JanusForConditionalGeneration, tokenizer: Tokenizer, guidance: float, prompts: int, images: int, seed: int, held_out: bool = True
-) -> dict[str, float]:
+def drawing(performer: Performer, guidance: float, prompts: int, images: int, seed: int, held_out: bool = True) -> dict[str, float]:
+    """Share of right pictures by column."""
     scores = {}
     for column in (*score.DRAWING_COLUMNS, *score.EXTRA_COLUMNS):
-        tasks = [task for task in score.drawing_tasks(column, prompts, seed, held_out) for _ in range(images)]
-        pictures = run.pixels(model, run.draw_codes(model, tokenizer, [task.prompt for task in tasks], guidance, seed))
-        scores[column] = sum(score.judge(t, p) for t, p in zip(tasks, pictures, strict=True)) / len(tasks)
+        tasks = score.drawing_tasks(column, prompts, seed, held_out)
+        pictures = performer.draw([task.prompt for task in tasks], images, guidance, seed)
+        scores[column] = sum(score.judge(tasks[i // images], picture) for i, picture in enumerate(pictures)) / len(pictures)
     return scores
 
 
-def answering(model: JanusForConditionalGeneration, tokenizer: Tokenizer, count: int, seed: int, held_out: bool = True) -> dict[str, float]:
+def answering(performer: Performer, count: int, seed: int, held_out: bool = True) -> dict[str, float]:
+    """Share of exactly right answers by kind of question; `text` asks without a picture, `chinese` all kinds in Chinese."""
     scores = {}
     for kind in (*QUESTION_KINDS, "text", "chinese"):
         if kind == "chinese":
@@ -54,22 +38,40 @@ def answering(model: JanusForConditionalGeneration, tokenizer: Tokenizer, count:
         else:
             tasks = score.question_tasks(kind, count, seed, held_out)
         pictures = None if kind == "text" else [task.picture() for task in tasks]
-        answers = run.answer(model, tokenizer, [task.question for task in tasks], pictures)
+        answers = performer.answer([task.question for task in tasks], pictures)
         scores[kind] = sum(score.is_right(t, a) for t, a in zip(tasks, answers, strict=True)) / len(tasks)
     return scores
 
 
-def best_guidance(model: JanusForConditionalGeneration, tokenizer: Tokenizer, weights: tuple[float, ...], prompts: int, seed: int) -> dict[float, float]:
+def best_guidance(performer: Performer, weights: tuple[float, ...], prompts: int, seed: int) -> dict[float, float]:
     """Mean of the columns on validation prompts (trained combinations, another seed) for each weight."""
     means = {}
     for weight in weights:
-        scores = drawing(model, tokenizer, weight, prompts, 1, seed, held_out=False)
+        scores = drawing(performer, weight, prompts, 1, seed, held_out=False)
         means[weight] = sum(scores[c] for c in score.DRAWING_COLUMNS) / len(score.DRAWING_COLUMNS)
         print(f"guidance {weight}: {means[weight]:.3f}", flush=True)
     return means
 
 
-def sheet(pictures: np.ndarray, columns: int, path: Path, zoom: int = 2) -> None:
-    rows = [np.concatenate(list(pictures[i : i + columns]), 1) for i in range(0, len(pictures) - len(pictures) % columns, columns)]
+def tables(performer: Performer, name: str, guidance: float, prompts: int, images: int, questions: int, seed: int) -> str:
+    """Both tables in markdown, under a line that says how they were measured."""
+    drawn = drawing(performer, guidance, prompts, images, seed)
+    answered = answering(performer, questions, seed)
+    return (
+        f"{name}: guidance {guidance:g}, {prompts} held-out prompts × {images} pictures a column, {questions} questions a kind about held-out scenes\n\n"
+        f"{score.table(drawn, score.DRAWING_COLUMNS)}\n\n{score.table(answered, QUESTION_KINDS)}\n"
+    )
+
+
+SHEET_COLUMNS = 8
+
+
+def contact_sheet(performer: Performer, guidance: float, seed: int, path: Path, zoom: int = 2) -> None:
+    """A row of pictures for each column of the table, of eight prompts one each; prints the prompts and which came out wrong."""
+    tasks = [t for c in (*score.DRAWING_COLUMNS, *score.EXTRA_COLUMNS) for t in score.drawing_tasks(c, SHEET_COLUMNS, seed)]
+    pictures = performer.draw([t.prompt for t in tasks], 1, guidance, seed)
+    for i, (task, picture) in enumerate(zip(tasks, pictures, strict=True)):
+        print(i // SHEET_COLUMNS, i % SHEET_COLUMNS, "right" if score.judge(task, picture) else "wrong", task.prompt)
+    rows = [np.concatenate(list(pictures[i : i + SHEET_COLUMNS]), 1) for i in range(0, len(pictures), SHEET_COLUMNS)]
     image = Image.fromarray(np.concatenate(rows, 0))
     image.resize((image.width * zoom, image.height * zoom), Image.Resampling.NEAREST).save(path)

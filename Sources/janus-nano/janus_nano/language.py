@@ -1,14 +1,11 @@
-"""Captions of scenes, questions with their answers, and questions that need no picture; in English and some in Chinese.
-
-Nothing here ever names a held-out (colour, shape) pair by chance: whatever a question invents is drawn by `_other`.
-"""
+"""Captions of scenes, questions with their answers, and questions that need no picture; in English and some in Chinese."""
 
 from __future__ import annotations
 
 import random
 from dataclasses import dataclass
 
-from .world import BACKGROUNDS, COLOURS, HELD_OUT_PAIRS, SHAPES, Scene, Thing, place
+from .world import BACKGROUNDS, COLOURS, SHAPES, Scene, Thing, place
 
 NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 NUMBERS_ZH = ("零", "一", "两", "三", "四", "五", "六", "七", "八", "九")
@@ -16,7 +13,6 @@ PLURALS = {shape: shape + ("es" if shape == "cross" else "s") for shape in SHAPE
 COLOURS_ZH = dict(zip(COLOURS, ("红色", "橙色", "黄色", "绿色", "青色", "蓝色", "紫色", "粉色"), strict=True))
 SHAPES_ZH = dict(zip(SHAPES, ("圆形", "正方形", "三角形", "菱形", "十字", "圆环"), strict=True))
 BACKGROUNDS_ZH = dict(zip(BACKGROUNDS, ("白色", "灰色", "黑色"), strict=True))
-SIZES_ZH = {"small": "小", "medium": "中等", "large": "大"}
 PLACES_ZH = {
     "center": "中间", "top": "上方", "bottom": "下方", "left": "左边", "right": "右边",
     "top left": "左上角", "top right": "右上角", "bottom left": "左下角", "bottom right": "右下角",
@@ -63,27 +59,27 @@ def description(scene: Scene) -> str:
     first, background = scene.things[0], f"on a {scene.background} background"
     match scene.kind:
         case "single":
-            return f"{a(f'{first.size} {named(first)}')} {at(place(first.x, first.y))} {background}"
+            return f"{a(named(first))} {at(place(first.x, first.y))} {background}"
         case "pair":
             second = scene.things[1]
             return f"{a(named(first))} {RELATIONS[scene.relation]} {a(named(second))} {background}"
         case "count":
             return f"{counted(scene.things)} {background}"
         case _:
-            return f"the text {scene.text} in {first.colour} {background}"
+            return f"the text {scene.text} {background}"
 
 
 def description_zh(scene: Scene) -> str:
     first, background = scene.things[0], f"{BACKGROUNDS_ZH[scene.background]}背景上"
     match scene.kind:
         case "single":
-            return f"{background}{PLACES_ZH[place(first.x, first.y)]}有一个{SIZES_ZH[first.size]}的{named_zh(first)}"
+            return f"{background}{PLACES_ZH[place(first.x, first.y)]}有一个{named_zh(first)}"
         case "pair":
             return f"{background}{named_zh(first)}在{named_zh(scene.things[1])}的{RELATIONS_ZH[scene.relation]}"
         case "count":
             return f"{background}有{NUMBERS_ZH[len(scene.things)]}个{named_zh(first)}"
         case _:
-            return f"{background}有{COLOURS_ZH[first.colour]}的文字{scene.text}"
+            return f"{background}有文字{scene.text}"
 
 
 _OPENINGS = ("", "", "", "", "", "a photo of ", "a picture of ", "an image of ", "draw ", "please draw ", "show me ", "generate ")
@@ -100,7 +96,7 @@ def caption(scene: Scene, r: random.Random) -> str:
             where = at(place(first.x, first.y))
             body = r.choice(
                 (a(named(first)), a(named(first)), a(first.shape), f"one {named(first)}", f"{a(named(first))} {where}",
-                 a(f"{first.size} {named(first)}"), f"{a(first.shape)} {where}", f"{a(f'{first.size} {named(first)}')} {where}")
+                 f"{a(named(first))} {where}", f"{a(first.shape)} {where}")
             )  # fmt: skip
         case "pair":
             one, other, relation = *scene.things, scene.relation
@@ -116,7 +112,7 @@ def caption(scene: Scene, r: random.Random) -> str:
             body = counted(scene.things, colour=r.random() < 0.7)
         case _:
             text = r.choice((scene.text, f'"{scene.text}"'))
-            body = r.choice((f"the text {text}", f"the letters {text}", f"the text {text} in {first.colour}", f"{first.colour} letters {text}"))
+            body = r.choice((f"the text {text}", f"the letters {text}", f"the word {text}"))
     return opening + body + background + r.choice(("", "", "."))
 
 
@@ -133,22 +129,22 @@ def _caption_zh(scene: Scene, r: random.Random) -> str:
         case "count":
             return f"{opening}{NUMBERS_ZH[len(scene.things)]}个{named_zh(first)}"
         case _:
-            return f"{opening}{COLOURS_ZH[first.colour]}的文字{scene.text}"
+            return f"{opening}文字{scene.text}"
 
 
-def _other(thing: Thing, r: random.Random, allow_held_out: bool) -> tuple[str, str]:
+def _other(thing: Thing, r: random.Random) -> tuple[str, str]:
     """Another (colour, shape), differing in one of the two."""
     while True:
         pair = (r.choice(tuple(COLOURS)), thing.shape) if r.random() < 0.5 else (thing.colour, r.choice(SHAPES))
-        if pair != (thing.colour, thing.shape) and (allow_held_out or pair not in HELD_OUT_PAIRS):
+        if pair != (thing.colour, thing.shape):
             return pair
 
 
 QUESTION_KINDS = ("describe", "color", "shape", "count", "position", "background", "yes/no", "read")
 
 
-def questions_about(scene: Scene, r: random.Random, chinese: bool, allow_held_out: bool = False) -> dict[str, Question]:
-    """One question of every kind that the scene has an answer to. `allow_held_out` is the scorer's."""
+def questions_about(scene: Scene, r: random.Random, chinese: bool) -> dict[str, Question]:
+    """One question of every kind that the scene has an answer to."""
     out: dict[str, tuple[str, str]] = {}
     first, count = scene.things[0], len(scene.things)
     say = (lambda english, zh: zh) if chinese else (lambda english, zh: english)
@@ -196,7 +192,6 @@ def questions_about(scene: Scene, r: random.Random, chinese: bool, allow_held_ou
             out["color"] = (pick((f"What color are the {PLURALS[first.shape]}?", "What color are they?"), ("它们是什么颜色？",)), colour_of(first))
             out["shape"] = (pick(("What shape are they?",), ("它们是什么形状？",)), shape_of(first))
         case _:
-            out["color"] = (pick(("What color is the text?", "What color are the letters?"), ("文字是什么颜色？",)), colour_of(first))
             out["read"] = (pick(("What does the text say?", "Read the text."), ("文字写的是什么？",)), scene.text)
     if scene.kind != "text":
         number = say(NUMBERS[count], NUMBERS_ZH[count] + "个")
@@ -205,11 +200,11 @@ def questions_about(scene: Scene, r: random.Random, chinese: bool, allow_held_ou
             asked.append((f"How many {PLURALS[first.shape]} are there?", f"有几个{SHAPES_ZH[first.shape]}？"))
         english, zh = r.choice(asked)
         out["count"] = (say(english, zh), number)
-        out["yes/no"] = _yes_no(scene, r, chinese, allow_held_out)
+        out["yes/no"] = _yes_no(scene, r, chinese)
     return {kind: Question(kind, *out[kind]) for kind in QUESTION_KINDS if kind in out}
 
 
-def _yes_no(scene: Scene, r: random.Random, chinese: bool, allow_held_out: bool) -> tuple[str, str]:
+def _yes_no(scene: Scene, r: random.Random, chinese: bool) -> tuple[str, str]:
     yes = r.random() < 0.5
     answer = ("是" if yes else "不是") if chinese else ("yes" if yes else "no")
     if scene.kind == "pair" and r.random() < 0.5:
@@ -224,7 +219,7 @@ def _yes_no(scene: Scene, r: random.Random, chinese: bool, allow_held_out: bool)
     colour, shape = thing.colour, thing.shape
     if not yes:
         present = {(t.colour, t.shape) for t in scene.things}
-        while (pair := _other(thing, r, allow_held_out)) in present:
+        while (pair := _other(thing, r)) in present:
             pass
         colour, shape = pair
     if chinese:

@@ -19,9 +19,9 @@ from tokenizers import Tokenizer
 from transformers import JanusForConditionalGeneration
 
 from . import device, nano, progress
-from .render import coverage, render
+from .render import PALETTE, coverage, render
 from .sequences import Writer, pack
-from .world import BACKGROUNDS, COLOURS, COUNT_MAX, LETTERS, SHAPES, Scene, sample_scene
+from .world import BACKGROUNDS, COUNT_MAX, LETTERS, SHAPES, Scene, sample_scene
 
 THINGS = (*SHAPES, *LETTERS)
 COVERED_MIN = 0.12  # of a patch: below, the patch counts as background
@@ -29,10 +29,10 @@ COVERED_MIN = 0.12  # of a patch: below, the patch counts as background
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    language_steps: int = 1000
+    language_steps: int = 800
     language_batch: int = 64
     language_rate: float = 2e-3
-    vision_steps: int = 4000
+    vision_steps: int = 2000
     vision_batch: int = 32
     vision_rate: float = 1e-3
     seed: int = 1
@@ -52,7 +52,7 @@ def patch_truth(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
     for thing in scene.things:
         share = coverage(thing).reshape(cells, nano.PATCH_PIXELS, cells, nano.PATCH_PIXELS).mean((1, 3))
         thing_of[share > COVERED_MIN] = 1 + THINGS.index(thing.shape)
-        colour_of[share > COVERED_MIN] = 1 + tuple(COLOURS).index(thing.colour)
+        colour_of[share > COVERED_MIN] = 1 + tuple(PALETTE).index(thing.colour)
     return thing_of.ravel(), colour_of.ravel()
 
 
@@ -63,7 +63,7 @@ def vision(model: JanusForConditionalGeneration, plan: Plan, folder: Path, stop_
     heads = torch.nn.ModuleDict(
         {
             "thing": torch.nn.Linear(width, 1 + len(THINGS)),
-            "colour": torch.nn.Linear(width, 1 + len(COLOURS)),
+            "colour": torch.nn.Linear(width, 1 + len(PALETTE)),
             "background": torch.nn.Linear(width, len(BACKGROUNDS)),
             "count": torch.nn.Linear(width, COUNT_MAX),
         }

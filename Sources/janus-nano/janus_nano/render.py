@@ -6,18 +6,20 @@ import functools
 
 import numpy as np
 
-from .world import BACKGROUNDS, COLOURS, LETTER_COLUMNS, LETTER_ROWS, LETTER_SCALE_PIXELS, SIDE_PIXELS, Scene, Thing
+from .world import BACKGROUNDS, COLOURS, INK, INK_RGB, SIDE_PIXELS, THING_PIXELS, Scene, Thing
 
 GLYPHS = {
-    "A": (".###.", "#...#", "#...#", "#####", "#...#", "#...#", "#...#"),
-    "C": (".####", "#....", "#....", "#....", "#....", "#....", ".####"),
-    "E": ("#####", "#....", "#....", "####.", "#....", "#....", "#####"),
-    "H": ("#...#", "#...#", "#...#", "#####", "#...#", "#...#", "#...#"),
-    "L": ("#....", "#....", "#....", "#....", "#....", "#....", "#####"),
-    "O": (".###.", "#...#", "#...#", "#...#", "#...#", "#...#", ".###."),
-    "T": ("#####", "..#..", "..#..", "..#..", "..#..", "..#..", "..#.."),
-    "U": ("#...#", "#...#", "#...#", "#...#", "#...#", "#...#", ".###."),
+    "A": ("###", "#.#", "###", "#.#", "#.#"),
+    "C": ("###", "#..", "#..", "#..", "###"),
+    "E": ("###", "#..", "##.", "#..", "###"),
+    "H": ("#.#", "#.#", "###", "#.#", "#.#"),
+    "L": ("#..", "#..", "#..", "#..", "###"),
+    "O": ("###", "#.#", "#.#", "#.#", "###"),
+    "T": ("###", ".#.", ".#.", ".#.", ".#."),
+    "U": ("#.#", "#.#", "#.#", "#.#", "###"),
 }
+GLYPH_COLUMN_PIXELS, GLYPH_ROW_PIXELS = 4, (3, 3, 4, 3, 3)
+PALETTE = {**COLOURS, INK: INK_RGB}
 CROSS_ARM = 0.375  # half the width of an arm, of the radius
 RING_HOLE = 0.45  # radius of the hole, of the radius
 
@@ -52,21 +54,20 @@ def distance(shape: str, x: np.ndarray, y: np.ndarray, radius: float) -> np.ndar
 
 @functools.cache
 def glyph(letter: str) -> np.ndarray:
-    """f32 [28,20], 1 on strokes."""
+    """f32 [16,12], 1 on strokes."""
     rows = np.array([[cell == "#" for cell in row] for row in GLYPHS[letter]], np.float32)
-    assert rows.shape == (LETTER_ROWS, LETTER_COLUMNS)
-    return np.kron(rows, np.ones((LETTER_SCALE_PIXELS, LETTER_SCALE_PIXELS), np.float32))
+    return rows.repeat(GLYPH_ROW_PIXELS, axis=0).repeat(GLYPH_COLUMN_PIXELS, axis=1)
 
 
-def coverage(thing: Thing, side: int = SIDE_PIXELS) -> np.ndarray:
-    """f32 [side, side]: the share of each pixel that the thing covers."""
+def coverage(thing: Thing, side: int = SIDE_PIXELS, radius: float = THING_PIXELS / 2) -> np.ndarray:
+    """f32 [side, side]: the share of each pixel that the thing covers. A letter has one size only."""
     if thing.is_letter:
         mask, ink = np.zeros((side, side), np.float32), glyph(thing.shape)
         top, left = thing.y - ink.shape[0] // 2, thing.x - ink.shape[1] // 2
         mask[top : top + ink.shape[0], left : left + ink.shape[1]] = ink
         return mask
     x, y = _pixel_centres(side)
-    return np.clip(0.5 - distance(thing.shape, x - thing.x, y - thing.y, thing.radius), 0, 1)
+    return np.clip(0.5 - distance(thing.shape, x - thing.x, y - thing.y, radius), 0, 1)
 
 
 def render(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
@@ -75,6 +76,6 @@ def render(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
     covered = np.zeros((SIDE_PIXELS, SIDE_PIXELS), np.float32)
     for thing in scene.things:
         share = coverage(thing)
-        picture += share[..., None] * (np.array(COLOURS[thing.colour], np.float32) - picture)
+        picture += share[..., None] * (np.array(PALETTE[thing.colour], np.float32) - picture)
         covered = np.maximum(covered, share)
     return np.rint(picture).astype(np.uint8), covered

@@ -84,3 +84,18 @@ def answer(
         for row in torch.stack(answers, 1).tolist():
             out.append(tokenizer.decode(row[: row.index(writer.eos)] if writer.eos in row else row).strip())
     return out
+
+
+class Transformers:
+    """The model in this process, asked as the daemon is."""
+
+    def __init__(self, model: JanusForConditionalGeneration, tokenizer: Tokenizer) -> None:
+        self.model, self.tokenizer = model, tokenizer
+
+    def draw(self, prompts: list[str], images: int, guidance: float, seed: int) -> np.ndarray:
+        """uint8 [prompts · images,64,64,3], the images of one prompt side by side."""
+        repeated = [prompt for prompt in prompts for _ in range(images)]
+        return pixels(self.model, draw_codes(self.model, self.tokenizer, repeated, guidance, seed))
+
+    def answer(self, questions: list[str], pictures: list[np.ndarray] | None) -> list[str]:
+        return answer(self.model, self.tokenizer, questions, pictures)

@@ -13,7 +13,7 @@ import numpy as np
 
 from . import detector, language
 from .render import render
-from .world import COLOURS, HELD_OUT_PAIRS, SHAPES, Scene, sample_scene
+from .world import INK, SHAPES, Scene, place, sample_scene
 
 DRAWING_COLUMNS = ("single object", "two objects", "counting", "colors", "position", "attribution")
 EXTRA_COLUMNS = ("text",)  # not a column of GenEval: reported, not averaged
@@ -25,6 +25,7 @@ class DrawingTask:
     prompt: str
     wanted: tuple[tuple[str | None, str], ...]  # (colour or None for any, shape or letter) of every thing
     relation: str | None = None  # where the first thing stands, seen from the second
+    place: str | None = None  # where the only thing stands in the picture
 
 
 @dataclass(frozen=True)
@@ -51,17 +52,17 @@ def drawing_tasks(column: str, count: int, seed: int, held_out: bool = True) -> 
                 shape = r.choice(SHAPES)
                 tasks.append(DrawingTask(column, opening() + language.a(shape), ((None, shape),)))
             case "colors":
-                pairs = sorted(HELD_OUT_PAIRS) if held_out else [(c, s) for c in COLOURS for s in SHAPES if (c, s) not in HELD_OUT_PAIRS]
-                colour, shape = r.choice(pairs)
-                tasks.append(DrawingTask(column, opening() + language.a(f"{colour} {shape}"), ((colour, shape),)))
+                (thing,) = sample_scene(r, "single", held_out).things
+                where = place(thing.x, thing.y)
+                words = f"{opening()}{language.a(language.named(thing))} {language.at(where)}"
+                tasks.append(DrawingTask(column, words, ((thing.colour, thing.shape),), place=where))
             case "counting":
                 scene = sample_scene(r, "count", held_out)
                 things = tuple((t.colour, t.shape) for t in scene.things)
                 tasks.append(DrawingTask(column, opening() + language.counted(scene.things), things))
             case "text":
                 scene = sample_scene(r, "text", held_out)
-                colour = scene.things[0].colour
-                tasks.append(DrawingTask(column, f"the text {scene.text} in {colour}", tuple((colour, t.shape) for t in scene.things)))
+                tasks.append(DrawingTask(column, f"the text {scene.text}", tuple((INK, t.shape) for t in scene.things)))
             case "two objects":
                 one, other = sample_scene(r, "pair", held_out).things
                 words = f"{opening()}{language.a(one.shape)} and {language.a(other.shape)}"
@@ -89,7 +90,7 @@ def judge(task: DrawingTask, picture: np.ndarray) -> bool:
     if len(reading.things) != len(task.wanted):
         return False
     if task.column == "text":
-        colours = all(thing.colour == task.wanted[0][0] for thing in reading.things)
+        colours = all(thing.colour == INK for thing in reading.things)
         return colours and reading.text == "".join(shape for _, shape in task.wanted)
     left, chosen = list(reading.things), []
     for colour, shape in task.wanted:
@@ -98,6 +99,8 @@ def judge(task: DrawingTask, picture: np.ndarray) -> bool:
             return False
         left.remove(match)
         chosen.append(match)
+    if task.place and detector.where(chosen[0]) != task.place:
+        return False
     return task.relation is None or detector.relation(chosen[0], chosen[1]) == task.relation
 
 
@@ -111,7 +114,7 @@ def question_tasks(kind: str, count: int, seed: int, held_out: bool = True, chin
             tasks.append(QuestionTask(kind, question.text, question.answer, None))
             continue
         scene = sample_scene(r, held_out=held_out)
-        question = language.questions_about(scene, r, chinese, allow_held_out=held_out).get(kind)
+        question = language.questions_about(scene, r, chinese).get(kind)
         if question:
             tasks.append(QuestionTask(kind, question.text, question.answer, scene))
     return tasks

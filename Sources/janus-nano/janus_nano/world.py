@@ -1,8 +1,9 @@
 """The world: scenes whose truth is known, and the combinations that training never sees.
 
 A scene is a plain background with one to four flat shapes, or with one or two letters. Everything that a caption, a
-question or the scorer can ask about is a property of the scene, never of the pixels. Positions lie on a grid of four
-pixels: an edge then meets the picture tokenizer's 8×8 cells in few ways, which a codebook of 512 rows can hold.
+question or the scorer can ask about is a property of the scene, never of the pixels. Things are sixteen pixels wide and
+high on a grid of eight, the picture tokenizer's cells: a cell then shows one of some five hundred sights, which is what
+a codebook of 512 rows can hold and a language model of one million parameters can learn to spell.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import zlib
 from dataclasses import dataclass
 
 SIDE_PIXELS = 64
-GRID_PIXELS = 4
+GRID_PIXELS = 8
+THING_PIXELS = 16
 
 COLOURS: dict[str, tuple[int, int, int]] = {
     "red": (220, 40, 40),
@@ -31,32 +33,25 @@ BACKGROUNDS: dict[str, tuple[int, int, int]] = {
 }
 SHAPES = ("circle", "square", "triangle", "diamond", "cross", "ring")
 LETTERS = ("A", "C", "E", "H", "L", "O", "T", "U")
-SIZES = {"small": 8, "medium": 12, "large": 16}
 COUNT_MAX = 4
+LETTERS_MAX = 3
 
-LETTER_COLUMNS, LETTER_ROWS, LETTER_SCALE_PIXELS = 5, 7, 4
+#: Letters are printed: black on white.
+INK, INK_RGB, PAPER = "black", (20, 20, 20), "white"
 
-#: (colour, shape) pairs that no training scene contains, in any picture, caption or question: each colour and each
-#: shape appears once at most, so that every word is known from other pairs.
-HELD_OUT_PAIRS = frozenset({("red", "diamond"), ("green", "ring"), ("blue", "triangle"), ("orange", "cross"), ("pink", "square")})
-
-#: One in this many combinations of (colour, shape, count) and of (object, relation, object) is held out besides.
+#: One in this many combinations is held out: of (colour, shape, place) of a single thing, of two things in whatever
+#: relation, of (count, colour, shape), and of two and three letters.
 HELD_OUT_ONE_IN = 8
 
 
 @dataclass(frozen=True)
 class Thing:
-    """One flat shape or letter: centre in pixels, radius (half of its side) in pixels. A letter is 20×28 pixels."""
+    """One flat shape, or a letter (12×16 pixels): what it is, its colour, its centre in pixels."""
 
     shape: str
     colour: str
     x: int
     y: int
-    radius: int
-
-    @property
-    def size(self) -> str:
-        return next(name for name, radius in SIZES.items() if radius == self.radius)
 
     @property
     def is_letter(self) -> bool:
@@ -82,10 +77,10 @@ class Scene:
         return "".join(thing.shape for thing in self.things)
 
 
-def place(thing_x: float, thing_y: float) -> str:
-    """The word for a position: a cell of a 3×3 grid. Centres that training draws stay two pixels away from its lines."""
-    column = "left" if thing_x < 26 else "right" if thing_x > 38 else ""
-    row = "top" if thing_y < 26 else "bottom" if thing_y > 38 else ""
+def place(x: float, y: float) -> str:
+    """The word for a position: a cell of a 3×3 grid. Centres that the world draws stay four pixels away from its lines."""
+    column = "left" if x < 20 else "right" if x > 44 else ""
+    row = "top" if y < 20 else "bottom" if y > 44 else ""
     return f"{row} {column}".strip() or "center"
 
 
@@ -94,69 +89,61 @@ def _one_in(key: str, n: int) -> bool:
 
 
 def is_held_out(scene: Scene) -> bool:
-    """Whether training must never see this scene."""
-    if any((thing.colour, thing.shape) in HELD_OUT_PAIRS for thing in scene.things):
-        return True
-    if scene.kind == "pair":
-        first, second = scene.things
-        key = f"{first.colour} {first.shape} {scene.relation} {second.colour} {second.shape}"
-        return _one_in(key, HELD_OUT_ONE_IN)
-    if scene.kind == "count" and len(scene.things) > 1:
-        return _one_in(f"{len(scene.things)} {scene.things[0].colour} {scene.things[0].shape}", HELD_OUT_ONE_IN)
-    if scene.kind == "text":
-        return len(scene.things) > 1 and _one_in(scene.text, HELD_OUT_ONE_IN)
-    return False
+    """Whether training must never see this scene, or anything said of it."""
+    names = sorted(f"{thing.colour} {thing.shape}" for thing in scene.things)
+    match scene.kind:
+        case "single":
+            key = f"{names[0]} {place(scene.things[0].x, scene.things[0].y)}"
+        case "pair":
+            key = " and ".join(names)
+        case "count":
+            key = f"{len(names)} {names[0]}"
+        case _:
+            if len(scene.things) == 1:
+                return False
+            key = scene.text
+    return _one_in(key, HELD_OUT_ONE_IN)
 
 
-def _grid(random_source: random.Random, low: int, high: int) -> int:
-    return random_source.randrange(low, high + 1, GRID_PIXELS)
+def _grid(r: random.Random, low: int, high: int) -> int:
+    return r.randrange(low, high + 1, GRID_PIXELS)
 
 
 def _single(r: random.Random) -> tuple[Thing, ...]:
-    radius = r.choice(tuple(SIZES.values()))
-    low = radius + GRID_PIXELS
-    return (Thing(r.choice(SHAPES), r.choice(tuple(COLOURS)), _grid(r, low, SIDE_PIXELS - low), _grid(r, low, SIDE_PIXELS - low), radius),)
+    return (Thing(r.choice(SHAPES), r.choice(tuple(COLOURS)), _grid(r, 8, 56), _grid(r, 8, 56)),)
 
 
 def _pair(r: random.Random) -> tuple[Thing, ...]:
-    kinds = [(shape, colour) for shape in SHAPES for colour in COLOURS]
-    while True:
-        (shape_a, colour_a), (shape_b, colour_b) = r.sample(kinds, 2)
-        if shape_a != shape_b:
-            break
-    radius_a, radius_b = r.choice((8, 12)), r.choice((8, 12))
-    a = 16 if radius_a == 12 else r.choice((12, 16))
-    b = 48 if radius_b == 12 else r.choice((48, 52))
-    across = r.choice((24, 28, 32, 36, 40))
-    other = min(40, max(24, across + r.choice((-4, 0, 4))))
+    """Two things of different shapes, clearly side by side or one above the other."""
+    shapes, colours = r.sample(SHAPES, 2), r.choices(tuple(COLOURS), k=2)
+    along, across = (r.choice((8, 16)), r.choice((48, 56))), _grid(r, 16, 48)
+    other = min(48, max(16, across + r.choice((-8, 0, 8))))
+    places = ((along[0], across), (along[1], other))
     if r.random() < 0.5:
-        return Thing(shape_a, colour_a, a, across, radius_a), Thing(shape_b, colour_b, b, other, radius_b)
-    return Thing(shape_a, colour_a, across, a, radius_a), Thing(shape_b, colour_b, other, b, radius_b)
+        places = tuple((y, x) for x, y in places)
+    return tuple(Thing(shape, colour, x, y) for shape, colour, (x, y) in zip(shapes, colours, places, strict=True))
 
 
-def _count(r: random.Random, count: int | None = None) -> tuple[Thing, ...]:
+def _count(r: random.Random) -> tuple[Thing, ...]:
     shape, colour = r.choice(SHAPES), r.choice(tuple(COLOURS))
-    count = count or r.randint(2, COUNT_MAX)
-    cells = sorted(r.sample([(x, y) for y in (12, 32, 52) for x in (12, 32, 52)], count), key=lambda c: (c[1], c[0]))
-    return tuple(Thing(shape, colour, x, y, SIZES["small"]) for x, y in cells)
+    places = sorted(r.sample([(y, x) for y in (8, 32, 56) for x in (8, 32, 56)], r.randint(2, COUNT_MAX)))
+    return tuple(Thing(shape, colour, x, y) for y, x in places)
 
 
 def _text(r: random.Random) -> tuple[Thing, ...]:
-    colour = r.choice(tuple(COLOURS))
-    y = r.choice((28, 32, 36))
-    if r.random() < 0.25:
-        return (Thing(r.choice(LETTERS), colour, r.choice((30, 34)), y, 14),)
-    return tuple(Thing(r.choice(LETTERS), colour, x, y, 14) for x in (18, 46))
+    letters, y = r.choices(LETTERS, k=r.randint(1, LETTERS_MAX)), r.choice((24, 32, 40))
+    left = SIDE_PIXELS // 2 - 8 * (len(letters) - 1)
+    return tuple(Thing(letter, INK, left + THING_PIXELS * i, y) for i, letter in enumerate(letters))
 
 
 _MAKERS = {"single": _single, "pair": _pair, "count": _count, "text": _text}
-KIND_WEIGHTS = {"single": 0.3, "pair": 0.35, "count": 0.22, "text": 0.13}
+KIND_WEIGHTS = {"single": 0.3, "pair": 0.38, "count": 0.22, "text": 0.1}
 
 
 def sample_scene(r: random.Random, kind: str | None = None, held_out: bool = False) -> Scene:
     """A random scene, of the training side or of the held-out side of the world."""
     kind = kind or r.choices(tuple(KIND_WEIGHTS), weights=tuple(KIND_WEIGHTS.values()))[0]
     while True:
-        scene = Scene(kind, r.choice(tuple(BACKGROUNDS)), _MAKERS[kind](r))
+        scene = Scene(kind, PAPER if kind == "text" else r.choice(tuple(BACKGROUNDS)), _MAKERS[kind](r))
         if is_held_out(scene) == held_out:
             return scene
