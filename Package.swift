@@ -85,7 +85,9 @@ let package = Package(
                 "JanusSupervisor", "JanusQueue", "JanusDelivery", "JanusHTTP", arguments, configuration, logging,
                 signals, yaml,
             ]),
-        .program("janus-worker", ["CSandbox", "JanusJob", "JanusWire", "JanusEngine", arguments]),
+        .program(
+            "janus-worker",
+            ["CSandbox", "JanusJob", "JanusWire", "JanusEngine", "JanusModel", "JanusTensor", arguments]),
         .program(
             "janus-model",
             ["JanusEngine", "JanusJob", "JanusModel", "JanusText", "JanusImage", "JanusTensor", arguments]),
@@ -105,7 +107,9 @@ let package = Package(
         .tests("JanusTextTests", ["JanusText"]),
         .tests("JanusImageTests", ["JanusImage"]),
         .tests("JanusModelTests", ["JanusModel", "JanusTensor"]),
-        .tests("JanusEngineTests", ["JanusEngine", "JanusImage", "JanusJob", "JanusText", "JanusWire"]),
+        .tests(
+            "JanusEngineTests",
+            ["JanusEngine", "JanusImage", "JanusJob", "JanusModel", "JanusTensor", "JanusText", "JanusWire"]),
         .tests("JanusSupervisorTests", ["JanusJob", "JanusSupervisor", "JanusWire"]),
         .tests("EndToEndTests", ["JanusPostgres", "JanusQueue"]),
     ],

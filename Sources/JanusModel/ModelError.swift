@@ -17,6 +17,8 @@ package enum ModelError: Error, Equatable, CustomStringConvertible {
     case tokenOutOfRange(id: Int, count: Int, table: String)
     /// A pack that is of another format version or does not say what it is.
     case pack(file: String, reason: String)
+    /// The directory that packs are kept in cannot be used.
+    case packCache(directory: String, reason: String)
     /// A weight that is NaN, infinite or too large to be packed.
     case notFinite(name: String)
     /// `JanusModel.interrupt` answered true.
@@ -48,6 +50,9 @@ package enum ModelError: Error, Equatable, CustomStringConvertible {
             "token \(id) is outside the \(table) of \(count) entries: the tokenizer is of another model"
         case .pack(let file, let reason):
             "\(file) cannot be used as a pack: \(reason); make it again with janus-model pack"
+        case .packCache(let directory, let reason):
+            "cannot keep packs in \(directory): \(reason); "
+                + "set cache.directory to a directory that can be written and has room, or pack with janus-model pack"
         case .notFinite(let name):
             "the weights of \(name) hold a value that is not finite or too large to be packed; the checkpoint is damaged"
         case .interrupted:

@@ -52,6 +52,7 @@ struct PackFile {
         } catch {
             throw refuse("its architecture cannot be read (\(error))")
         }
+        if let fault = configuration.fault { throw refuse("its architecture says \(fault)") }
         self.precision = precision
         self.source = source
         fingerprint = Self.hexadecimal(SHA256.hash(data: file.headerBytes))

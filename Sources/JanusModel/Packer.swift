@@ -39,7 +39,9 @@ package enum Packer {
             throw .pack(file: output, reason: "its architecture cannot be written (\(error))")
         }
         let reader = WeightReader(source.checkpoint, layout: configuration.layout, progress: progress)
-        let writing = PackWriter(reader, precision, file)
+        // bf16 rounds each value by itself: nothing to spread
+        let equalizer = precision == .bf16 ? nil : Equalizer(source)
+        let writing = PackWriter(reader, precision, equalizer, file)
         _ = try JanusModel(configuration, fingerprint: source.fingerprint, weights: writing)
         try reader.checkAllUsed()
         for (name, data) in carried {
@@ -112,12 +114,16 @@ private final class PackPlan: ModelWeights {
 private final class PackWriter: ModelWeights {
     private let reader: WeightReader
     private let precision: PackedPrecision
+    private let equalizer: Equalizer?
     private let file: SafetensorsOutput
     private var hashes: [String: SHA256.Digest] = [:]
 
-    init(_ reader: WeightReader, _ precision: PackedPrecision, _ file: SafetensorsOutput) {
+    init(
+        _ reader: WeightReader, _ precision: PackedPrecision, _ equalizer: Equalizer?, _ file: SafetensorsOutput
+    ) {
         self.reader = reader
         self.precision = precision
+        self.equalizer = equalizer
         self.file = file
     }
 
@@ -144,7 +150,9 @@ private final class PackWriter: ModelWeights {
     }
 
     func vector(_ name: String, _ count: Int) throws(ModelError) -> Matrix {
-        try emit(name, try reader.vector(name, count))
+        let vector = try reader.vector(name, count)
+        try equalizer?.apply(toVector: name, vector)
+        try emit(name, vector)
         return .placeholder([count])
     }
 
@@ -165,6 +173,7 @@ private final class PackWriter: ModelWeights {
 
     func linear(_ layer: LinearLayer) throws(ModelError) -> Linear {
         let weights = try reader.weights(of: layer)
+        try equalizer?.apply(to: layer, weights)
         guard let packed = PackedMatrix(weights, precision: layer.layout(precision).precision) else {
             throw .notFinite(name: layer.name)
         }

@@ -69,25 +69,3 @@ extension JanusModel {
             weights: SyntheticWeights(precision))
     }
 }
-
-extension LanguageConfiguration {
-    /// Bytes of weights that a step reads in a pack of this precision, without the heads.
-    package func stepBytes(_ precision: PackedPrecision) -> Int {
-        func bytes(_ outputs: Int, _ inputs: Int) -> Int {
-            let layout = PackedLayout(precision: precision, outputs: outputs, inputs: inputs)
-            return layout.valuesBytes + layout.scalesBytes
-        }
-        let queries = heads * headSize
-        let shared = keyValueHeads * headSize
-        return layers
-            * (bytes(queries + 2 * shared, hiddenSize) + bytes(hiddenSize, queries) + bytes(2 * mlpWidth, hiddenSize)
-                + bytes(hiddenSize, mlpWidth))
-    }
-
-    /// Weights of the layers, each of which is a multiply and an add a row.
-    package var stepWeights: Int {
-        let queries = heads * headSize
-        return layers
-            * (hiddenSize * (2 * queries + 2 * keyValueHeads * headSize) + 3 * hiddenSize * mlpWidth)
-    }
-}

@@ -82,6 +82,17 @@ package final class SafetensorsFile {
         return unsafe Array(file.bytes[entry.range])
     }
 
+    /// A tensor's bytes of whatever type, piece after piece.
+    package func withChunks(of name: String, _ body: (UnsafeRawBufferPointer) -> Void) throws(TensorError) {
+        let range = try entry(name).range
+        for start in stride(from: range.lowerBound, to: range.upperBound, by: Self.chunkBytes) {
+            let end = min(start + Self.chunkBytes, range.upperBound)
+            unsafe body(UnsafeRawBufferPointer(rebasing: file.bytes[start..<end]))
+        }
+    }
+
+    private static let chunkBytes = 1 << 24
+
     // MARK: read where it lies
 
     /// f32 values as they lie in the file, mapped. They must not be written to.

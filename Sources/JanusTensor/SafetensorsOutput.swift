@@ -20,14 +20,12 @@ package struct PlannedTensor: Sendable, Equatable {
 package final class SafetensorsOutput {
     package let path: String
     package let bytes: Int
-    private let temporary: String
-    private let descriptor: Int32
+    private var file: PartialFile
     private let offsets: [String: Range<Int>]
     private let ordered: [PlannedTensor]
     private var metadata: [String: String]
     private let headerBytes: Int
     private var missing: Set<String>
-    private var isFinished = false
 
     /// Tensors begin at multiples of this, as far as their sizes allow: those of other sizes come last.
     private static let alignmentBytes = 64
@@ -55,19 +53,11 @@ package final class SafetensorsOutput {
         missing = Set(offsets.keys)
         headerBytes = try Self.header(path, ordered, offsets, metadata).count
         bytes = headerBytes + position
-        temporary = "\(path).\(getpid()).partial"
-        descriptor = unsafe open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
-        guard descriptor >= 0 else { throw .unwritable(file: path, reason: Self.message(errno)) }
-        let failure = posix_fallocate(descriptor, 0, off_t(bytes))
+        file = try PartialFile(path: path)
+        let failure = posix_fallocate(file.descriptor, 0, off_t(bytes))
         guard failure == 0 else {
-            throw .unwritable(file: path, reason: "no room for \(bytes) bytes: \(Self.message(failure))")
+            throw .unwritable(file: path, reason: "no room for \(bytes) bytes: \(PartialFile.message(failure))")
         }
-    }
-
-    deinit {
-        guard descriptor >= 0 else { return }
-        close(descriptor)
-        if !isFinished { unsafe unlink(temporary) }
     }
 
     package func write(_ name: String, _ values: UnsafeRawBufferPointer) throws(TensorError) {
@@ -88,27 +78,18 @@ package final class SafetensorsOutput {
             do throws(TensorError) { try unsafe write(bytes, at: 0) } catch { failure = error }
         }
         if let failure { throw failure }
-        guard fsync(descriptor) == 0, unsafe rename(temporary, path) == 0 else {
-            throw .unwritable(file: path, reason: Self.message(errno))
-        }
-        isFinished = true
-        // The name too must outlive a power cut.
-        let directory = unsafe open(URL(filePath: path).deletingLastPathComponent().path, O_RDONLY | O_CLOEXEC)
-        if directory >= 0 {
-            fsync(directory)
-            close(directory)
-        }
+        try file.takeName()
     }
 
     private func write(_ values: UnsafeRawBufferPointer, at offset: Int) throws(TensorError) {
         var done = 0
         while done < values.count {
             let count = unsafe pwrite(
-                descriptor, values.baseAddress.map { unsafe $0 + done }, values.count - done, off_t(offset + done))
+                file.descriptor, values.baseAddress.map { unsafe $0 + done }, values.count - done, off_t(offset + done))
             if count > 0 {
                 done += count
             } else if count == 0 || errno != EINTR {
-                throw .unwritable(file: path, reason: Self.message(count == 0 ? ENOSPC : errno))
+                throw .unwritable(file: path, reason: PartialFile.message(count == 0 ? ENOSPC : errno))
             }
         }
     }
@@ -158,6 +139,4 @@ package final class SafetensorsOutput {
         let length = (0..<lengthBytes).map { UInt8(truncatingIfNeeded: json.count >> (8 * $0)) }
         return Data(length) + json
     }
-
-    private static func message(_ code: Int32) -> String { unsafe String(cString: strerror(code)) }
 }

@@ -6,9 +6,19 @@ import JanusModel
 struct Describe: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Lists a checkpoint's or pack's parts, sizes, parameters and the memory it takes.",
-        discussion: "Reads the headers of the weight files, not the weights.")
+        discussion: """
+            Reads the headers of the weight files, not the weights. With --check it reads all of a pack and compares its \
+            content with the hash that it was made with; with --source, also whether it was made from that checkpoint.
+            """)
 
     @Argument(help: "Directory of the checkpoint, or a pack.", completion: .file()) var model: String
+    @Flag(help: "Read a pack from end to end and check its content's hash.") var check = false
+    @Option(help: "With --check: the checkpoint that the pack should be of.", completion: .directory)
+    var source: String?
+
+    func validate() throws {
+        guard source == nil || check else { throw ValidationError("--source needs --check") }
+    }
 
     func run() throws {
         let description: ModelDescription
@@ -26,6 +36,19 @@ struct Describe: ParsableCommand {
         printParts(description)
         printSizes(configuration)
         printMemory(description)
+        if check { try checkContent() }
+    }
+
+    private func checkContent() throws {
+        let bar = ProgressBar(quiet: false)
+        do throws(ModelError) {
+            try PackCheck.check(model, source: source) { bar.show("reading", $0) }
+        } catch {
+            bar.clear()
+            throw Failure(error.description)
+        }
+        bar.clear()
+        print("content as it was packed" + (source.map { ", from \($0)" } ?? ""))
     }
 
     private func printParts(_ description: ModelDescription) {

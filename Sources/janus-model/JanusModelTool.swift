@@ -1,10 +1,13 @@
 import ArgumentParser
+import Foundation
 import JanusEngine
 
 /// The program's entry: what must come before anything else, then the command.
 @main
 enum Main {
     static func main() {
+        // a limit on file sizes is an error to report, not a death
+        signal(SIGXFSZ, SIG_IGN)
         ProcessorChoice.restartIfNeeded()
         JanusModelTool.main()
     }
@@ -23,5 +26,5 @@ struct JanusModelTool: ParsableCommand {
               janus-model describe Janus-Pro-1B
               janus-model pack Janus-Pro-1B --precision int8 -o Janus-Pro-1B.int8.pack.safetensors
             """,
-        subcommands: [Generate.self, Understand.self, Describe.self, Pack.self, Bench.self, Verify.self])
+        subcommands: [Generate.self, Understand.self, Describe.self, Pack.self, Bench.self, Quality.self, Verify.self])
 }

@@ -26,6 +26,11 @@ struct Doctor: AsyncParsableCommand {
         for model in plan.supervisor.models {
             await report.check("model \(model.name)") { try checkModel(model.worker.arguments) }
         }
+        if let arguments = plan.supervisor.models.first?.worker.arguments,
+            let place = arguments.firstIndex(of: "--cache"), arguments.indices.contains(place + 1)
+        {
+            await report.check("cache.directory \(arguments[place + 1])") { try checkCache(arguments[place + 1]) }
+        }
         if let root = plan.supervisor.delivery.fileRoot {
             await report.check("files.root \(root)") {
                 guard FileManager.default.isWritableFile(atPath: root) else {
@@ -62,6 +67,19 @@ struct Doctor: AsyncParsableCommand {
                 throw SettingsError.invalid(
                     key: "models", value: path, expected: "a checkpoint; \(file) cannot be read")
             }
+        }
+    }
+
+    /// It is made when it is missing, so the nearest one that exists must be writable. A full one shows when packs are made.
+    private func checkCache(_ directory: String) throws {
+        var existing = URL(filePath: directory).standardizedFileURL
+        while existing.path != "/", !FileManager.default.fileExists(atPath: existing.path) {
+            existing.deleteLastPathComponent()
+        }
+        guard FileManager.default.isWritableFile(atPath: existing.path) else {
+            throw SettingsError.invalid(
+                key: "cache.directory", value: directory,
+                expected: "a directory that can be written (\(existing.path) cannot)")
         }
     }
 

@@ -7,6 +7,14 @@ enum InstalledFiles {
 
     static func program(_ name: String) -> String { folder.appending(path: name).path }
 
+    /// Where this service or user may keep what can be made again; nil where the environment does not say.
+    static func cacheDirectory(_ environment: [String: String] = ProcessInfo.processInfo.environment) -> String? {
+        func set(_ variable: String) -> String? { environment[variable].flatMap { $0.isEmpty ? nil : $0 } }
+        // systemd lists several by colons
+        if let given = set("CACHE_DIRECTORY")?.split(separator: ":").first { return String(given) }
+        return (set("XDG_CACHE_HOME") ?? set("HOME").map { $0 + "/.cache" }).map { $0 + "/janusd" }
+    }
+
     /// The migrations of an installation, or of the checkout that the build is in.
     static func migrations() throws(SettingsError) -> String {
         let candidates = ["Migrations", "../../../Migrations", "../../Migrations"]

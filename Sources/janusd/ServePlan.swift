@@ -61,6 +61,7 @@ struct ServePlan {
         guard FileManager.default.isExecutableFile(atPath: program) else {
             throw SettingsError.invalid(key: "workers.program", value: program, expected: "an executable file")
         }
+        let packing = try Self.packing(settings)
         return try entries.map { entry in
             let parts = entry.split(separator: "=", maxSplits: 1).map(String.init)
             guard parts.count == 2, FileManager.default.fileExists(atPath: parts[1]) else {
@@ -73,9 +74,27 @@ struct ServePlan {
                     program: program,
                     arguments: [
                         "--socket", "3", "--model", parts[1], "--model-name", parts[0], "--threads", "\(threads)",
-                    ], environment: ["LANG": "C.UTF-8"]), workers: workers)
+                    ] + packing, environment: ["LANG": "C.UTF-8"]), workers: workers)
         }
     }
+
+    /// A worker's arguments for what `precision` says.
+    private static func packing(_ settings: Settings) throws -> [String] {
+        let precision = try settings.requiredText("precision")
+        guard precisions.contains(precision) else {
+            throw SettingsError.invalid(
+                key: "precision", value: "'\(precision)'", expected: precisions.joined(separator: ", "))
+        }
+        guard precision != precisions[0] else { return [] }
+        guard let directory = try settings.text("cache.directory") ?? InstalledFiles.cacheDirectory() else {
+            throw SettingsError.missing(
+                key: "cache.directory", variable: "JANUSD_CACHE_DIRECTORY", file: Settings.defaultFile)
+        }
+        return ["--precision", precision, "--cache", directory]
+    }
+
+    /// As janus-worker knows them; janusd links nothing of the model.
+    private static let precisions = ["f32", "bf16", "int8", "int4"]
 
     private static func queues(_ settings: Settings) throws -> [String] {
         let queues = try settings.texts("queues")

@@ -53,11 +53,24 @@ extension Setting {
                 with model => 'NAME'. The first becomes the database's default model where none is set.
                 """),
         Setting(
+            key: "precision", value: .text("f32"),
+            meaning: """
+                What checkpoints of `models` run in: f32, bf16, int8 or int4. All but f32 are packed at the first start into
+                cache.directory, once for all workers, and then mapped; less precise is faster and smaller, and strays further
+                from the model (README, "Packs"). A pack keeps the precision that it was made in.
+                """),
+        Setting(
+            key: "cache.directory", value: .text(nil),
+            meaning: """
+                Where those packs are kept, on a local disk with room for them; default: systemd's cache directory, else
+                janusd below $XDG_CACHE_HOME or ~/.cache. What lies there can be removed while janusd is stopped.
+                """),
+        Setting(
             key: "queues", value: .texts(["default"]), meaning: "Queues whose jobs this host takes."),
         Setting(
             key: "workers.count", value: .whole(1, within: 1...256),
             meaning: """
-                Worker processes for each model. Each runs one job at a time. A checkpoint costs each its weights in f32; a
+                Worker processes for each model. Each runs one job at a time. In f32 a checkpoint costs each its weights; a
                 pack is mapped and shared by all.
                 """),
         Setting(

@@ -81,6 +81,44 @@ struct ToolTests {
         #expect(answer.status == 0, "\(answer.errors)")
     }
 
+    @Test("bench prints each part with its time and floor, as a table and as JSON")
+    func bench() throws {
+        let arguments = ["bench", "--shape", "tiny", "--images", "2", "--text", "2", "--repeats", "1", "--quiet"]
+        struct Report: Decodable {
+            struct Part: Decodable {
+                var key: String
+                var seconds: Double
+                var floorSeconds: Double
+            }
+            var parts: [Part]
+        }
+        let result = try run(arguments + ["--json"])
+        #expect(result.status == 0, "\(result.errors)")
+        let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
+        let parts = try decoder.decode(Report.self, from: Data(result.output.utf8)).parts
+        #expect(
+            parts.map(\.key) == [
+                "vq", "vision", "image", "image_step", "images", "images_step", "prefill", "decode", "texts",
+            ])
+        #expect(parts.allSatisfy { $0.seconds > 0 && $0.floorSeconds > 0 && $0.seconds.isFinite })
+    }
+
+    @Test("a pack's content is checked where that is asked for")
+    func check() throws {
+        let folder = try TemporaryDirectory()
+        let path = folder.path + "/tiny.pack.safetensors"
+        #expect(try run(["pack", tinyFolder, "--precision", "int4", "-o", path, "--quiet"]).status == 0)
+        let sound = try run(["describe", path, "--check", "--source", tinyFolder])
+        #expect(sound.status == 0 && sound.output.contains("content as it was packed"), "\(sound.errors)")
+        var data = try Data(contentsOf: URL(filePath: path))
+        data[data.count / 2] ^= 4
+        let broken = try folder.write("broken.pack.safetensors", data)
+        let damaged = try run(["describe", broken, "--check"])
+        #expect(damaged.status != 0 && damaged.errors.contains("damaged"), "\(damaged)")
+        #expect(try run(["describe", tinyFolder, "--check"]).errors.contains("no pack"))
+    }
+
     @Test("describe lists the parts and the memory of a token")
     func describe() throws {
         let result = try run(["describe", tinyFolder])
@@ -101,6 +139,10 @@ struct ToolTests {
             (["understand", tinyFolder, "q", tinyFolder + "/config.json"], "image 0"),
             (["understand", tinyFolder, "q", "--max-tokens", "9999"], "4096"),
             (["describe", "/nonexistent"], "config.json"),
+            (["quality", "/nonexistent", "--quiet"], "config.json"),
+            (["quality", tinyFolder, "--outliers", "0"], "--outliers"),
+            (["bench", "--shape", "2b"], "2b"),
+            (["bench", "--images", "-1"], "--images"),
         ])
     func errors(arguments: [String], word: String) throws {
         let result = try run(arguments)

@@ -90,6 +90,17 @@ final class WorkerProcess {
         return process.terminationReason == .exit ? process.terminationStatus : -process.terminationStatus
     }
 
+    /// The next line of standard error; what comes behind it may be in it too.
+    func errorLine() -> String {
+        var line = Data()
+        while !line.contains(UInt8(ascii: "\n")) {
+            let data = errors.fileHandleForReading.availableData
+            guard !data.isEmpty else { break }
+            line += data
+        }
+        return String(decoding: line, as: UTF8.self)
+    }
+
     /// What it wrote to standard error; waits for its end.
     func standardError() throws -> String {
         String(decoding: try errors.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)

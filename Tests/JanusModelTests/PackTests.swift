@@ -81,8 +81,8 @@ struct PackTests {
     }
 
     /// `gate` is what MODEL.md asks of a trained model, `bound` what tiny reaches with a little room. Its weights are random
-    /// and it is 64 wide: int8 and int4 miss the gate there (0.0022 and 0.136 nats when this was written), which a
-    /// trained model has yet to confirm or refute.
+    /// and it is 64 wide: int8 only just passes the gate there and int4 misses it (0.0019 and 0.128 nats when this was
+    /// written). `QualityTests` asks a trained model where there is one.
     @Test(
         "text logits stay near those of f32",
         arguments: [
@@ -111,7 +111,7 @@ struct PackTests {
         let mean = sum / Double(names.count)
         print("mean KL of text logits, tiny, \(precision.rawValue): \(mean) nats")
         #expect(mean <= bound && mean >= 0)
-        withKnownIssue("tiny does not show that \(precision.rawValue) passes its gate") {
+        withKnownIssue("tiny does not show that \(precision.rawValue) passes its gate", isIntermittent: true) {
             #expect(mean <= gate)
         } when: {
             precision != .bf16

@@ -1,0 +1,83 @@
+import JanusModel
+import JanusTensor
+
+/// What a piece of work cannot be faster than: all its weights are read once and all its products are made, whichever takes
+/// longer, and all its keys and values are read besides.
+struct BenchWork {
+    /// Of weights, with their scales.
+    var weightBytes = 0
+    /// Of keys and values.
+    var cacheBytes = 0
+    /// Multiplications of a weight with an activation; a language model's attention is not counted.
+    var products = 0
+    /// Whose rate the products have.
+    var precision: PackedPrecision
+
+    func seconds(_ ceilings: MachineCeilings) -> Double {
+        let rate =
+            switch precision {
+            case .bf16: ceilings.bf16GOPPerSecond
+            case .int8, .int4: ceilings.int8GOPPerSecond
+            }
+        let perByte = 1 / (ceilings.readGBPerSecond * 1e9)
+        // a processor without such instructions has no known rate
+        let computing = rate > 0 ? 2 * Double(products) / (rate * 1e9) : 0
+        return max(Double(weightBytes) * perByte, computing) + Double(cacheBytes) * perByte
+    }
+}
+
+/// The work of each part of a model in one precision.
+struct BenchCosts {
+    let configuration: JanusConfiguration
+    let precision: PackedPrecision
+
+    enum Head {
+        case none
+        case text
+        case image
+    }
+
+    /// One pass of the language model.
+    /// - Parameters:
+    ///   - rows: of which a head computes `headRows`.
+    ///   - positions: of keys and values that are read, over all sequences.
+    func pass(rows: Int, headRows: Int, positions: Int, head: Head) -> BenchWork {
+        let language = configuration.language
+        let hidden = language.hiddenSize
+        let outputs =
+            switch head {
+            case .none: 0
+            case .text: language.vocabularySize
+            // the second layer, and the first
+            case .image: configuration.codebookSize + hidden
+            }
+        var work = BenchWork(
+            weightBytes: language.stepBytes(precision), cacheBytes: positions * configuration.cacheBytesPerPosition,
+            products: rows * language.stepWeights + headRows * outputs * hidden, precision: precision)
+        if outputs > 0 {
+            let layout = PackedLayout(
+                precision: precision == .int4 ? .int8 : precision, outputs: outputs, inputs: hidden)
+            work.weightBytes += layout.valuesBytes + layout.scalesBytes
+        }
+        return work
+    }
+
+    /// A decoding step of rows that each have the same context.
+    func step(rows: Int, context: Int, head: Head) -> BenchWork {
+        pass(rows: rows, headRows: rows, positions: rows * (context + 1), head: head)
+    }
+
+    /// Pictures are bf16 in every pack.
+    var vision: BenchWork {
+        let vision = configuration.vision
+        let hidden = configuration.hiddenSize
+        let aligner = vision.width * hidden + hidden * hidden
+        return BenchWork(
+            weightBytes: 2 * (vision.weights + aligner), products: vision.products + vision.tokens * aligner,
+            precision: .bf16)
+    }
+
+    var decodedPicture: BenchWork {
+        BenchWork(products: configuration.tokenizer.decodeProducts, precision: .bf16)
+    }
+}

@@ -1,0 +1,231 @@
+import Foundation
+import JanusEngine
+import JanusModel
+import JanusTensor
+
+/// A part's time, and the pieces of work that it consists of with how many of each make a unit.
+struct Measured {
+    var key: String
+    var name: String
+    var unit: String
+    var seconds: Double
+    var tokens: Double?
+    var work: [(count: Double, work: BenchWork)]
+
+    func part(_ ceilings: MachineCeilings) -> BenchPart {
+        BenchPart(
+            key: key, name: name, unit: unit, seconds: seconds, tokens: tokens,
+            floorSeconds: work.reduce(0) { $0 + $1.count * $1.work.seconds(ceilings) })
+    }
+}
+
+/// Runs the model's parts and takes their time.
+struct EngineBench {
+    let model: JanusModel
+    let precision: PackedPrecision
+    let repeats: Int
+
+    /// What Deploy/bench.d has its peers run too.
+    private static let promptTokens = 32
+    private static let contextsOfImage = 5
+    private static let textContext = 40
+    private static let pictureContext = 700
+    private static let prefillTokens = 646
+    private static let guidance: Float = 5
+
+    private var costs: BenchCosts { BenchCosts(configuration: model.configuration, precision: precision) }
+    private var generator = SplitMix(seed: 1)
+
+    init(model: JanusModel, precision: PackedPrecision, repeats: Int) {
+        self.model = model
+        self.precision = precision
+        self.repeats = repeats
+    }
+
+    /// - Parameter progress: told the fraction that is done and what comes next.
+    mutating func measure(
+        images: Int, texts: Int, progress: (Double, String) -> Void
+    ) throws(ModelError) -> [Measured] {
+        var parts: [Measured] = []
+        let total = 5.0 + (images > 0 ? 1 : 0) + (texts > 0 ? 1 : 0)
+        func begin(_ name: String) { progress(Double(parts.count) / total, name) }
+        begin("decoding a picture")
+        let picture = try decodedPicture()
+        parts.append(picture)
+        begin("seeing a picture")
+        parts.append(try vision())
+        begin("one image")
+        parts += try drawing(images: 1, key: "image", picture: picture)
+        if images > 0 {
+            begin("\(images) images")
+            parts += try drawing(images: images, key: "images", picture: picture)
+        }
+        begin("prefill")
+        parts.append(try prefill())
+        begin("one text")
+        parts.append(try decoding(rows: 1, context: Self.pictureContext, key: "decode"))
+        if texts > 0 {
+            begin("\(texts) texts")
+            parts.append(try decoding(rows: texts, context: Self.textContext, key: "texts"))
+        }
+        return parts
+    }
+
+    // MARK: pictures
+
+    private mutating func decodedPicture() throws(ModelError) -> Measured {
+        let tokens = (0..<model.configuration.generationTokens).map { _ in
+            Int32.random(in: 0..<Int32(model.configuration.codebookSize), using: &generator)
+        }
+        let seconds = try best { () throws(ModelError) in _ = try model.decodeImage(tokens: tokens) }
+        return Measured(
+            key: "vq", name: "VQ decode", unit: "picture", seconds: seconds, work: [(1, costs.decodedPicture)])
+    }
+
+    private mutating func vision() throws(ModelError) -> Measured {
+        let side = model.configuration.imageSize
+        let pixels = (0..<side * side * 3).map { _ in Float.random(in: -1...1, using: &generator) }
+        let seconds = try best { () throws(ModelError) in _ = try model.imageEmbeddings(pixels: pixels) }
+        return Measured(
+            key: "vision", name: "vision tower and aligner", unit: "picture", seconds: seconds,
+            work: [(1, costs.vision)])
+    }
+
+    // MARK: images
+
+    /// Images at once, each of two rows: their end-to-end time, and their step at the middle context.
+    private mutating func drawing(images: Int, key: String, picture: Measured) throws(ModelError) -> [Measured] {
+        let rows = 2 * images
+        let steps = model.configuration.generationTokens
+        let contexts = (0..<Self.contextsOfImage).map {
+            Self.promptTokens + steps * $0 / (Self.contextsOfImage - 1)
+        }
+        let cache = KVCache(model.configuration, rows: rows, positionsMax: Self.promptTokens + steps + 1)
+        // prompts differ, and so do their lengths: each row is prefilled
+        let prompt = noise(rows * Self.promptTokens)
+        let spans = (0..<rows).map { JanusModel.Span(row: $0, positions: Self.promptTokens) }
+        let prefillSeconds = try best { () throws(ModelError) in
+            for row in 0..<rows { cache.truncate(row: row, to: 0) }
+            _ = try model.forward(prompt, spans: spans, cache: cache)
+        }
+        var work = [(1.0, costs.pass(rows: rows * Self.promptTokens, headRows: 0, positions: 0, head: .none))]
+        var seconds = prefillSeconds
+        var middle = 0.0
+        for (index, context) in contexts.enumerated() {
+            try fill(cache, to: context)
+            let step = try best { () throws(ModelError) in
+                try drawStep(images: images, cache: cache, position: context)
+                for row in 0..<rows { cache.truncate(row: row, to: context) }
+            }
+            if index == Self.contextsOfImage / 2 { middle = step }
+            // trapezoids: the first and the last count half
+            let isEnd = index == 0 || index == contexts.count - 1
+            let weight = Double(steps) / Double(contexts.count - 1) * (isEnd ? 0.5 : 1)
+            seconds += weight * step
+            work.append((weight, costs.step(rows: rows, context: context, head: .image)))
+        }
+        let count = Double(images)
+        let name = images == 1 ? "one image" : "\(images) images at once"
+        let context = contexts[Self.contextsOfImage / 2]
+        return [
+            Measured(
+                key: key, name: "\(name), end to end", unit: "image", seconds: seconds / count + picture.seconds,
+                work: work.map { ($0.0 / count, $0.1) } + picture.work),
+            Measured(
+                key: key + "_step", name: "\(name): step at context \(context)", unit: "step", seconds: middle,
+                tokens: count, work: [(1, costs.step(rows: rows, context: context, head: .image))]),
+        ]
+    }
+
+    /// What an engine does for each token of each image: embed, run, logits, guidance, draw.
+    private func drawStep(images: Int, cache: KVCache, position: Int) throws(ModelError) {
+        let rows = 2 * images
+        let tokens = (0..<rows).map { Int32(($0 / 2 * 7919 + position) % model.configuration.codebookSize) }
+        let hidden = try model.forward(
+            try model.embed(imageTokens: tokens), spans: (0..<rows).map { JanusModel.Span(row: $0) }, cache: cache)
+        let logits = model.imageLogits(hidden)
+        let sampler = TokenSampler(seed: 1, domain: .image, temperature: 1)
+        for image in 0..<images {
+            let guided = zip(logits.row(2 * image), logits.row(2 * image + 1)).map { conditional, unconditional in
+                unconditional + Self.guidance * (conditional - unconditional)
+            }
+            _ = sampler.draw(guided, image: image, position: position)
+        }
+    }
+
+    // MARK: texts
+
+    private mutating func prefill() throws(ModelError) -> Measured {
+        let count = Self.prefillTokens
+        let cache = KVCache(model.configuration, rows: 1, positionsMax: count)
+        let input = noise(count)
+        let seconds = try best { () throws(ModelError) in
+            cache.truncate(row: 0, to: 0)
+            let hidden = try model.forward(input, spans: [.init(row: 0, positions: count)], cache: cache)
+            _ = model.textLogits(hidden[count - 1..<count])
+        }
+        return Measured(
+            key: "prefill", name: "prefill of \(count)", unit: "prompt", seconds: seconds, tokens: Double(count),
+            work: [(1, costs.pass(rows: count, headRows: 1, positions: count, head: .text))])
+    }
+
+    private mutating func decoding(rows: Int, context: Int, key: String) throws(ModelError) -> Measured {
+        let cache = KVCache(model.configuration, rows: rows, positionsMax: context + 1)
+        try fill(cache, to: context)
+        let tokens = (0..<rows).map { Int32($0 * 7919 % model.configuration.vocabularySize) }
+        let spans = (0..<rows).map { JanusModel.Span(row: $0) }
+        let sampler = TokenSampler(seed: 1, domain: .text, temperature: 0)
+        let seconds = try best { () throws(ModelError) in
+            let logits = model.textLogits(
+                try model.forward(try model.embed(tokens: tokens), spans: spans, cache: cache))
+            for row in 0..<rows { _ = sampler.draw(logits.row(row), position: context) }
+            for row in 0..<rows { cache.truncate(row: row, to: context) }
+        }
+        return Measured(
+            key: key, name: rows == 1 ? "one text, context \(context)" : "\(rows) texts, context \(context)",
+            unit: "step", seconds: seconds, tokens: Double(rows),
+            work: [(1, costs.step(rows: rows, context: context, head: .text))])
+    }
+
+    // MARK: means
+
+    /// Lengthens every row to `context` positions of the same noise.
+    private mutating func fill(_ cache: KVCache, to context: Int) throws(ModelError) {
+        let missing = context - cache.lengths[0]
+        if missing > 0 {
+            _ = try model.forward(noise(missing), spans: [.init(row: 0, positions: missing)], cache: cache)
+        }
+        for row in 1..<max(cache.rows, 1) { cache.copyRow(0, to: row) }
+    }
+
+    private mutating func noise(_ rows: Int) -> Matrix {
+        let columns = model.configuration.hiddenSize
+        return Matrix(
+            (0..<rows * columns).map { _ in Float.random(in: -1...1, using: &generator) }, rows: rows, columns: columns)
+    }
+
+    private func best(_ body: () throws(ModelError) -> Void) throws(ModelError) -> Double {
+        var least = Double.infinity
+        for _ in 0..<repeats {
+            let start = ContinuousClock.now
+            try body()
+            least = min(least, (ContinuousClock.now - start) / .seconds(1))
+        }
+        return least
+    }
+}
+
+/// Noise that is the same in every run (Steele, Lea and Flood's SplitMix64).
+private struct SplitMix: RandomNumberGenerator {
+    private var state: UInt64
+
+    init(seed: UInt64) { state = seed }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+        return z ^ (z >> 31)
+    }
+}

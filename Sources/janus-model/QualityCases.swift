@@ -1,0 +1,172 @@
+import Foundation
+import JanusEngine
+import JanusImage
+import JanusModel
+import JanusTensor
+import JanusText
+
+/// What a precision is judged on: pictures that the f32 model draws from prompts, and answers that it gives to questions
+/// about them. Every model then computes its logits for exactly these tokens, whatever it would have chosen itself.
+struct QualityCases {
+    /// A prompt with an answer behind it.
+    struct Answer {
+        /// Pixels as the encoder takes them; at most one picture.
+        var picture: [Float]?
+        var ids: [Int32]
+        var promptCount: Int
+    }
+
+    /// A prompt and the tokens of a picture.
+    struct Drawing {
+        var prompt: [Int32]
+        var tokens: [Int32]
+    }
+
+    private(set) var answers: [Answer] = []
+    private(set) var drawings: [Drawing] = []
+    private let tokenizer: Tokenizer
+
+    private static let answerTokensMax = 48
+    private static let guidance: Float = 5
+    private static let questions = ["What is in the picture?", "Describe the picture in detail."]
+    private static let chat = "Which colour do you get from blue and yellow? Explain it in one sentence."
+
+    /// - Parameters:
+    ///   - model: in f32.
+    ///   - prompts: what to draw; each picture is asked about as well.
+    ///   - progress: told the fraction that is done.
+    init(
+        _ model: JanusModel, _ tokenizer: Tokenizer, _ preprocessor: ImagePreprocessor, prompts: [String], seed: Int64,
+        progress: (Double) -> Void
+    ) throws(ModelError) {
+        self.tokenizer = tokenizer
+        let encoded = prompts.map { prompt in
+            tokenizer.encode(PromptTemplate.generation(prompt), pictureTokens: model.configuration.imageTokens).ids
+        }
+        drawings = try draw(model, encoded, seed: seed, progress)
+        let side = model.configuration.imageSize
+        for drawing in drawings {
+            let bytes = JanusModel.bytes(pixels: try model.decodeImage(tokens: drawing.tokens))
+            let picture = preprocessor.normalized(
+                preprocessor.resized(RGBImage(width: side, height: side, pixels: bytes)))
+            for question in Self.questions { answers.append(try answer(model, question, picture)) }
+        }
+        answers.append(try answer(model, Self.chat, nil))
+    }
+
+    private func unconditional(_ prompt: [Int32]) -> [Int32] {
+        prompt.indices.map { $0 == 0 || $0 == prompt.count - 1 ? prompt[$0] : tokenizer.specials.pad }
+    }
+
+    private func draw(
+        _ model: JanusModel, _ prompts: [[Int32]], seed: Int64, _ progress: (Double) -> Void
+    ) throws(ModelError) -> [Drawing] {
+        let steps = model.configuration.generationTokens
+        let rows = prompts.flatMap { [$0, unconditional($0)] }
+        let cache = KVCache(
+            model.configuration, rows: rows.count, positionsMax: (rows.map(\.count).max() ?? 0) + steps)
+        let spans = rows.indices.map { JanusModel.Span(row: $0, positions: rows[$0].count) }
+        let prefilled = try model.forward(try model.embed(tokens: rows.flatMap { $0 }), spans: spans, cache: cache)
+        var hidden = Matrix(rows: rows.count, columns: prefilled.columns)
+        var end = 0
+        for (row, ids) in rows.enumerated() {
+            end += ids.count
+            hidden[row..<row + 1].copy(from: prefilled[end - 1..<end])
+        }
+        let sampler = TokenSampler(seed: seed, domain: .image, temperature: 1)
+        var drawn = [[Int32]](repeating: [], count: prompts.count)
+        for position in 0..<steps {
+            let logits = model.imageLogits(hidden)
+            for image in prompts.indices {
+                let guided = Self.guided(logits.row(2 * image), logits.row(2 * image + 1))
+                drawn[image].append(Int32(sampler.draw(guided, image: image, position: position) ?? 0))
+            }
+            guard position + 1 < steps else { break }
+            let tokens = drawn.flatMap { [$0[position], $0[position]] }
+            hidden = try model.forward(
+                try model.embed(imageTokens: tokens), spans: rows.indices.map { JanusModel.Span(row: $0) }, cache: cache
+            )
+            progress(Double(position) / Double(steps))
+        }
+        return zip(prompts, drawn).map { Drawing(prompt: $0, tokens: $1) }
+    }
+
+    private static func guided(_ conditional: [Float], _ unconditional: [Float]) -> [Float] {
+        zip(conditional, unconditional).map { $1 + guidance * ($0 - $1) }
+    }
+
+    private func answer(_ model: JanusModel, _ question: String, _ picture: [Float]?) throws(ModelError) -> Answer {
+        let turn = PromptTurn(role: .user, content: question, pictures: picture == nil ? 0 : 1)
+        let prompt = tokenizer.encode(
+            PromptTemplate.conversation([turn]), pictureTokens: model.configuration.imageTokens
+        ).ids
+        var answer = Answer(picture: picture, ids: prompt, promptCount: prompt.count)
+        let cache = KVCache(model.configuration, rows: 1, positionsMax: prompt.count + Self.answerTokensMax)
+        var hidden = try model.forward(
+            try embed(answer, model), spans: [.init(row: 0, positions: prompt.count)], cache: cache)
+        hidden = hidden[hidden.rows - 1..<hidden.rows]
+        let sampler = TokenSampler(seed: 0, domain: .text, temperature: 0)
+        while answer.ids.count < prompt.count + Self.answerTokensMax {
+            let token = Int32(sampler.draw(model.textLogits(hidden).row(0), position: 0) ?? 0)
+            answer.ids.append(token)
+            guard token != tokenizer.specials.endOfSentence else { break }
+            hidden = try model.forward(try model.embed(tokens: [token]), spans: [.init(row: 0)], cache: cache)
+        }
+        return answer
+    }
+
+    private func embed(_ answer: Answer, _ model: JanusModel) throws(ModelError) -> Matrix {
+        let pictures = try answer.picture.map { picture throws(ModelError) in
+            try model.imageEmbeddings(pixels: picture)
+        }
+        return try model.embed(
+            tokens: answer.ids, placeholder: tokenizer.specials.imagePlaceholder,
+            pictures: pictures.map { [$0] } ?? [])
+    }
+
+    // MARK: logits of any model
+
+    /// For each answer [its tokens, vocabulary]: what drew them.
+    func textLogits(_ model: JanusModel) throws(ModelError) -> [Matrix] {
+        try answers.map { answer throws(ModelError) in
+            let count = answer.ids.count
+            let cache = KVCache(model.configuration, rows: 1, positionsMax: count)
+            let hidden = try model.forward(
+                try embed(answer, model), spans: [.init(row: 0, positions: count)], cache: cache)
+            return model.textLogits(hidden[answer.promptCount - 1..<count - 1])
+        }
+    }
+
+    /// For each drawing [its tokens, codebook]: of the conditional row, and after guidance.
+    func imageLogits(_ model: JanusModel) throws(ModelError) -> [(conditional: Matrix, guided: Matrix)] {
+        try drawings.map { drawing throws(ModelError) in
+            let rows = [drawing.prompt, unconditional(drawing.prompt)]
+            let drawn = try model.embed(imageTokens: drawing.tokens.dropLast())
+            let count = drawing.prompt.count + drawn.rows
+            let input = Matrix(rows: 2 * count, columns: drawn.columns)
+            for (row, ids) in rows.enumerated() {
+                input[row * count..<row * count + ids.count].copy(from: try model.embed(tokens: ids))
+                input[row * count + ids.count..<(row + 1) * count].copy(from: drawn)
+            }
+            let cache = KVCache(model.configuration, rows: 2, positionsMax: count)
+            let hidden = try model.forward(
+                input, spans: [.init(row: 0, positions: count), .init(row: 1, positions: count)], cache: cache)
+            let first = drawing.prompt.count - 1
+            let conditional = model.imageLogits(hidden[first..<count])
+            let unconditional = model.imageLogits(hidden[count + first..<2 * count])
+            let guided = Matrix(rows: conditional.rows, columns: conditional.columns)
+            for row in 0..<guided.rows {
+                let values = Self.guided(conditional.row(row), unconditional.row(row))
+                guided[row..<row + 1].copy(from: Matrix(values, rows: 1, columns: values.count))
+            }
+            return (conditional, guided)
+        }
+    }
+
+    /// For each drawing the bytes of its picture.
+    func pictures(_ model: JanusModel) throws(ModelError) -> [[UInt8]] {
+        try drawings.map { drawing throws(ModelError) in
+            JanusModel.bytes(pixels: try model.decodeImage(tokens: drawing.tokens))
+        }
+    }
+}

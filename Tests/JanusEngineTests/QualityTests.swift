@@ -1,0 +1,68 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// Packed precisions against f32, on janus-nano where its checkpoint lies in Deploy/models, else on tiny, whose weights are
+/// random: such a model is a hard case, and misses gates that a trained one must pass.
+@Suite("quality of packed precisions")
+struct QualityTests {
+    private struct Report: Decodable {
+        struct Row: Decodable {
+            var precision: String
+            var text: Double
+            var guided: Double
+            var gate: Double
+        }
+
+        var rows: [Row]
+
+        func row(_ precision: String) throws -> Row { try #require(rows.first { $0.precision == precision }) }
+    }
+
+    /// What tiny reaches, with a little room.
+    private static let boundsOfTiny = ["bf16": 0.0002, "int8": 0.003, "int4": 0.18]
+
+    private static let nano: String? = {
+        let folder = TestPaths.root + "/Deploy/models/janus-nano"
+        return FileManager.default.fileExists(atPath: folder + "/config.json") ? folder : nil
+    }()
+
+    private func measure(_ arguments: [String] = []) throws -> Report {
+        let process = Process()
+        process.executableURL = try Reference.executable("janus-model")
+        process.arguments = ["quality", Self.nano ?? tinyFolder, "--json", "--quiet"] + arguments
+        let output = Pipe()
+        process.standardOutput = output
+        try process.run()
+        let data = try output.fileHandleForReading.readToEnd() ?? Data()
+        process.waitUntilExit()
+        let report = try JSONDecoder().decode(Report.self, from: data)
+        for row in report.rows {
+            print("\(Self.nano == nil ? "tiny" : "janus-nano") \(arguments): \(row.precision) \(row.text) nats")
+        }
+        let isMissed = report.rows.contains { $0.text > $0.gate }
+        #expect(process.terminationStatus == (isMissed ? 1 : 0))
+        return report
+    }
+
+    private func expectGates(_ report: Report) throws {
+        for (precision, bound) in Self.boundsOfTiny {
+            let row = try report.row(precision)
+            if Self.nano == nil {
+                #expect(row.text <= bound, "\(precision): \(row.text) nats")
+            } else {
+                #expect(row.text <= row.gate, "\(precision): \(row.text) nats")
+            }
+        }
+    }
+
+    @Test("text logits stay within their gates")
+    func plain() throws { try expectGates(try measure()) }
+
+    @Test("outliers of 50 times change nothing in f32, and packed text logits stay within their gates")
+    func outliers() throws {
+        let report = try measure(["--outliers", "50"])
+        #expect(try report.row("f32").text < 1e-6 && report.row("f32").guided < 1e-6)
+        try expectGates(report)
+    }
+}
