@@ -2,16 +2,12 @@
 
 // The scalar twin: what every other version must equal bit for bit.
 
-static float flushed(float x) { return __builtin_fabsf(x) < 0x1p-126f ? __builtin_copysignf(0, x) : x; }
-
-static float bf16_at(uint16_t half) { return flushed(float_of((uint32_t)half << 16)); }
-
 static float dot_bf16(const struct janus_weights *weights, const uint16_t *x, const uint16_t *panel_values, size_t n) {
     float sum = 0;
     for (size_t k = 0; k < weights->inputs; k += 2) {
         const uint16_t *w = panel_values + (k / 2 * panel + n) * 2;
-        sum = flushed(__builtin_fmaf(bf16_at(x[k + 1]), bf16_at(w[1]), sum));
-        sum = flushed(__builtin_fmaf(bf16_at(x[k]), bf16_at(w[0]), sum));
+        sum = flushed(__builtin_fmaf(bf16_value(x[k + 1]), bf16_value(w[1]), sum));
+        sum = flushed(__builtin_fmaf(bf16_value(x[k]), bf16_value(w[0]), sum));
     }
     return sum;
 }

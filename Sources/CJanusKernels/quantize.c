@@ -8,12 +8,6 @@ JANUS_INLINE int32_t nearest(float x) {
     return (int32_t)bits_of(x + magic) - (int32_t)bits_of(magic);
 }
 
-JANUS_INLINE uint16_t bf16_of(float x) {
-    uint32_t u = bits_of(x);
-    uint32_t rounded = (u + 0x7fff + ((u >> 16) & 1)) >> 16;
-    return (uint16_t)((u & 0x7fffffff) > 0x7f800000 ? (u >> 16) | 0x40 : rounded);
-}
-
 // The bits of the greatest absolute value: integers order them as numbers, then infinity, then NaN.
 JANUS_INLINE uint32_t greatest_bits(const float *x, size_t n) {
     uint32_t greatest = 0;

@@ -71,6 +71,11 @@ void janus_pool_configure(size_t count);
 // ended. While another caller has the threads, or from within a part, the caller runs them all by itself.
 void janus_pool_run(size_t parts, void (*body)(void *context, size_t part), void *context);
 
+// Memory of the calling thread, at least `bytes` of it, 64-byte aligned, with whatever was in it; the same as at the last
+// call for that slot where it was large enough. 0 when there is none.
+enum { janus_scratch_slots = 3 };
+void *janus_scratch(int slot, size_t bytes);
+
 // Ceilings of the machine, for the benchmark; each call does the work once, on one thread.
 // Reads `bytes` bytes; returns something that depends on all of them.
 uint64_t janus_probe_read(const void *memory, size_t bytes);
