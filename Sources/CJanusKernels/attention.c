@@ -111,8 +111,9 @@ void janus_tiles_attend(int isa, const float *queries, size_t stride, size_t cou
     _Alignas(64) uint16_t weights[queries_max * block];
     _Alignas(64) float sums[queries_max * head_max];
     struct running state;
-    janus_bf16_activations(queries, stride, count, size, padded, q);
     for (size_t m = 0; m < count; m++) {
+        janus_bf16_from_f32(queries + m * stride, q + m * padded, size);
+        memset(q + m * padded + size, 0, (padded - size) * sizeof *q);
         state.greatest[m] = -__builtin_inff();
         state.totals[m] = (lanes_f32){0};
         memset(sums + m * head_max, 0, padded * sizeof *sums);

@@ -52,16 +52,14 @@ extension Matrix {
         unsafe self.scales = scales
         unsafe self.starts = starts
         Threads.split(x.rows, grain: max(1, Self.grainValues / padded)) { range in
-            let from = unsafe x.base + range.lowerBound * x.stride
             if isHalf {
                 unsafe janus_bf16_activations(
-                    from, x.stride, range.count, x.columns, padded,
-                    values.assumingMemoryBound(to: UInt16.self) + range.lowerBound * padded)
+                    x.base, x.stride, range.lowerBound, range.count, x.rows, x.columns, padded,
+                    values.assumingMemoryBound(to: UInt16.self))
             } else {
                 unsafe janus_int8_activations(
-                    from, x.stride, range.count, x.columns, padded, layout.activationGroup, layout.group,
-                    values.assumingMemoryBound(to: Int8.self) + range.lowerBound * padded,
-                    scales + range.lowerBound * groups, starts + range.lowerBound * groups)
+                    x.base, x.stride, range.lowerBound, range.count, x.rows, x.columns, padded, layout.activationGroup,
+                    layout.group, values.assumingMemoryBound(to: Int8.self), scales, starts)
             }
         }
     }
