@@ -40,6 +40,18 @@ JANUS_INLINE float float_of(uint32_t u) {
     return x;
 }
 
+// To nearest even; NaN stays NaN.
+JANUS_INLINE uint16_t bf16_of(float x) {
+    uint32_t u = bits_of(x);
+    uint32_t rounded = (u + 0x7fff + ((u >> 16) & 1)) >> 16;
+    return (uint16_t)((u & 0x7fffffff) > 0x7f800000 ? (u >> 16) | 0x40 : rounded);
+}
+
+// What vdpbf16ps makes of denormals, going in and coming out.
+JANUS_INLINE float flushed(float x) { return __builtin_fabsf(x) < 0x1p-126f ? __builtin_copysignf(0, x) : x; }
+
+JANUS_INLINE float bf16_value(uint16_t half) { return flushed(float_of((uint32_t)half << 16)); }
+
 // e^x: x = n ln 2 + r, a polynomial of degree 7 in r (Cephes), then 2^n as two factors, so that the result runs
 // smoothly into denormals and infinity. NaN stays NaN.
 JANUS_INLINE float exp_f32(float x) {

@@ -2,16 +2,17 @@
 
 // The scalar twin: what every other version must equal bit for bit.
 
-static float flushed(float x) { return __builtin_fabsf(x) < 0x1p-126f ? __builtin_copysignf(0, x) : x; }
-
-static float bf16_at(uint16_t half) { return flushed(float_of((uint32_t)half << 16)); }
-
-static float dot_bf16(const struct janus_weights *weights, const uint16_t *x, const uint16_t *panel_values, size_t n) {
+// x is the block's; its rows lie together, segment after segment.
+static float dot_bf16(const struct janus_weights *weights, const uint16_t *x, size_t row, size_t rows,
+                      const uint16_t *panel_values, size_t n) {
     float sum = 0;
     for (size_t k = 0; k < weights->inputs; k += 2) {
+        size_t first = k / bf16_block * bf16_block;
+        size_t length = weights->inputs - first < bf16_block ? weights->inputs - first : bf16_block;
+        const uint16_t *a = x + first * rows + row * length + (k - first);
         const uint16_t *w = panel_values + (k / 2 * panel + n) * 2;
-        sum = flushed(__builtin_fmaf(bf16_at(x[k + 1]), bf16_at(w[1]), sum));
-        sum = flushed(__builtin_fmaf(bf16_at(x[k]), bf16_at(w[0]), sum));
+        sum = flushed(__builtin_fmaf(bf16_value(a[1]), bf16_value(w[1]), sum));
+        sum = flushed(__builtin_fmaf(bf16_value(a[0]), bf16_value(w[0]), sum));
     }
     return sum;
 }
@@ -28,22 +29,23 @@ void janus_panel_scalar(const struct janus_weights *weights, const struct janus_
     for (size_t m = 0; m < rows; m++)
         for (size_t n = 0; n < panel; n++) {
             if (weights->precision == janus_precision_bf16) {
-                sums[m * panel + n] = dot_bf16(weights, (const uint16_t *)x->values + (row + m) * inputs,
+                sums[m * panel + n] = dot_bf16(weights, (const uint16_t *)x->values + row * inputs, m, rows,
                                                (const uint16_t *)weights->values + index * panel * inputs, n);
                 continue;
             }
             int is8 = weights->precision == janus_precision_int8;
             const uint8_t *values = (const uint8_t *)weights->values + index * panel * inputs / (is8 ? 1 : 2);
-            const int8_t *a = (const int8_t *)x->values + (row + m) * inputs;
             float sum = 0;
             for (size_t g = 0; g < groups; g++) {
-                int32_t exact = x->starts[(row + m) * groups + g];
-                for (size_t k = g * weights->group; k < (g + 1) * weights->group; k++)
-                    exact += a[k] * weight_at(weights, values, n, k);
+                size_t own = row * groups + g * rows + m;
+                int32_t exact = x->starts[own];
+                const int8_t *a = (const int8_t *)x->values + own * weights->group;
+                for (size_t k = 0; k < weights->group; k++)
+                    exact += a[k] * weight_at(weights, values, n, g * weights->group + k);
                 size_t place = (index * groups + g) * panel + n;
                 float scale = is8 ? ((const float *)weights->scales)[place]
                                   : f32_of_f16(((const uint16_t *)weights->scales)[place]);
-                sum = __builtin_fmaf((float)exact, scale * x->scales[(row + m) * groups + g], sum);
+                sum = __builtin_fmaf((float)exact, scale * x->scales[own], sum);
             }
             sums[m * panel + n] = sum;
         }

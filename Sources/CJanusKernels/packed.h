@@ -4,9 +4,9 @@
 #include "kernel.h"
 
 // Rows that go through a panel together: their sums (64 outputs each) stay in the first-level cache.
-enum { block_rows = 48, panel = janus_panel_outputs, tile_rows = janus_packed_tile_rows };
+enum { block_rows = janus_packed_block_rows, panel = janus_panel_outputs, tile_rows = janus_packed_tile_rows };
 // Inputs between two visits of a bf16 sum to memory, where the weights have no groups.
-enum { bf16_block = 128 };
+enum { bf16_block = janus_bf16_segment };
 
 // 16 levels for int4, made for bell-shaped weights; the least is −127, so that no weight is cut off.
 extern const int8_t janus_int4_codebook[16];

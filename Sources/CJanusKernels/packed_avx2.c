@@ -18,12 +18,12 @@ AVX2 ALWAYS __m256i dot4(__m256i sum, __m256i weights, int32_t four) {
 }
 
 // 32 outputs (four vectors) of one group for one or two rows.
-AVX2 ALWAYS void integer_part(const int rows, const int is8, const int8_t *a, size_t a_stride, const int32_t *starts,
-                              const float *a_scales, size_t groups, const uint8_t *w, const void *scales,
-                              size_t group, int is_first, float *sums) {
+AVX2 ALWAYS void integer_part(const int rows, const int is8, const int8_t *a, const int32_t *starts,
+                              const float *a_scales, const uint8_t *w, const void *scales, size_t group,
+                              int is_first, float *sums) {
     __m256i sum[rows2][4];
     UNROLL for (int m = 0; m < rows; m++) UNROLL for (int j = 0; j < 4; j++) sum[m][j] =
-        _mm256_set1_epi32(starts[(size_t)m * groups]);
+        _mm256_set1_epi32(starts[m]);
     const __m256i low = _mm256_set1_epi8(15);
     const __m256i levels = _mm256_broadcastsi128_si256(
         _mm_xor_si128(_mm_loadu_si128((const __m128i *)janus_int4_codebook), _mm_set1_epi8((char)128)));
@@ -35,7 +35,7 @@ AVX2 ALWAYS void integer_part(const int rows, const int is8, const int8_t *a, si
                     levels, _mm256_and_si256(half ? _mm256_srli_epi16(weights, 4) : weights, low));
             UNROLL for (int m = 0; m < rows; m++) {
                 int32_t four;
-                memcpy(&four, a + (size_t)m * a_stride + k + 4 * (size_t)half, 4);
+                memcpy(&four, a + (size_t)m * group + k + 4 * (size_t)half, 4);
                 sum[m][j] = dot4(sum[m][j], weights, four);
             }
         }
@@ -45,7 +45,7 @@ AVX2 ALWAYS void integer_part(const int rows, const int is8, const int8_t *a, si
         UNROLL for (int m = 0; m < rows; m++) {
             float *to = sums + m * panel + lanes8 * j;
             __m256 before = is_first ? _mm256_setzero_ps() : _mm256_load_ps(to);
-            __m256 factor = _mm256_mul_ps(scale, _mm256_set1_ps(a_scales[(size_t)m * groups]));
+            __m256 factor = _mm256_mul_ps(scale, _mm256_set1_ps(a_scales[m]));
             _mm256_store_ps(to, _mm256_fmadd_ps(_mm256_cvtepi32_ps(sum[m][j]), factor, before));
         }
     }
@@ -62,22 +62,23 @@ AVX2 ALWAYS void integer_panel(const int is8, const struct janus_weights *weight
                 size_t place = (index * groups + g) * panel + 32 * side;
                 const void *scales = is8 ? (const void *)((const float *)weights->scales + place)
                                          : (const void *)((const uint16_t *)weights->scales + place);
-                const int8_t *a = (const int8_t *)x->values + (row + m) * inputs + g * group;
-                const int32_t *starts = x->starts + (row + m) * groups + g;
-                const float *a_scales = x->scales + (row + m) * groups + g;
+                const int8_t *a = (const int8_t *)x->values + row * inputs + (g * rows + m) * group;
+                const int32_t *starts = x->starts + row * groups + g * rows + m;
+                const float *a_scales = x->scales + row * groups + g * rows + m;
                 float *to = sums + m * panel + 32 * side;
                 const uint8_t *from = w + 128 * side;
                 if (rows - m >= rows2)
-                    integer_part(2, is8, a, inputs, starts, a_scales, groups, from, scales, group, g == 0, to);
-                else integer_part(1, is8, a, inputs, starts, a_scales, groups, from, scales, group, g == 0, to);
+                    integer_part(2, is8, a, starts, a_scales, from, scales, group, g == 0, to);
+                else integer_part(1, is8, a, starts, a_scales, from, scales, group, g == 0, to);
             }
 }
 
 // 32 outputs for one or two rows; a pair of inputs is two fused multiply-adds, the odd one first, as vdpbf16ps has it.
 AVX2 ALWAYS void bf16_part(const int rows, const uint16_t *a, size_t a_stride, const uint16_t *w, size_t inputs,
-                           float *sums) {
+                           int is_first, float *sums) {
     __m256 sum[rows2][4];
-    UNROLL for (int m = 0; m < rows; m++) UNROLL for (int j = 0; j < 4; j++) sum[m][j] = _mm256_setzero_ps();
+    UNROLL for (int m = 0; m < rows; m++) UNROLL for (int j = 0; j < 4; j++) sum[m][j] =
+        is_first ? _mm256_setzero_ps() : _mm256_load_ps(sums + m * panel + lanes8 * j);
     for (size_t k = 0; k < inputs; k += 2, w += 2 * panel) UNROLL for (int m = 0; m < rows; m++) {
             uint32_t two;
             memcpy(&two, a + (size_t)m * a_stride + k, 4);
@@ -102,13 +103,16 @@ AVX2 void janus_panel_avx2(const struct janus_weights *weights, const struct jan
     // Denormals to zero, in and out, as vdpbf16ps has it whatever the mode is.
     unsigned mode = _mm_getcsr();
     _mm_setcsr(mode | 0x8040);
-    for (size_t m = 0; m < rows; m += rows2)
-        for (size_t side = 0; side < 2; side++) {
-            const uint16_t *a = (const uint16_t *)x->values + (row + m) * inputs;
-            float *to = sums + m * panel + 32 * side;
-            if (rows - m >= rows2) bf16_part(2, a, inputs, w + 64 * side, inputs, to);
-            else bf16_part(1, a, inputs, w + 64 * side, inputs, to);
-        }
+    for (size_t first = 0; first < inputs; first += bf16_block, w += bf16_block * panel) {
+        size_t length = inputs - first < bf16_block ? inputs - first : bf16_block;
+        for (size_t m = 0; m < rows; m += rows2)
+            for (size_t side = 0; side < 2; side++) {
+                const uint16_t *a = (const uint16_t *)x->values + row * inputs + first * rows + m * length;
+                float *to = sums + m * panel + 32 * side;
+                if (rows - m >= rows2) bf16_part(2, a, length, w + 64 * side, length, first == 0, to);
+                else bf16_part(1, a, length, w + 64 * side, length, first == 0, to);
+            }
+    }
     _mm_setcsr(mode);
 }
 #endif

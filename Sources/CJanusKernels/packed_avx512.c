@@ -7,25 +7,23 @@
 #define ALWAYS static inline __attribute__((always_inline))
 #define UNROLL _Pragma("clang loop unroll(full)")
 
-enum { vectors = panel / 16 };
+enum { vectors = panel / 16, ahead_bytes = 8192 };
 
 // One group of inputs: `rows` (a constant) rows of activations times 64 outputs, added to sums[rows][64]. Integers are
-// exact, so only the last line rounds. `ahead` bytes behind each weight that is read, the next are fetched.
-VNNI ALWAYS void integer_tile(const int rows, const int is8, const int8_t *a, size_t a_stride, const int32_t *starts,
-                              const float *a_scales, size_t groups, const uint8_t *w, const void *scales,
-                              size_t group, size_t ahead, int is_first, float *sums) {
+// exact, so only the last line rounds. At each step `lines` (a constant) cache lines are fetched from `next` on.
+VNNI ALWAYS void integer_tile(const int rows, const int is8, const int lines, const int8_t *a, const int32_t *starts,
+                              const float *a_scales, const uint8_t *w, const void *scales, size_t group,
+                              const char *next, int is_first, float *sums) {
     __m512i sum[tile_rows][vectors];
     UNROLL for (int m = 0; m < rows; m++) UNROLL for (int j = 0; j < vectors; j++) sum[m][j] =
-        _mm512_set1_epi32(starts[(size_t)m * groups]);
+        _mm512_set1_epi32(starts[m]);
     const __m512i low = _mm512_set1_epi8(15);
     const __m512i levels = _mm512_broadcast_i32x4(
         _mm_xor_si128(_mm_loadu_si128((const __m128i *)janus_int4_codebook), _mm_set1_epi8((char)128)));
-    for (size_t k = 0; k < group; k += is8 ? 4 : 8, w += 4 * panel) {
+    for (size_t k = 0; k < group; k += is8 ? 4 : 8, w += 4 * panel, next += 64 * lines) {
         __m512i packed[vectors];
-        UNROLL for (int j = 0; j < vectors; j++) {
-            packed[j] = _mm512_loadu_si512(w + 64 * j);
-            if (ahead) _mm_prefetch((const char *)w + 64 * j + ahead, _MM_HINT_T0);
-        }
+        UNROLL for (int j = 0; j < vectors; j++) packed[j] = _mm512_loadu_si512(w + 64 * j);
+        UNROLL for (int line = 0; line < lines; line++) _mm_prefetch(next + 64 * line, _MM_HINT_T0);
         UNROLL for (int half = 0; half < (is8 ? 1 : 2); half++) {
             __m512i weights[vectors];
             UNROLL for (int j = 0; j < vectors; j++) weights[j] =
@@ -34,7 +32,7 @@ VNNI ALWAYS void integer_tile(const int rows, const int is8, const int8_t *a, si
                           levels, _mm512_and_si512(half ? _mm512_srli_epi16(packed[j], 4) : packed[j], low));
             UNROLL for (int m = 0; m < rows; m++) {
                 int32_t four;
-                memcpy(&four, a + (size_t)m * a_stride + k + 4 * (size_t)half, 4);
+                memcpy(&four, a + (size_t)m * group + k + 4 * (size_t)half, 4);
                 __m512i value = _mm512_set1_epi32(four);
                 UNROLL for (int j = 0; j < vectors; j++) sum[m][j] =
                     _mm512_dpbusd_epi32(sum[m][j], weights[j], value);
@@ -47,11 +45,36 @@ VNNI ALWAYS void integer_tile(const int rows, const int is8, const int8_t *a, si
         UNROLL for (int m = 0; m < rows; m++) {
             float *to = sums + m * panel + 16 * j;
             __m512 before = is_first ? _mm512_setzero_ps() : _mm512_load_ps(to);
-            __m512 factor = _mm512_mul_ps(scale, _mm512_set1_ps(a_scales[(size_t)m * groups]));
+            __m512 factor = _mm512_mul_ps(scale, _mm512_set1_ps(a_scales[m]));
             _mm512_store_ps(to, _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum[m][j]), factor, before));
         }
     }
 }
+
+// The tiles of a block of rows use the same weights one after the other, and share the work of fetching the next: that
+// many lines each at a step, the last ones none.
+JANUS_INLINE int lines_of(size_t tiles, size_t tile) {
+    int lines = tiles == 1 ? 4 : tiles <= 3 ? 2 : 1;
+    return tile * (size_t)lines < 4 ? lines : 0;
+}
+
+#define FOR_LINES(ROWS, CALL)                                                                                          \
+    case ROWS:                                                                                                         \
+        if (lines == 0) CALL(ROWS, 0);                                                                                 \
+        else if (lines == 1) CALL(ROWS, 1);                                                                            \
+        else if (lines == 2) CALL(ROWS, 2);                                                                            \
+        else CALL(ROWS, 4);                                                                                            \
+        break
+#define FOR_ROWS(CALL)                                                                                                 \
+    switch (count) {                                                                                                   \
+        FOR_LINES(1, CALL);                                                                                            \
+        FOR_LINES(2, CALL);                                                                                            \
+        FOR_LINES(3, CALL);                                                                                            \
+        FOR_LINES(4, CALL);                                                                                            \
+        FOR_LINES(5, CALL);                                                                                            \
+        FOR_LINES(6, CALL);                                                                                            \
+    default: break;                                                                                                    \
+    }
 
 VNNI ALWAYS void integer_panel(const int is8, const struct janus_weights *weights, const struct janus_activations *x,
                                size_t index, size_t row, size_t rows, float *sums) {
@@ -65,28 +88,17 @@ VNNI ALWAYS void integer_panel(const int is8, const struct janus_weights *weight
                                  : (const void *)((const uint16_t *)weights->scales + place);
         for (size_t tile = 0; tile < tiles; tile++) {
             size_t start = tile_start(rows, tiles, tile), count = tile_start(rows, tiles, tile + 1) - start;
-            const int8_t *a = (const int8_t *)x->values + (row + start) * inputs + g * group;
-            const int32_t *starts = x->starts + (row + start) * groups + g;
-            const float *a_scales = x->scales + (row + start) * groups + g;
-            // The first tile waits for memory; the others find the weights in the cache.
-            size_t ahead = tile == 0 && row == 0 ? 8192 : 0;
+            const int8_t *a = (const int8_t *)x->values + row * inputs + g * group * rows + start * group;
+            const int32_t *starts = x->starts + row * groups + g * rows + start;
+            const float *a_scales = x->scales + row * groups + g * rows + start;
+            // The first block of rows waits for memory; the others find the weights in the cache.
+            int lines = row == 0 ? lines_of(tiles, tile) : 0;
+            const char *next = (const char *)w + ahead_bytes + tile * (size_t)lines * group_bytes / 4;
             float *to = sums + start * panel;
-#define TILE(ROWS)                                                                                                     \
-    case ROWS:                                                                                                         \
-        if (ahead)                                                                                                     \
-            integer_tile(ROWS, is8, a, inputs, starts, a_scales, groups, w, scales, group, 8192, g == 0, to);          \
-        else integer_tile(ROWS, is8, a, inputs, starts, a_scales, groups, w, scales, group, 0, g == 0, to);            \
-        break
-            switch (count) {
-                TILE(1);
-                TILE(2);
-                TILE(3);
-                TILE(4);
-                TILE(5);
-                TILE(6);
-            default: break;
-            }
-#undef TILE
+#define CALL(ROWS, LINES)                                                                                              \
+    integer_tile(ROWS, is8, LINES, a, starts, a_scales, w, scales, group, next, g == 0, to)
+            FOR_ROWS(CALL)
+#undef CALL
         }
     }
 }
@@ -97,17 +109,15 @@ VNNI void janus_panel_vnni(const struct janus_weights *weights, const struct jan
     else integer_panel(0, weights, x, index, row, rows, sums);
 }
 
-BF16 ALWAYS void bf16_tile(const int rows, const uint16_t *a, size_t a_stride, const uint16_t *w, size_t inputs,
-                           size_t ahead, int is_first, float *sums) {
+BF16 ALWAYS void bf16_tile(const int rows, const int lines, const uint16_t *a, size_t a_stride, const uint16_t *w,
+                           size_t inputs, const char *next, int is_first, float *sums) {
     __m512 sum[tile_rows][vectors];
     UNROLL for (int m = 0; m < rows; m++) UNROLL for (int j = 0; j < vectors; j++) sum[m][j] =
         is_first ? _mm512_setzero_ps() : _mm512_load_ps(sums + m * panel + 16 * j);
-    for (size_t k = 0; k < inputs; k += 2, w += 2 * panel) {
+    for (size_t k = 0; k < inputs; k += 2, w += 2 * panel, next += 64 * lines) {
         __m512i weights[vectors];
-        UNROLL for (int j = 0; j < vectors; j++) {
-            weights[j] = _mm512_loadu_si512(w + 32 * j);
-            if (ahead) _mm_prefetch((const char *)(w + 32 * j) + ahead, _MM_HINT_T0);
-        }
+        UNROLL for (int j = 0; j < vectors; j++) weights[j] = _mm512_loadu_si512(w + 32 * j);
+        UNROLL for (int line = 0; line < lines; line++) _mm_prefetch(next + 64 * line, _MM_HINT_T0);
         UNROLL for (int m = 0; m < rows; m++) {
             int32_t two;
             memcpy(&two, a + (size_t)m * a_stride + k, 4);
@@ -128,25 +138,15 @@ BF16 void janus_panel_bf16(const struct janus_weights *weights, const struct jan
         size_t length = inputs - first < bf16_block ? inputs - first : bf16_block;
         for (size_t tile = 0; tile < tiles; tile++) {
             size_t start = tile_start(rows, tiles, tile), count = tile_start(rows, tiles, tile + 1) - start;
-            const uint16_t *a = (const uint16_t *)x->values + (row + start) * inputs + first;
+            const uint16_t *a = (const uint16_t *)x->values + row * inputs + first * rows + start * length;
             const uint16_t *from = w + first * panel;
-            size_t ahead = tile == 0 && row == 0 ? 8192 : 0;
+            int lines = row == 0 ? lines_of(tiles, tile) : 0;
+            const char *next =
+                (const char *)from + 2 * bf16_block * panel + tile * (size_t)lines * length * panel / 2;
             float *to = sums + start * panel;
-#define TILE(ROWS)                                                                                                     \
-    case ROWS:                                                                                                         \
-        if (ahead) bf16_tile(ROWS, a, inputs, from, length, 8192, first == 0, to);                                     \
-        else bf16_tile(ROWS, a, inputs, from, length, 0, first == 0, to);                                              \
-        break
-            switch (count) {
-                TILE(1);
-                TILE(2);
-                TILE(3);
-                TILE(4);
-                TILE(5);
-                TILE(6);
-            default: break;
-            }
-#undef TILE
+#define CALL(ROWS, LINES) bf16_tile(ROWS, LINES, a, length, from, length, next, first == 0, to)
+            FOR_ROWS(CALL)
+#undef CALL
         }
     }
 }

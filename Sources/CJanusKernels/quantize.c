@@ -8,12 +8,6 @@ JANUS_INLINE int32_t nearest(float x) {
     return (int32_t)bits_of(x + magic) - (int32_t)bits_of(magic);
 }
 
-JANUS_INLINE uint16_t bf16_of(float x) {
-    uint32_t u = bits_of(x);
-    uint32_t rounded = (u + 0x7fff + ((u >> 16) & 1)) >> 16;
-    return (uint16_t)((u & 0x7fffffff) > 0x7f800000 ? (u >> 16) | 0x40 : rounded);
-}
-
 // The bits of the greatest absolute value: integers order them as numbers, then infinity, then NaN.
 JANUS_INLINE uint32_t greatest_bits(const float *x, size_t n) {
     uint32_t greatest = 0;
@@ -31,22 +25,41 @@ JANUS_KERNEL void janus_bf16_from_f32(const float *source, uint16_t *target, siz
     for (size_t i = 0; i < n; i++) target[i] = bf16_of(source[i]);
 }
 
-JANUS_KERNEL void janus_bf16_activations(const float *x, size_t stride, size_t rows, size_t inputs, size_t padded,
-                                         uint16_t *values) {
-    for (size_t row = 0; row < rows; row++, x += stride, values += padded) {
-        for (size_t i = 0; i < inputs; i++) values[i] = bf16_of(x[i]);
-        for (size_t i = inputs; i < padded; i++) values[i] = 0;
+// Where a row lies among the activations: its block begins at row `start`, which has `count` rows; it is the index-th.
+struct place {
+    size_t start, count, index;
+};
+
+JANUS_INLINE struct place place_of(size_t row, size_t rows) {
+    size_t index = row % janus_packed_block_rows, start = row - index, left = rows - start;
+    return (struct place){start, left < janus_packed_block_rows ? left : janus_packed_block_rows, index};
+}
+
+JANUS_KERNEL void janus_bf16_activations(const float *x, size_t stride, size_t first, size_t count, size_t rows,
+                                         size_t inputs, size_t padded, uint16_t *values) {
+    for (size_t row = first; row < first + count; row++) {
+        struct place place = place_of(row, rows);
+        const float *from = x + row * stride;
+        for (size_t k = 0; k < padded; k += janus_bf16_segment) {
+            size_t length = padded - k < janus_bf16_segment ? padded - k : janus_bf16_segment;
+            size_t given = k >= inputs ? 0 : inputs - k < length ? inputs - k : length;
+            uint16_t *to = values + place.start * padded + k * place.count + place.index * length;
+            for (size_t i = 0; i < given; i++) to[i] = bf16_of(from[k + i]);
+            for (size_t i = given; i < length; i++) to[i] = 0;
+        }
     }
 }
 
-JANUS_KERNEL void janus_int8_activations(const float *x, size_t stride, size_t rows, size_t inputs, size_t padded,
-                                         size_t activation_group, size_t group, int8_t *values, float *scales,
-                                         int32_t *starts) {
-    for (size_t row = 0; row < rows; row++, x += stride, values += padded)
-        for (size_t first = 0; first < padded; first += activation_group) {
-            size_t last = first + activation_group < inputs ? first + activation_group : inputs;
-            size_t count = last > first ? last - first : 0;
-            uint32_t bits = greatest_bits(x + first, count);
+JANUS_KERNEL void janus_int8_activations(const float *x, size_t stride, size_t first, size_t count, size_t rows,
+                                         size_t inputs, size_t padded, size_t activation_group, size_t group,
+                                         int8_t *values, float *scales, int32_t *starts) {
+    size_t groups = padded / group;
+    for (size_t row = first; row < first + count; row++) {
+        struct place place = place_of(row, rows);
+        const float *from = x + row * stride;
+        for (size_t k = 0; k < padded; k += activation_group) {
+            size_t given = k >= inputs ? 0 : inputs - k < activation_group ? inputs - k : activation_group;
+            uint32_t bits = greatest_bits(from + k, given);
             float greatest = float_of(bits), scale = greatest / 127.0f, inverse = 127.0f / greatest;
             if (bits >= infinity_bits) {
                 scale = float_of(0x7fc00000);
@@ -54,18 +67,24 @@ JANUS_KERNEL void janus_int8_activations(const float *x, size_t stride, size_t r
             } else if (greatest < least_greatest) {
                 scale = inverse = 0;
             }
-            int8_t *to = values + first;
-            if (bits >= infinity_bits) memset(to, 0, count);
-            else
-                for (size_t i = 0; i < count; i++) to[i] = (int8_t)nearest(x[first + i] * inverse);
-            memset(to + count, 0, activation_group - count);
+            if (bits >= infinity_bits) given = 0;
             for (size_t part = 0; part < activation_group; part += group) {
+                size_t segment = place.start * groups + (k + part) / group * place.count + place.index;
+                size_t own = given <= part ? 0 : given - part < group ? given - part : group;
+                int8_t *to = values + segment * group;
                 int32_t sum = 0;
-                for (size_t i = 0; i < group; i++) sum += to[part + i];
-                *scales++ = scale;
-                *starts++ = -128 * sum;
+                // summed before they are stored: narrowing stores can't be read back at once
+                for (size_t i = 0; i < own; i++) {
+                    int32_t value = nearest(from[k + part + i] * inverse);
+                    to[i] = (int8_t)value;
+                    sum += value;
+                }
+                memset(to + own, 0, group - own);
+                scales[segment] = scale;
+                starts[segment] = -128 * sum;
             }
         }
+    }
 }
 
 int janus_bf16_pack(const float *w, size_t stride, size_t outputs, size_t inputs, size_t padded, uint16_t *values) {

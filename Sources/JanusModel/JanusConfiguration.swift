@@ -1,7 +1,15 @@
+import JanusTensor
+
 /// Which of the two official layouts names the tensors.
 package enum CheckpointLayout: String, Sendable, Codable {
     case huggingFace = "transformers"
     case original
+}
+
+/// How keys and values are kept: f32 where the weights are f32, bf16 in all packs.
+package enum KeyValueFormat: Sendable, Equatable {
+    case f32
+    case bf16
 }
 
 /// All sizes of a model, from its config.json and its tensors' shapes.
@@ -10,6 +18,12 @@ package struct JanusConfiguration: Sendable, Equatable, Codable {
     package var vision: VisionConfiguration
     package var language: LanguageConfiguration
     package var tokenizer: ImageTokenizerConfiguration
+    /// Not part of the architecture: it follows from how the weights are stored, and is not encoded.
+    package var keyValueFormat = KeyValueFormat.f32
+
+    private enum CodingKeys: String, CodingKey {
+        case layout, vision, language, tokenizer
+    }
 
     /// Side of the square pictures that go in and come out, in pixels (384).
     package var imageSize: Int { vision.imageSize }
@@ -23,9 +37,13 @@ package struct JanusConfiguration: Sendable, Equatable, Codable {
     package var vocabularySize: Int { language.vocabularySize }
     /// Width of an embedding (2048 or 4096).
     package var hiddenSize: Int { language.hiddenSize }
-    /// Bytes of f32 KV cache for one position of one row.
+    /// Bytes of KV cache for one position of one row.
     package var cacheBytesPerPosition: Int {
-        language.layers * 2 * language.keyValueHeads * language.headSize * MemoryLayout<Float>.stride
+        let (heads, size) = (language.keyValueHeads, language.headSize)
+        return switch keyValueFormat {
+        case .f32: language.layers * 2 * heads * size * MemoryLayout<Float>.stride
+        case .bf16: language.layers * TiledCache.bytesPerPosition(heads: heads, headSize: size)
+        }
     }
 }
 

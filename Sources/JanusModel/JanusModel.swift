@@ -31,7 +31,9 @@ package final class JanusModel {
         weights reader: any ModelWeights
     ) throws(ModelError) {
         let hidden = configuration.hiddenSize
-        self.configuration = configuration
+        var own = configuration
+        own.keyValueFormat = precision == nil ? .f32 : .bf16
+        self.configuration = own
         self.precision = precision
         self.fingerprint = fingerprint
         language = try LanguageModel(configuration.language, reader)
@@ -133,9 +135,7 @@ package final class JanusModel {
     ///   - spans: which cache row, and how many of its next positions; each row at most once.
     /// - Returns: [Σ positions, hidden] after the last norm.
     package func forward(_ embeddings: Matrix, spans: [Span], cache: KVCache) throws(ModelError) -> Matrix {
-        let x = Matrix(rows: embeddings.rows, columns: embeddings.columns)
-        x.copy(from: embeddings)
-        return try language.forward(x, spans: spans, cache: cache, check: check)
+        try language.forward(embeddings, spans: spans, cache: cache, check: check)
     }
 
     package struct Span: Sendable, Equatable {

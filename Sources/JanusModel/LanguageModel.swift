@@ -12,6 +12,8 @@ struct LanguageModel {
     /// [vocabulary, H]
     private let head: Linear
     private var rotary: RotaryTable
+    /// For as many rows as were ever asked for at once: a step finds what it needs.
+    private var scratch: LanguageScratch
 
     init(_ configuration: LanguageConfiguration, _ reader: any ModelWeights) throws(ModelError) {
         self.configuration = configuration
@@ -33,19 +35,24 @@ struct LanguageModel {
                 role: .head))
         rotary = RotaryTable(
             headSize: configuration.headSize, theta: configuration.ropeTheta, positionsMax: configuration.positionsMax)
+        scratch = LanguageScratch(rows: 0, configuration)
     }
 
-    /// x [n, H], overwritten → [n, H] after the last norm.
+    /// x [n, H] → [n, H] after the last norm.
     mutating func forward(
-        _ x: Matrix, spans: [JanusModel.Span], cache: KVCache, check: () throws(ModelError) -> Void
+        _ embeddings: Matrix, spans: [JanusModel.Span], cache: KVCache, check: () throws(ModelError) -> Void
     ) throws(ModelError) -> Matrix {
         let batch = Batch(spans, cache: cache)
-        precondition(batch.positions.count == x.rows, "\(x.rows) embeddings for \(batch.positions.count) positions")
+        let rows = embeddings.rows
+        precondition(batch.positions.count == rows, "\(rows) embeddings for \(batch.positions.count) positions")
         rotary.extend(to: (batch.positions.max() ?? 0) + 1)
-        let scratch = LanguageScratch(rows: x.rows, configuration)
+        if scratch.rows < rows { scratch = LanguageScratch(rows: rows, configuration) }
+        let scratch = scratch[rows]
+        let x = scratch.x
+        x.copy(from: embeddings)
         for (index, layer) in layers.enumerated() {
             try check()
-            layer.apply(to: x, index: index, batch: batch, cache: cache, rotary: rotary.table, scratch: scratch)
+            layer.apply(index: index, batch: batch, cache: cache, rotary: rotary.table, scratch: scratch)
         }
         for span in spans { cache.append(row: span.row, positions: span.positions) }
         return x.rmsNorm(weight: norm, epsilon: configuration.normEpsilon)
@@ -57,15 +64,9 @@ struct LanguageModel {
 
 /// Where the rows of one forward pass lie: which of them are whose, and at which position.
 private struct Batch {
-    struct Part {
-        var row: Int
-        /// Positions before this pass.
-        var start: Int
-        /// Its rows of the batch.
-        var range: Range<Int>
-    }
-
-    var parts: [Part] = []
+    var parts: [TiledCache.Span] = []
+    /// The same queries as kernels take them.
+    var blocks: [QueryBlock] = []
     /// Of each row of the batch.
     var positions: [Int] = []
     /// Decoding: every part is one position, and they are attended together.
@@ -80,7 +81,9 @@ private struct Batch {
             precondition(
                 start + span.positions <= cache.positionsMax,
                 "\(start) + \(span.positions) positions in a cache of \(cache.positionsMax)")
-            parts.append(Part(row: span.row, start: start, range: positions.count..<positions.count + span.positions))
+            let range = positions.count..<positions.count + span.positions
+            parts.append(.init(row: span.row, start: start, range: range))
+            blocks += QueryBlock.causal(row: span.row, start: start, range: range)
             positions.append(contentsOf: start..<start + span.positions)
         }
     }
@@ -88,6 +91,10 @@ private struct Batch {
 
 /// What a pass writes to, layer after layer.
 private struct LanguageScratch {
+    /// [n, H]: what the layers add to
+    let x: Matrix
+    /// [n, H]
+    let normed: Matrix
     /// [n, Q + 2K]
     let qkv: Matrix
     /// [n, Q]
@@ -97,10 +104,25 @@ private struct LanguageScratch {
 
     init(rows: Int, _ configuration: LanguageConfiguration) {
         let heads = configuration.heads + 2 * configuration.keyValueHeads
+        x = Matrix(rows: rows, columns: configuration.hiddenSize)
+        normed = Matrix(rows: rows, columns: configuration.hiddenSize)
         qkv = Matrix(rows: rows, columns: heads * configuration.headSize)
         attended = Matrix(rows: rows, columns: configuration.heads * configuration.headSize)
         gateUp = Matrix(rows: rows, columns: 2 * configuration.mlpWidth)
     }
+
+    private init(_ whole: LanguageScratch, rows: Int) {
+        x = whole.x[0..<rows]
+        normed = whole.normed[0..<rows]
+        qkv = whole.qkv[0..<rows]
+        attended = whole.attended[0..<rows]
+        gateUp = whole.gateUp[0..<rows]
+    }
+
+    var rows: Int { x.rows }
+
+    /// For the first rows only.
+    subscript(rows: Int) -> LanguageScratch { LanguageScratch(self, rows: rows) }
 }
 
 /// x += attention(norm(x)); x += mlp(norm(x))
@@ -146,53 +168,45 @@ private struct LanguageLayer {
             LinearLayer(mlp + "down_proj", outputs: hidden, inputs: width, hasBias: false, role: .language))
     }
 
-    func apply(to x: Matrix, index: Int, batch: Batch, cache: KVCache, rotary: Matrix, scratch: LanguageScratch) {
-        attend(x, index: index, batch: batch, cache: cache, rotary: rotary, scratch: scratch)
+    func apply(index: Int, batch: Batch, cache: KVCache, rotary: Matrix, scratch: LanguageScratch) {
+        let x = scratch.x
+        attend(index: index, batch: batch, cache: cache, rotary: rotary, scratch: scratch)
         output.apply(scratch.attended, into: x, accumulate: true)
 
-        gateUp.apply(x.rmsNorm(weight: mlpNorm, epsilon: configuration.normEpsilon), into: scratch.gateUp)
+        x.rmsNorm(weight: mlpNorm, epsilon: configuration.normEpsilon, into: scratch.normed)
+        gateUp.apply(scratch.normed, into: scratch.gateUp)
         let gate = scratch.gateUp.columns(0..<configuration.mlpWidth)
         gate.swishMultiply(by: scratch.gateUp.columns(configuration.mlpWidth..<2 * configuration.mlpWidth))
         down.apply(gate, into: x, accumulate: true)
     }
 
     /// Fills scratch.attended [n, Q]; keys and values go through the cache, the current positions' too.
-    private func attend(
-        _ x: Matrix, index: Int, batch: Batch, cache: KVCache, rotary: Matrix, scratch: LanguageScratch
-    ) {
+    private func attend(index: Int, batch: Batch, cache: KVCache, rotary: Matrix, scratch: LanguageScratch) {
         let heads = configuration.heads
         let shared = configuration.keyValueHeads
         let queryWidth = heads * configuration.headSize
         let sharedWidth = shared * configuration.headSize
-        qkv.apply(x.rmsNorm(weight: inputNorm, epsilon: configuration.normEpsilon), into: scratch.qkv)
+        scratch.x.rmsNorm(weight: inputNorm, epsilon: configuration.normEpsilon, into: scratch.normed)
+        qkv.apply(scratch.normed, into: scratch.qkv)
         let queries = scratch.qkv.columns(0..<queryWidth)
         let keys = scratch.qkv.columns(queryWidth..<queryWidth + sharedWidth)
         let values = scratch.qkv.columns(queryWidth + sharedWidth..<queryWidth + 2 * sharedWidth)
-        queries.rotate(heads: heads, table: rotary, positions: batch.positions)
-        keys.rotate(heads: shared, table: rotary, positions: batch.positions)
-        for part in batch.parts {
-            cache.store(
-                layer: index, row: part.row, start: part.start, keys: keys[part.range], values: values[part.range])
-        }
-        func cached(_ part: Batch.Part) -> (keys: Matrix, values: Matrix) {
-            let count = part.start + part.range.count
-            return (
-                cache.keys(layer: index, row: part.row, count: count),
-                cache.values(layer: index, row: part.row, count: count)
-            )
-        }
-        if batch.isStep {
-            let stores = batch.parts.map(cached)
-            Attention.attendSingle(
-                queries: queries, keys: stores.map(\.keys), values: stores.map(\.values), heads: heads,
-                keyHeads: shared, into: scratch.attended)
-            return
-        }
-        for part in batch.parts {
-            let store = cached(part)
+        scratch.qkv.columns(0..<queryWidth + sharedWidth).rotate(
+            heads: heads + shared, table: rotary, positions: batch.positions)
+        cache.store(layer: index, batch.parts, keys: keys, values: values)
+        switch cache.view(layer: index, batch.parts) {
+        case .tiled(let cache):
             Attention.attend(
-                queries: queries[part.range], keys: store.keys, values: store.values, heads: heads, keyHeads: shared,
-                causal: true, isInvariant: qkv.isInvariant, into: scratch.attended[part.range])
+                queries: queries, blocks: batch.blocks, cache: cache, heads: heads, into: scratch.attended)
+        case .full(let keys, let values) where batch.isStep:
+            Attention.attendSingle(
+                queries: queries, keys: keys, values: values, heads: heads, keyHeads: shared, into: scratch.attended)
+        case .full(let keys, let values):
+            for (number, part) in batch.parts.enumerated() {
+                Attention.attend(
+                    queries: queries[part.range], keys: keys[number], values: values[number], heads: heads,
+                    keyHeads: shared, causal: true, into: scratch.attended[part.range])
+            }
         }
     }
 }

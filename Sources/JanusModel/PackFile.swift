@@ -47,8 +47,10 @@ struct PackFile {
             throw refuse("its source or content_sha256 is missing")
         }
         do {
-            configuration = try JSONDecoder().decode(
+            var configuration = try JSONDecoder().decode(
                 JanusConfiguration.self, from: Data((metadata["architecture"] ?? "").utf8))
+            configuration.keyValueFormat = .bf16
+            self.configuration = configuration
         } catch {
             throw refuse("its architecture cannot be read (\(error))")
         }

@@ -7,7 +7,8 @@ package enum Attention {
     /// - Parameters:
     ///   - queries: [n, heads · size]
     ///   - keys, values: [positions, keyHeads · size]; heads share them in groups of heads / keyHeads.
-    ///   - isInvariant: each query's result is to be what `attendSingle` gives it; else OpenBLAS does the products.
+    ///   - isInvariant: each query's result is to depend on that query, the keys and the values only, which are rounded to
+    ///     bf16; else OpenBLAS does the products, in f32.
     ///   - out: [n, heads · size]
     package static func attend(
         queries: Matrix, keys: Matrix, values: Matrix, heads: Int, keyHeads: Int, causal: Bool,
@@ -36,16 +37,20 @@ package enum Attention {
         }
     }
 
-    /// As `attend`, with `attendSingle`'s arithmetic for every query: the result of one does not depend on the others.
+    /// As `attend` over keys and values rounded to bf16: the result of one query does not depend on the others.
     private static func attendInvariant(
         queries: Matrix, keys: Matrix, values: Matrix, heads: Int, keyHeads: Int, causal: Bool, into out: Matrix
     ) {
         precondition(!causal || keys.rows >= queries.rows, "fewer keys than queries")
-        let before = keys.rows - queries.rows
-        let counts = (0..<queries.rows).map { causal ? before + $0 + 1 : keys.rows }
-        attendSingle(
-            queries: queries, keys: counts.map { keys[0..<$0] }, values: counts.map { values[0..<$0] }, heads: heads,
-            keyHeads: keyHeads, into: out)
+        let cache = TiledCache(
+            rows: 1, positionsMax: keys.rows, heads: keyHeads, headSize: keys.columns / keyHeads)
+        cache.store([.init(row: 0, start: 0, range: 0..<keys.rows)], keys: keys, values: values)
+        let all = 0..<queries.rows
+        let blocks =
+            causal
+            ? QueryBlock.causal(row: 0, start: keys.rows - queries.rows, range: all)
+            : QueryBlock.full(row: 0, positions: keys.rows, range: all)
+        attend(queries: queries, blocks: blocks, cache: cache, heads: heads, into: out)
     }
 
     /// One query for each of several sequences: rows × heads run in parallel.
@@ -88,11 +93,15 @@ extension Matrix {
     ///   - positions: the position of each row.
     package func rotate(heads: Int, table: Matrix, positions: [Int]) {
         precondition(columns == heads * table.columns && positions.count == rows, "heads of other sizes")
+        for position in positions { precondition(position >= 0 && position < table.rows, "position \(position)") }
         let half = table.columns / 2
-        for row in 0..<rows {
-            precondition(positions[row] >= 0 && positions[row] < table.rows, "position \(positions[row])")
-            let angles = unsafe table.base + positions[row] * table.stride
-            unsafe janus_rope(base + row * stride, angles, angles + half, heads, table.columns)
+        Threads.split(rows, grain: max(1, Self.rotateGrainValues / max(columns, 1))) { range in
+            for row in range {
+                let angles = unsafe table.base + positions[row] * table.stride
+                unsafe janus_rope(self.base + row * self.stride, angles, angles + half, heads, table.columns)
+            }
         }
     }
+    /// Values that are too few for a thread of their own.
+    private static let rotateGrainValues = 1 << 15
 }

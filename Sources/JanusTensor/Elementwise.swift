@@ -2,7 +2,7 @@ import CJanusKernels
 
 extension Matrix {
     /// Values that are too few for a thread of their own.
-    private static let grainValues = 1 << 15
+    private static let grainValues = 1 << 13
 
     private func forRows(_ body: @escaping (Range<Int>) -> Void) {
         Threads.split(rows, grain: max(1, Self.grainValues / max(columns, 1)), body)
@@ -83,15 +83,21 @@ extension Matrix {
 
     /// x / √(mean(x²) + ε) · weight, each row; weight [1, columns].
     package func rmsNorm(weight: Matrix, epsilon: Float) -> Matrix {
-        precondition(weight.rows == 1 && weight.columns == columns, "a norm of other width")
         let out = Matrix(rows: rows, columns: columns)
+        rmsNorm(weight: weight, epsilon: epsilon, into: out)
+        return out
+    }
+
+    /// As `rmsNorm(weight:epsilon:)`, into a matrix of the same sides.
+    package func rmsNorm(weight: Matrix, epsilon: Float, into out: Matrix) {
+        precondition(weight.rows == 1 && weight.columns == columns, "a norm of other width")
+        precondition(out.rows == rows && out.columns == columns, "different sides")
         forRows { range in
             for row in range {
                 unsafe janus_rms_norm(
                     self.base + row * self.stride, weight.base, out.base + row * out.stride, self.columns, epsilon)
             }
         }
-        return out
     }
 
     /// (x − mean) / √(variance + ε) · weight + bias, each row; weight and bias [1, columns].

@@ -30,11 +30,11 @@ extension Matrix {
     private static let packedGrainProducts = 1 << 16
 }
 
-/// Rows rounded as a packed product takes them.
-private struct Activations {
-    private let values: ByteStorage
-    private let scales: FloatStorage
-    private let starts: ByteStorage
+/// Rows rounded as a packed product takes them, in the thread's scratch memory: they last until its next product.
+@safe private struct Activations {
+    private let values: UnsafeMutableRawPointer
+    private let scales: UnsafeMutablePointer<Float>
+    private let starts: UnsafeMutablePointer<Int32>
     private let rows: Int
     private let padded: Int
 
@@ -44,34 +44,41 @@ private struct Activations {
         let padded = padded
         let groups = padded / layout.group
         let isHalf = layout.precision == .bf16
-        let values = ByteStorage(count: x.rows * padded * (isHalf ? 2 : 1))
-        let scales = FloatStorage(count: isHalf ? 0 : x.rows * groups)
-        let starts = ByteStorage(count: isHalf ? 0 : x.rows * groups * MemoryLayout<Int32>.stride)
-        self.values = values
-        self.scales = scales
-        self.starts = starts
+        let values = unsafe Self.scratch(.values, bytes: x.rows * padded * (isHalf ? 2 : 1))
+        let perGroup = isHalf ? 0 : x.rows * groups * MemoryLayout<Float>.stride
+        let scales = unsafe Self.scratch(.scales, bytes: perGroup).assumingMemoryBound(to: Float.self)
+        let starts = unsafe Self.scratch(.starts, bytes: perGroup).assumingMemoryBound(to: Int32.self)
+        unsafe self.values = values
+        unsafe self.scales = scales
+        unsafe self.starts = starts
         Threads.split(x.rows, grain: max(1, Self.grainValues / padded)) { range in
-            let from = unsafe x.base + range.lowerBound * x.stride
             if isHalf {
                 unsafe janus_bf16_activations(
-                    from, x.stride, range.count, x.columns, padded,
-                    values.base.assumingMemoryBound(to: UInt16.self) + range.lowerBound * padded)
+                    x.base, x.stride, range.lowerBound, range.count, x.rows, x.columns, padded,
+                    values.assumingMemoryBound(to: UInt16.self))
             } else {
                 unsafe janus_int8_activations(
-                    from, x.stride, range.count, x.columns, padded, layout.activationGroup, layout.group,
-                    values.base.assumingMemoryBound(to: Int8.self) + range.lowerBound * padded,
-                    scales.base + range.lowerBound * groups,
-                    starts.base.assumingMemoryBound(to: Int32.self) + range.lowerBound * groups)
+                    x.base, x.stride, range.lowerBound, range.count, x.rows, x.columns, padded, layout.activationGroup,
+                    layout.group, values.assumingMemoryBound(to: Int8.self), scales, starts)
             }
         }
     }
 
     @unsafe func withC(_ body: (janus_activations) -> Void) {
         unsafe body(
-            janus_activations(
-                values: values.base, scales: scales.base, starts: starts.base.assumingMemoryBound(to: Int32.self),
-                rows: rows, inputs: padded))
+            janus_activations(values: values, scales: scales, starts: starts, rows: rows, inputs: padded))
     }
 
-    private static let grainValues = 1 << 15
+    private enum Slot: Int32 {
+        case values, scales, starts
+    }
+
+    @unsafe private static func scratch(_ slot: Slot, bytes: Int) -> UnsafeMutableRawPointer {
+        guard let address = unsafe janus_scratch(slot.rawValue, bytes) else {
+            preconditionFailure("out of memory: \(bytes) bytes of activations")
+        }
+        return unsafe address
+    }
+
+    private static let grainValues = 1 << 12
 }

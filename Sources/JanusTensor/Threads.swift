@@ -47,7 +47,7 @@ package enum Threads {
     package static let threadsMax = 256
 
     /// Parts for each thread: the one that is ahead takes over from the one that is held up.
-    private static let partsPerThread = 4
+    private static let partsPerThread = 8
 
     /// Calls `body` with parts of 0..<count, in parallel where the work is worth it. The parts differ with the number of
     /// threads: `body` must give each index the same result whatever part it is in.

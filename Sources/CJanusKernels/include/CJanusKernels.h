@@ -4,6 +4,7 @@
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
+#include "JanusAttention.h"
 #include "JanusPacked.h"
 
 // conversions: n little-endian 16-bit values at any address to f32

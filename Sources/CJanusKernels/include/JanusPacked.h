@@ -21,6 +21,8 @@ enum {
     janus_inputs_multiple = 32,   // inputs are padded with zeros to a multiple
     janus_int4_group = 32,        // inputs of one int4 scale
     janus_packed_tile_rows = 6,   // rows of activations that share a weight in registers
+    janus_packed_block_rows = 48, // rows that go through a panel of weights together
+    janus_bf16_segment = 128,     // inputs of bf16 activations that lie together
 };
 
 // Weights of all panels. `inputs` is padded, `outputs` is not; `group` inputs have one scale (bf16: unused).
@@ -35,8 +37,12 @@ struct janus_weights {
     size_t outputs, inputs, group;
 };
 
-// Rows of activations, quantised: bf16 uint16 [rows][inputs]; int8 and int4 int8 [rows][inputs] with, for each row and
-// group of the weights, a scale and the sum's start (−128 · Σ values: it takes the weights' offset away).
+// Rows of activations, quantised, as a product walks through them: blocks of 48 rows (the last may have fewer), in each
+// the segments of inputs, in each the block's rows. A segment is a group of the weights (int8, int4), for bf16 128 inputs
+// (the last may have fewer).
+//   bf16         uint16 [blocks][segments][rows of the block][segment]
+//   int8, int4   int8, alike; for each segment and row a scale and the sum's start (−128 · Σ values: it takes the weights'
+//                offset away): [blocks][segments][rows of the block]
 struct janus_activations {
     const void *values;
     const float *scales;
@@ -48,13 +54,14 @@ struct janus_activations {
 void janus_packed_product(int isa, const struct janus_weights *weights, const struct janus_activations *x,
                           size_t first, size_t panels, float *out, size_t out_stride, int accumulate);
 
-// Quantises `rows` rows of `inputs` values to `padded` (zeros behind). int8: `activation_group` values share a scale,
-// which is written for each `group` of them. A group with a NaN or an infinity gets the scale NaN, and so does every
-// result.
-void janus_int8_activations(const float *x, size_t stride, size_t rows, size_t inputs, size_t padded,
-                            size_t activation_group, size_t group, int8_t *values, float *scales, int32_t *starts);
-void janus_bf16_activations(const float *x, size_t stride, size_t rows, size_t inputs, size_t padded,
-                            uint16_t *values);
+// Quantises rows first ..< first + count of `rows` rows; x is row 0, `inputs` values are padded with zeros to `padded`.
+// int8: `activation_group` values share a scale, which is written for each `group` of them. A group with a
+// NaN or an infinity gets the scale NaN, and so does every result.
+void janus_int8_activations(const float *x, size_t stride, size_t first, size_t count, size_t rows, size_t inputs,
+                            size_t padded, size_t activation_group, size_t group, int8_t *values, float *scales,
+                            int32_t *starts);
+void janus_bf16_activations(const float *x, size_t stride, size_t first, size_t count, size_t rows, size_t inputs,
+                            size_t padded, uint16_t *values);
 
 // Packs one panel: up to 64 outputs (rows of w) of `inputs` values. Returns 0, or 1 when a weight is not finite.
 int janus_bf16_pack(const float *w, size_t stride, size_t outputs, size_t inputs, size_t padded, uint16_t *values);
@@ -70,6 +77,11 @@ void janus_pool_configure(size_t count);
 // Calls body(context, part) for each part of 0 ..< parts, each once, on any of the threads; returns when all have
 // ended. While another caller has the threads, or from within a part, the caller runs them all by itself.
 void janus_pool_run(size_t parts, void (*body)(void *context, size_t part), void *context);
+
+// Memory of the calling thread, at least `bytes` of it, 64-byte aligned, with whatever was in it; the same as at the last
+// call for that slot where it was large enough. 0 when there is none.
+enum { janus_scratch_slots = 3 };
+void *janus_scratch(int slot, size_t bytes);
 
 // Ceilings of the machine, for the benchmark; each call does the work once, on one thread.
 // Reads `bytes` bytes; returns something that depends on all of them.

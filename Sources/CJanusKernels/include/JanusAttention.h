@@ -1,0 +1,34 @@
+// Attention over keys and values in bf16, which lie in tiles of 16 positions.
+//
+// One arithmetic, whatever the number of queries, of threads, or the instruction set. Queries are rounded to bf16. Blocks
+// of 256 positions ascend; in each: score = Σ over pairs of the head, ascending, out = fma(even, fma(odd, out)), denormals
+// flushed; weight = e^(score − greatest so far), rounded to bf16; what was summed up before is scaled to the new greatest;
+// out = Σ over pairs of positions, as the scores. A position that a query must not see has the weight 0. Tiles lie at
+// absolute positions, and all queries of a call end in the same tile: so each runs through the same sums in any company.
+// Nothing is checked here: JanusTensor's wrappers do that.
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    janus_tile_positions = 16,
+    janus_head_multiple = 16,     // head sizes are padded with zeros to a multiple
+    janus_head_size_max = 512,    // padded
+    janus_attention_queries_max = 16,
+};
+
+// Tiles of one head, each of 16 · padded values:
+//   keys    uint16 [tiles][padded / 2][16 positions][2]
+//   values  uint16 [tiles][16 positions / 2][padded][2]
+// Stores `count` positions from `start` on; row i of keys and values is position start + i. A tile is zeroed when its
+// first position comes.
+void janus_tiles_store(const float *keys, const float *values, size_t stride, size_t start, size_t count, size_t size,
+                       size_t padded, uint16_t *key_tiles, uint16_t *value_tiles);
+// Zeroes the values from `start` to the end of its tile: 0 · NaN would be NaN.
+void janus_tiles_clear(size_t start, size_t padded, uint16_t *value_tiles);
+
+// `queries` (1 … 16) queries of one head: the i-th sees the first seen + i · step positions (at least one). The last
+// positions that they see lie in one tile.
+void janus_tiles_attend(int isa, const float *queries, size_t stride, size_t count, size_t seen, size_t step,
+                        size_t size, size_t padded, float scale, const uint16_t *key_tiles,
+                        const uint16_t *value_tiles, float *out, size_t out_stride);

@@ -1,0 +1,192 @@
+import Foundation
+import JanusTensor
+import Testing
+
+@Suite("attention over keys and values in bf16")
+struct TiledAttentionTests {
+    struct Shape: Sendable, CustomTestStringConvertible {
+        var positions: Int
+        var size: Int
+        var heads = 2
+        var keyHeads = 1
+
+        var testDescription: String { "\(positions) positions, \(heads)/\(keyHeads) heads of \(size)" }
+    }
+
+    static let shapes = [
+        Shape(positions: 1, size: 2), Shape(positions: 2, size: 1, heads: 1), Shape(positions: 15, size: 16),
+        Shape(positions: 16, size: 33), Shape(positions: 17, size: 64, heads: 3, keyHeads: 3),
+        Shape(positions: 47, size: 128, heads: 4, keyHeads: 2), Shape(positions: 271, size: 48),
+        Shape(positions: 300, size: 130, heads: 1), Shape(positions: 530, size: 24),
+        Shape(positions: 31, size: 512, heads: 1),
+    ]
+
+    enum Sizes: CaseIterable {
+        case ordinary
+        /// Scores far apart: most weights vanish.
+        case sharp
+        case extreme
+        case tiny
+    }
+
+    private func values(_ rows: Int, _ columns: Int, seed: UInt64, _ sizes: Sizes) -> Matrix {
+        let matrix = random(rows, columns, seed: seed)
+        var generator = SeededGenerator(seed + 100)
+        for row in 0..<rows {
+            for column in 0..<columns {
+                let exponent =
+                    switch sizes {
+                    case .ordinary: 1
+                    case .sharp: 5
+                    case .extreme: Int.random(in: -30...20, using: &generator)
+                    case .tiny: -64 + Int.random(in: -8...0, using: &generator)
+                    }
+                matrix[row, column] *= Float(sign: .plus, exponent: exponent, significand: 1)
+            }
+        }
+        return matrix
+    }
+
+    private struct Case {
+        var queries: Matrix
+        var keys: Matrix
+        var values: Matrix
+        var shape: Shape
+    }
+
+    private func make(_ shape: Shape, _ sizes: Sizes = .ordinary) -> Case {
+        let n = shape.positions
+        return Case(
+            queries: values(n, shape.heads * shape.size, seed: 1, sizes),
+            keys: values(n, shape.keyHeads * shape.size, seed: 2, sizes),
+            values: values(n, shape.keyHeads * shape.size, seed: 3, sizes), shape: shape)
+    }
+
+    private func bits(_ matrix: Matrix) -> [UInt32] {
+        matrix.array().map { $0.isNaN ? Float.nan.bitPattern : $0.bitPattern }
+    }
+
+    /// Prefills row 1 of 2 in chunks and attends after each.
+    private func run(_ test: Case, chunks: [Int], isa: InstructionSet = .best) -> [UInt32] {
+        let shape = test.shape
+        let cache = TiledCache(
+            rows: 2, positionsMax: shape.positions, heads: shape.keyHeads, headSize: shape.size)
+        let out = Matrix(rows: shape.positions, columns: shape.heads * shape.size)
+        var start = 0
+        for count in chunks where start < shape.positions {
+            let range = start..<min(start + count, shape.positions)
+            cache.store([.init(row: 1, start: start, range: range)], keys: test.keys, values: test.values)
+            Attention.attend(
+                queries: test.queries, blocks: QueryBlock.causal(row: 1, start: start, range: range), cache: cache,
+                heads: shape.heads, into: out, isa: isa)
+            start = range.upperBound
+        }
+        return bits(out)
+    }
+
+    @Test("every instruction set equals its scalar twin bit for bit", arguments: shapes)
+    func twins(shape: Shape) {
+        for sizes in Sizes.allCases {
+            let test = make(shape, sizes)
+            if sizes == .extreme, shape.positions > 20 {
+                test.values[shape.positions - 1, 0] = .infinity
+                test.keys[shape.positions - 2, 0] = .nan
+            }
+            let expected = run(test, chunks: [shape.positions], isa: .scalar)
+            for isa in InstructionSet.allCases where isa.isSupported {
+                #expect(run(test, chunks: [shape.positions], isa: isa) == expected, "\(isa.name), \(sizes)")
+            }
+        }
+    }
+
+    @Test("prefilled or decoded, in any chunks: the same bits", arguments: shapes, InstructionSet.allCases)
+    func prefillIsDecode(shape: Shape, isa: InstructionSet) {
+        guard isa.isSupported else { return }
+        let test = make(shape)
+        let n = shape.positions
+        let whole = run(test, chunks: [n], isa: isa)
+        #expect(run(test, chunks: Array(repeating: 1, count: n), isa: isa) == whole)
+        #expect(run(test, chunks: [3] + Array(repeating: 13, count: n), isa: isa) == whole)
+        #expect(run(test, chunks: [1, 16, 15, 17] + Array(repeating: 32, count: n), isa: isa) == whole)
+    }
+
+    @Test("one thread or two: the same bits")
+    func threads() {
+        let test = make(Shape(positions: 300, size: 64, heads: 4, keyHeads: 4))
+        let before = Threads.count
+        let results = [1, 2, 5].map { count in
+            Threads.configure(count)
+            return run(test, chunks: [200, 100])
+        }
+        Threads.configure(before)
+        #expect(results[1] == results[0] && results[2] == results[0])
+    }
+
+    @Test("results are near those of f64", arguments: shapes)
+    func near(shape: Shape) {
+        let test = make(shape)
+        let out = Matrix(rows: shape.positions, columns: shape.heads * shape.size)
+        for causal in [true, false] {
+            Attention.attend(
+                queries: test.queries, keys: test.keys, values: test.values, heads: shape.heads,
+                keyHeads: shape.keyHeads, causal: causal, isInvariant: true, into: out)
+            #expect(relativeError(out.array(), naive(test, causal: causal)) < 0.02, "causal \(causal)")
+        }
+    }
+
+    private func naive(_ test: Case, causal: Bool) -> [Double] {
+        let (size, heads) = (test.shape.size, test.shape.heads)
+        var out = [Double](repeating: 0, count: test.queries.count)
+        for row in 0..<test.queries.rows {
+            for head in 0..<heads {
+                let base = head / (heads / test.shape.keyHeads) * size
+                let seen = causal ? row + 1 : test.keys.rows
+                let scores = (0..<seen).map { position in
+                    (0..<size).reduce(0.0) {
+                        $0 + Double(test.queries[row, head * size + $1]) * Double(test.keys[position, base + $1])
+                    } / Double(size).squareRoot()
+                }
+                let greatest = scores.max() ?? 0
+                let powers = scores.map { Foundation.exp($0 - greatest) }
+                let sum = powers.reduce(0, +)
+                for lane in 0..<size {
+                    out[(row * heads + head) * size + lane] = powers.enumerated().reduce(0) {
+                        $0 + $1.element / sum * Double(test.values[$1.offset, base + lane])
+                    }
+                }
+            }
+        }
+        return out
+    }
+
+    @Test("a copied row, a cut row and a row that is used again: nothing of before is left")
+    func reused() {
+        let shape = Shape(positions: 60, size: 32)
+        let test = make(shape)
+        let whole = run(test, chunks: [60])
+        let cache = TiledCache(rows: 3, positionsMax: 64, heads: 1, headSize: 32)
+        // a sequence of NaN was here
+        let spoiled = Matrix([Float](repeating: .nan, count: 64 * 32), rows: 64, columns: 32)
+        for row in 0..<3 {
+            cache.store([.init(row: row, start: 0, range: 0..<64)], keys: spoiled, values: spoiled)
+        }
+        cache.clear(row: 0, from: 0)
+        cache.store([.init(row: 0, start: 0, range: 0..<37)], keys: test.keys, values: test.values)
+        // and another went further than this one
+        cache.store(
+            [.init(row: 0, start: 37, range: 0..<8)], keys: spoiled[0..<8], values: spoiled[0..<8])
+        cache.clear(row: 0, from: 37)
+        cache.copyRow(0, to: 2, positions: 37)
+        let out = Matrix(rows: 60, columns: 64)
+        for row in [0, 2] {
+            for position in 37..<60 {
+                let range = position..<position + 1
+                cache.store([.init(row: row, start: position, range: range)], keys: test.keys, values: test.values)
+                Attention.attend(
+                    queries: test.queries, blocks: QueryBlock.causal(row: row, start: position, range: range),
+                    cache: cache, heads: 2, into: out)
+            }
+            #expect(bits(out[37..<60]) == Array(whole[(37 * 64)...]), "row \(row)")
+        }
+    }
+}
