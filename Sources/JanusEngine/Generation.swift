@@ -87,7 +87,7 @@ extension Engine {
 
         try run.enter(.drawing)
         let sampler = TokenSampler(seed: parameters.seed, domain: .image, temperature: parameters.temperature)
-        let spans = (0..<cache.rows).map { JanusModel.Span(row: $0) }
+        let spans = (0..<cache.lengths.count).map { JanusModel.Span(row: $0) }
         var drawn = [[Int32]](repeating: [], count: images.count)
         for position in 0..<steps {
             let logits = model.imageLogits(hidden)
@@ -121,13 +121,13 @@ extension Engine {
             for index in prompt.indices.dropFirst().dropLast() { unconditional[index] = tokenizer.specials.pad }
             prompts.append(unconditional)
         }
-        let hidden = Matrix(rows: cache.rows, columns: configuration.hiddenSize)
+        let hidden = Matrix(rows: cache.lengths.count, columns: configuration.hiddenSize)
         for (row, prompt) in prompts.enumerated() {
             let embeddings = try run.timed(&seconds) { () throws(ModelError) -> Matrix in
                 try model.embed(tokens: prompt)
             }
             let last = try prefill(embeddings, row: row, cache: cache, run: run, seconds: &seconds)
-            for target in stride(from: row, to: cache.rows, by: prompts.count) {
+            for target in stride(from: row, to: cache.lengths.count, by: prompts.count) {
                 if target != row { cache.copyRow(row, to: target) }
                 hidden[target..<(target + 1)].copy(from: last)
             }

@@ -1,39 +1,74 @@
 import JanusTensor
 
-/// Keys and values of several sequences ("rows"), every layer, allocated once. Memory is touched only where it is used.
+/// Keys and values of many sequences ("rows") within one budget of bytes. A row's memory is its own from `open` to
+/// `close`, for all the positions it will ever need: what was opened cannot run out of memory later.
 ///
 /// Confined to the thread or actor that runs the model.
 package final class KVCache {
-    package let rows: Int
-    /// Positions that each row has room for.
-    package let positionsMax: Int
-    /// Positions of each row that are filled.
-    package private(set) var lengths: [Int]
+    /// Bytes that the open rows may take together.
+    package let bytesMax: Int
+    package private(set) var bytesUsed = 0
+    /// Positions of each row that are filled; 0 for rows that are not open.
+    package private(set) var lengths: [Int] = []
 
-    /// Each layer's keys and values, [rows · positionsMax, keyValueHeads · headSize].
-    private let keys: [Matrix]
-    private let values: [Matrix]
+    private let configuration: LanguageConfiguration
+    /// By row number; nil is free to be opened.
+    private var stores: [KVStore?] = []
 
-    package init(_ configuration: JanusConfiguration, rows: Int, positionsMax: Int) {
-        precondition(rows >= 1 && positionsMax >= 1, "a cache of \(rows) rows of \(positionsMax) positions")
-        self.rows = rows
-        self.positionsMax = positionsMax
-        lengths = Array(repeating: 0, count: rows)
-        let width = configuration.language.keyValueHeads * configuration.language.headSize
-        let layers = 0..<configuration.language.layers
-        keys = layers.map { _ in Matrix(rows: rows * positionsMax, columns: width) }
-        values = layers.map { _ in Matrix(rows: rows * positionsMax, columns: width) }
+    /// A cache without rows.
+    package init(_ configuration: JanusConfiguration, bytesMax: Int) {
+        self.configuration = configuration.language
+        self.bytesMax = bytesMax
     }
 
-    /// Makes `target` a copy of `source`: images of one prompt share its prefill this way.
-    package func copyRow(_ source: Int, to target: Int) {
-        precondition(lengths.indices.contains(source) && lengths.indices.contains(target), "row \(source) to \(target)")
-        guard source != target else { return }
-        for store in keys + values {
-            self.row(target, of: store, 0..<lengths[source]).copy(
-                from: self.row(source, of: store, 0..<lengths[source]))
+    /// A cache of exactly these rows, all open.
+    package convenience init(_ configuration: JanusConfiguration, rows: Int, positionsMax: Int) {
+        precondition(rows >= 1 && positionsMax >= 1, "a cache of \(rows) rows of \(positionsMax) positions")
+        self.init(
+            configuration, bytesMax: rows * KVStore.bytes(configuration.language, positions: positionsMax))
+        for _ in 0..<rows { _ = open(positions: positionsMax) }
+    }
+
+    // MARK: rows
+
+    /// What one row of so many positions takes.
+    package func bytes(positions: Int) -> Int { KVStore.bytes(configuration, positions: positions) }
+
+    package var bytesFree: Int { bytesMax - bytesUsed }
+
+    /// A new, empty row with room for `positions`; nil when the budget has not enough left.
+    package func open(positions: Int) -> Int? {
+        precondition(positions >= 1, "a row of \(positions) positions")
+        let bytes = bytes(positions: positions)
+        guard bytes <= bytesFree else { return nil }
+        bytesUsed += bytes
+        let row = stores.firstIndex { $0 == nil } ?? stores.count
+        if row == stores.count {
+            stores.append(nil)
+            lengths.append(0)
         }
-        lengths[target] = lengths[source]
+        stores[row] = KVStore(configuration, positions: positions)
+        return row
+    }
+
+    /// Gives a row's memory back. Its number may be opened again.
+    package func close(_ row: Int) {
+        bytesUsed -= bytes(positions: capacity(of: row))
+        stores[row] = nil
+        lengths[row] = 0
+    }
+
+    /// Positions that a row has room for.
+    package func capacity(of row: Int) -> Int { store(row).positions }
+
+    /// Makes the beginning of `target` a copy of that of `source`: how sequences share a prefix.
+    /// - Parameter positions: nil copies all of them.
+    package func copyRow(_ source: Int, to target: Int, positions: Int? = nil) {
+        let count = positions ?? lengths[source]
+        precondition(count <= lengths[source] && count <= capacity(of: target), "\(count) positions to copy")
+        guard source != target else { return }
+        store(target).copy(from: store(source), positions: count)
+        lengths[target] = count
     }
 
     /// Forgets what lies behind the first `length` positions of a row.
@@ -42,22 +77,27 @@ package final class KVCache {
         lengths[row] = length
     }
 
+    // MARK: what a pass does
+
     /// The first `count` positions of a row, [count, width].
-    func keys(layer: Int, row: Int, count: Int) -> Matrix { self.row(row, of: keys[layer], 0..<count) }
-    func values(layer: Int, row: Int, count: Int) -> Matrix { self.row(row, of: values[layer], 0..<count) }
+    func keys(layer: Int, row: Int, count: Int) -> Matrix { store(row).keys(layer: layer, 0..<count) }
+    func values(layer: Int, row: Int, count: Int) -> Matrix { store(row).values(layer: layer, 0..<count) }
 
     /// Stores keys and values [n, width] of a row's positions from `start` on.
     func store(layer: Int, row: Int, start: Int, keys newKeys: Matrix, values newValues: Matrix) {
         let range = start..<start + newKeys.rows
-        self.row(row, of: keys[layer], range).copy(from: newKeys)
-        self.row(row, of: values[layer], range).copy(from: newValues)
+        let store = store(row)
+        store.keys(layer: layer, range).copy(from: newKeys)
+        store.values(layer: layer, range).copy(from: newValues)
     }
 
     /// After all layers have stored them.
     func append(row: Int, positions: Int) { lengths[row] += positions }
 
-    private func row(_ row: Int, of store: Matrix, _ range: Range<Int>) -> Matrix {
-        precondition(range.upperBound <= positionsMax, "position \(range.upperBound) of \(positionsMax)")
-        return store[row * positionsMax + range.lowerBound..<row * positionsMax + range.upperBound]
+    private func store(_ row: Int) -> KVStore {
+        guard stores.indices.contains(row), let store = stores[row] else {
+            preconditionFailure("row \(row) is not open")
+        }
+        return store
     }
 }

@@ -78,8 +78,8 @@ private struct Batch {
             let start = cache.lengths[span.row]
             precondition(span.positions >= 1, "a span of \(span.positions)")
             precondition(
-                start + span.positions <= cache.positionsMax,
-                "\(start) + \(span.positions) positions in a cache of \(cache.positionsMax)")
+                start + span.positions <= cache.capacity(of: span.row),
+                "\(start) + \(span.positions) positions in a row of \(cache.capacity(of: span.row))")
             parts.append(Part(row: span.row, start: start, range: positions.count..<positions.count + span.positions))
             positions.append(contentsOf: start..<start + span.positions)
         }
