@@ -33,6 +33,8 @@ struct JanusWorker: ParsableCommand {
     @Option(help: "What the model is called in outputs (default: its own name).") var modelName: String?
     @Option(help: "Threads to compute with (default: one a processor).") var threads: Int?
     @Option(help: "Tokens of prompt, pictures and answer together.") var contextTokensMax = 4096
+    @Option(help: "Jobs to compute at once (f32: always one).") var jobs = 8
+    @Option(help: "MiB of memory for keys and values of all jobs together.") var cacheMib = 4096
     @Flag(help: "Run without the seccomp sandbox, on a kernel that has none.") var noSandbox = false
     @Flag(help: "Enter the sandbox, try to get out of it, say what happened, and exit.") var checkSandbox = false
 
@@ -42,8 +44,8 @@ struct JanusWorker: ParsableCommand {
             throw ValidationError("--socket needs a file descriptor: janusd passes it")
         }
         guard model != nil else { throw ValidationError("--model needs a checkpoint's directory or a pack") }
-        guard (threads ?? 1) >= 1, contextTokensMax >= 1 else {
-            throw ValidationError("--threads and --context-tokens-max must be at least 1")
+        guard (threads ?? 1) >= 1, contextTokensMax >= 1, jobs >= 1, cacheMib >= 1 else {
+            throw ValidationError("--threads, --context-tokens-max, --jobs and --cache-mib must be at least 1")
         }
     }
 
@@ -54,6 +56,8 @@ struct JanusWorker: ParsableCommand {
         var options = Engine.Options()
         if let threads { options.threads = threads }
         options.contextTokensMax = contextTokensMax
+        options.jobsMax = jobs
+        options.cacheBytesMax = cacheMib << 20
 
         let connection = Connection(socket: socket)
         let inbox = Inbox(connection: connection)

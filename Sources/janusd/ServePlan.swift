@@ -57,6 +57,8 @@ struct ServePlan {
         let cores = ProcessInfo.processInfo.activeProcessorCount
         let asked = try settings.whole("workers.threads")
         let threads = asked > 0 ? asked : max(1, cores / (workers * entries.count))
+        let jobs = try settings.whole("workers.jobs")
+        let cache = try cacheMebibytes(settings, workers: workers * entries.count)
         let program = try settings.text("workers.program") ?? InstalledFiles.program("janus-worker")
         guard FileManager.default.isExecutableFile(atPath: program) else {
             throw SettingsError.invalid(key: "workers.program", value: program, expected: "an executable file")
@@ -73,9 +75,21 @@ struct ServePlan {
                     program: program,
                     arguments: [
                         "--socket", "3", "--model", parts[1], "--model-name", parts[0], "--threads", "\(threads)",
+                        "--jobs", "\(jobs)", "--cache-mib", "\(cache)",
                     ], environment: ["LANG": "C.UTF-8"]), workers: workers)
         }
     }
+
+    /// Of one worker, for keys and values.
+    private static func cacheMebibytes(_ settings: Settings, workers: Int) throws -> Int {
+        let asked = try settings.whole("workers.cache_mib")
+        if asked > 0 { return asked }
+        let memory = Int(ProcessInfo.processInfo.physicalMemory >> 20)
+        return max(memory / cacheShareOfMemory / workers, 1)
+    }
+
+    /// Unset, keys and values of all workers take one part of so many of the machine's memory.
+    private static let cacheShareOfMemory = 4
 
     private static func queues(_ settings: Settings) throws -> [String] {
         let queues = try settings.texts("queues")
