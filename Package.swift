@@ -77,7 +77,8 @@ let package = Package(
         .module("JanusText"),
         .module("JanusImage", ["CImageCodecs"]),
         .module("JanusModel", ["JanusTensor", crypto]),
-        .module("JanusEngine", ["COpenBLAS", "JanusJob", "JanusTensor", "JanusModel", "JanusText", "JanusImage"]),
+        .module(
+            "JanusEngine", ["COpenBLAS", "JanusJob", "JanusTensor", "JanusModel", "JanusText", "JanusImage", crypto]),
 
         .program(
             "janusd",

@@ -6,40 +6,55 @@ package import JanusText
 
 /// A loaded model with its tokenizer and preprocessor: requests in, images and answers out.
 ///
-/// Not `Sendable`: it belongs to the thread that computes. One job at a time; a job's own rows are batched.
+/// Not `Sendable`: it belongs to the thread that computes. `batcher` takes many jobs at once; `generate` and `answer` give it
+/// one and wait for its end.
 package final class Engine {
     package struct Options: Sendable {
         /// Threads of the kernels; at least 1.
         package var threads: Int
         /// Tokens of prompt, pictures and answer together. The config says 16,384, the report trains 4,096.
         package var contextTokensMax = 4096
-        /// Memory for keys and values. A job with more images draws them group after group.
+        /// Memory for keys and values of all jobs together. A job with more images than fit draws them as there is room.
         package var cacheBytesMax = 4 << 30
+        /// Jobs in one batch; f32 takes one at a time.
+        package var jobsMax = 8
         package var imageLimits = ImageLimits()
 
         package init(threads: Int = ProcessInfo.processInfo.activeProcessorCount) { self.threads = threads }
     }
 
     /// Changes whenever the same inputs may give other bytes: arithmetic, sampling, templates, file encoding.
-    static let numericsVersion = 1
+    static let numericsVersion = 2
+
+    let parts: EngineParts
+    /// Every job goes through it.
+    package let batcher: Batcher
 
     /// What the model is called in outputs.
-    package let name: String
-    package let contextTokensMax: Int
-    package let tokenizer: Tokenizer
-    package let preprocessor: ImagePreprocessor
-    package let options: Options
-    let model: JanusModel
+    package var name: String { parts.name }
+    package var contextTokensMax: Int { parts.contextTokensMax }
+    package var tokenizer: Tokenizer { parts.tokenizer }
+    package var preprocessor: ImagePreprocessor { parts.preprocessor }
+    package var options: Options { parts.options }
+    package var configuration: JanusConfiguration { parts.configuration }
+    /// Jobs that find room at once when each draws an image: not more than the batcher takes, and at least one.
+    package var jobsWithRoom: Int {
+        let positions = Self.promptTokensUsual + configuration.generationTokens
+        let bytes = KVCache(configuration, bytesMax: 0).bytes(positions: positions) * 2
+        return max(1, min(parts.jobsMax, options.cacheBytesMax / bytes))
+    }
 
-    package var configuration: JanusConfiguration { model.configuration }
+    private static let promptTokensUsual = 32
+
     /// Everything that decides the bytes of a result. OpenBLAS's sums depend on its kernels and on how many threads share
     /// them, in their last bits.
     /// Packed layers have one arithmetic for any number of threads; the instruction set is there in case one is wrong.
     package var fingerprint: String {
-        guard let precision = model.precision else {
-            return "f32/v\(Self.numericsVersion)/\(ProcessorChoice.kernels)x\(options.threads)/\(model.fingerprint)"
+        guard let precision = parts.model.precision else {
+            return
+                "f32/v\(Self.numericsVersion)/\(ProcessorChoice.kernels)x\(options.threads)/\(parts.model.fingerprint)"
         }
-        return "\(precision.rawValue)/v\(Self.numericsVersion)/\(Threads.isa.name)/\(model.fingerprint)"
+        return "\(precision.rawValue)/v\(Self.numericsVersion)/\(Threads.isa.name)/\(parts.model.fingerprint)"
     }
 
     /// Loads a checkpoint's directory (config.json, safetensors, tokenizer.json, preprocessor_config.json) or a pack,
@@ -102,12 +117,9 @@ package final class Engine {
                 reason: "preprocessor_config.json makes pictures of \(preprocessor.imageSize) pixels, the encoder "
                     + "takes \(configuration.imageSize)")
         }
-        self.model = model
-        self.tokenizer = tokenizer
-        self.preprocessor = preprocessor
-        self.name = name
-        self.options = options
-        contextTokensMax = min(options.contextTokensMax, configuration.language.positionsMax)
+        parts = EngineParts(
+            model: model, tokenizer: tokenizer, preprocessor: preprocessor, name: name, options: options)
+        batcher = Batcher(parts)
     }
 
     /// One line for people.
@@ -116,20 +128,21 @@ package final class Engine {
         return
             "\(language.layers) layers of \(language.hiddenSize), vocabulary \(language.vocabularySize), pictures of "
             + "\(configuration.imageSize) pixels (\(configuration.generationTokens) tokens), "
-            + (model.precision?.rawValue ?? "f32")
+            + (parts.model.precision?.rawValue ?? "f32")
     }
+}
 
-    /// Runs `body` with the model asking `run` whether to go on.
-    func observed<Value>(
-        _ observer: EngineObserver, _ body: (EngineRun) throws(Interruption) -> Value
-    ) throws(Interruption) -> Value {
-        // The model holds the closure only while `body` runs.
-        let result: Result<Value, Interruption> = withoutActuallyEscaping(observer) { observer in
-            let run = EngineRun(observer: observer)
-            model.interrupt = { run.wantsToStop }
-            defer { model.interrupt = { false } }
-            do throws(Interruption) { return .success(try body(run)) } catch { return .failure(error) }
-        }
-        return try result.get()
-    }
+/// What a loaded model consists of.
+struct EngineParts {
+    let model: JanusModel
+    let tokenizer: Tokenizer
+    let preprocessor: ImagePreprocessor
+    let name: String
+    let options: Engine.Options
+
+    var configuration: JanusConfiguration { model.configuration }
+    var contextTokensMax: Int { min(options.contextTokensMax, configuration.language.positionsMax) }
+    /// Whether a row's result is the same in every batch.
+    var isInvariant: Bool { model.precision != nil }
+    var jobsMax: Int { isInvariant ? max(options.jobsMax, 1) : 1 }
 }

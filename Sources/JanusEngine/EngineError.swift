@@ -38,3 +38,7 @@ extension Interruption {
         }
     }
 }
+
+extension JobError {
+    static let notNumbers = JobError(.internalError, "the model's logits are not numbers", retryable: false)
+}

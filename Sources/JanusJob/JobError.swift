@@ -22,6 +22,8 @@ package enum JobErrorCode: String, Codable, Sendable, CaseIterable {
     case invalidRequest = "invalid_request"
     /// The prompt, its pictures and the answer's room exceed the model's context.
     case promptTooLong = "prompt_too_long"
+    /// The keys and values of this job alone exceed the worker's memory for them.
+    case memoryExceeded = "memory_exceeded"
     /// A picture that cannot be decoded.
     case invalidImage = "invalid_image"
     /// A picture with more pixels, or an input with more bytes, than the limit.
@@ -52,7 +54,8 @@ package enum JobErrorCode: String, Codable, Sendable, CaseIterable {
     /// Whether, in general, another attempt could end differently.
     package var isRetryable: Bool {
         switch self {
-        case .invalidRequest, .promptTooLong, .invalidImage, .inputTooLarge, .inputForbidden, .uploadForbidden,
+        case .invalidRequest, .promptTooLong, .memoryExceeded, .invalidImage, .inputTooLarge, .inputForbidden,
+            .uploadForbidden,
             .expired:
             false
         case .inputUnavailable, .uploadFailed, .workerCrashed, .workerHung, .runTimeout, .leaseExpired, .handedOver,

@@ -5,8 +5,8 @@ struct ImageTokenizer {
     let configuration: ImageTokenizerConfiguration
     /// [codebook, code], each row of length 1
     private let codebook: Matrix
-    private let encoder: TokenizerEncoder
-    private let decoder: TokenizerDecoder
+    private let encoder: [PictureOperation]
+    private let decoder: [PictureOperation]
     /// latent → code and back
     private let quantize: Linear
     private let unquantize: Linear
@@ -22,16 +22,16 @@ struct ImageTokenizer {
         codebook.normalizeRows()
         quantize = try reader.pointwise("model.vqmodel.quant_conv", outputs: code, inputs: latent)
         unquantize = try reader.pointwise("model.vqmodel.post_quant_conv", outputs: latent, inputs: code)
-        encoder = try TokenizerEncoder(configuration, reader)
-        decoder = try TokenizerDecoder(configuration, reader)
+        encoder = try Self.encoder(configuration, reader)
+        decoder = try Self.decoder(configuration, reader)
     }
 
     /// tokens of the grid, row after row → [S · S, 3]
-    func decode(_ tokens: [Int32], check: () throws(ModelError) -> Void) throws(ModelError) -> Matrix {
+    func decoding(_ tokens: [Int32]) throws(ModelError) -> PictureRun {
         let side = configuration.gridSide
         precondition(tokens.count == side * side, "\(tokens.count) tokens for a grid of \(side) × \(side)")
         let codes = try Table(codebook).lookUp(tokens, table: "image codebook")  // [T, code]
-        return try decoder(Picture(height: side, width: side, pixels: unquantize(codes)), check: check)
+        return PictureRun(Picture(height: side, width: side, pixels: unquantize(codes)), decoder)
     }
 
     /// pixels [S, S, 3] → tokens: the nearest code to each normalised latent.
@@ -39,7 +39,8 @@ struct ImageTokenizer {
         let side = configuration.imageSize
         precondition(pixels.count == side * side * 3, "\(pixels.count) values for a picture of \(side) × \(side) × 3")
         let picture = Picture(height: side, width: side, pixels: Matrix(pixels, rows: side * side, columns: 3))
-        let codes = quantize(try encoder(picture, check: check))  // [T, code]
+        let latent = try PictureRun(picture, encoder).finish(check: check)
+        let codes = quantize(latent.pixels)  // [T, code]
         codes.normalizeRows()
         return nearest(codes)
     }
@@ -62,84 +63,62 @@ struct ImageTokenizer {
     }
 
     private static let nearestRows = 64
-}
 
-/// Picture → latent. Each level halves the sides but the last.
-private struct TokenizerEncoder {
-    private let input: Convolution3x3
-    private var levels: [TokenizerLevel] = []
-    private var halvings: [Convolution3x3] = []
-    private let middle: TokenizerMiddle
-    private let norm: GroupNorm
-    private let output: Convolution3x3
+    // MARK: the networks
 
-    init(_ configuration: ImageTokenizerConfiguration, _ reader: any ModelWeights) throws(ModelError) {
+    /// Picture → latent. Each level halves the sides but the last.
+    private static func encoder(
+        _ configuration: ImageTokenizerConfiguration, _ reader: any ModelWeights
+    ) throws(ModelError) -> [PictureOperation] {
         let name = "model.vqmodel.encoder"
-        input = try reader.convolution(name + ".conv_in", outputs: configuration.baseChannels, inputs: 3)
+        var operations: [PictureOperation] = [
+            .convolve(try reader.convolution(name + ".conv_in", outputs: configuration.baseChannels, inputs: 3))
+        ]
         var channels = configuration.baseChannels
         for (level, outputs) in configuration.levelChannels.enumerated() {
             let isLast = level == configuration.levelChannels.count - 1
-            levels.append(
-                try TokenizerLevel(
-                    "\(name).down.\(level)", inputs: channels, outputs: outputs, count: configuration.encoderBlocks,
-                    attends: isLast, reader))
+            try operations.appendLevel(
+                "\(name).down.\(level)", inputs: channels, outputs: outputs, count: configuration.encoderBlocks,
+                attends: isLast, reader)
             if !isLast {
-                halvings.append(
-                    try reader.convolution(
-                        "\(name).down.\(level).downsample.conv", outputs: outputs, inputs: outputs, walk: .halving))
+                operations.append(
+                    .convolve(
+                        try reader.convolution(
+                            "\(name).down.\(level).downsample.conv", outputs: outputs, inputs: outputs, walk: .halving))
+                )
             }
             channels = outputs
         }
-        middle = try TokenizerMiddle(name + ".mid", channels: channels, reader)
-        norm = try GroupNorm(name + ".norm_out", channels, reader)
-        output = try reader.convolution(name + ".conv_out", outputs: configuration.latentChannels, inputs: channels)
+        try operations.appendMiddle(name + ".mid", channels: channels, reader)
+        try operations.appendEnd(name, channels: channels, outputs: configuration.latentChannels, reader)
+        return operations
     }
 
-    func callAsFunction(_ picture: Picture, check: () throws(ModelError) -> Void) throws(ModelError) -> Matrix {
-        var x = input(picture)
-        for (index, level) in levels.enumerated() {
-            x = try level(x, check: check)
-            if halvings.indices.contains(index) { x = halvings[index](x) }
-        }
-        return output(norm(middle(x), swish: true)).pixels
-    }
-}
-
-/// Latent → picture. Levels from the lowest resolution up; each doubles the sides but the last.
-private struct TokenizerDecoder {
-    private let input: Convolution3x3
-    private let middle: TokenizerMiddle
-    private var levels: [TokenizerLevel] = []
-    private var doublings: [Convolution3x3] = []
-    private let norm: GroupNorm
-    private let output: Convolution3x3
-
-    init(_ configuration: ImageTokenizerConfiguration, _ reader: any ModelWeights) throws(ModelError) {
+    /// Latent → picture. Levels from the lowest resolution up; each doubles the sides but the last.
+    private static func decoder(
+        _ configuration: ImageTokenizerConfiguration, _ reader: any ModelWeights
+    ) throws(ModelError) -> [PictureOperation] {
         let name = "model.vqmodel.decoder"
         var channels = configuration.levelChannels.last ?? configuration.baseChannels
-        input = try reader.convolution(name + ".conv_in", outputs: channels, inputs: configuration.latentChannels)
-        middle = try TokenizerMiddle(name + ".mid", channels: channels, reader)
+        var operations: [PictureOperation] = [
+            .convolve(
+                try reader.convolution(name + ".conv_in", outputs: channels, inputs: configuration.latentChannels))
+        ]
+        try operations.appendMiddle(name + ".mid", channels: channels, reader)
         for (index, outputs) in configuration.levelChannels.reversed().enumerated() {
-            levels.append(
-                try TokenizerLevel(
-                    "\(name).up.\(index)", inputs: channels, outputs: outputs, count: configuration.decoderBlocks,
-                    attends: index == 0, reader))
+            try operations.appendLevel(
+                "\(name).up.\(index)", inputs: channels, outputs: outputs, count: configuration.decoderBlocks,
+                attends: index == 0, reader)
             if index < configuration.levelChannels.count - 1 {
-                doublings.append(
-                    try reader.convolution("\(name).up.\(index).upsample.conv", outputs: outputs, inputs: outputs))
+                operations.append(.double)
+                operations.append(
+                    .convolve(
+                        try reader.convolution(
+                            "\(name).up.\(index).upsample.conv", outputs: outputs, inputs: outputs)))
             }
             channels = outputs
         }
-        norm = try GroupNorm(name + ".norm_out", channels, reader)
-        output = try reader.convolution(name + ".conv_out", outputs: 3, inputs: channels)
-    }
-
-    func callAsFunction(_ latent: Picture, check: () throws(ModelError) -> Void) throws(ModelError) -> Matrix {
-        var x = middle(input(latent))
-        for (index, level) in levels.enumerated() {
-            x = try level(x, check: check)
-            if doublings.indices.contains(index) { x = doublings[index](x.upsampled()) }
-        }
-        return output(norm(x, swish: true)).pixels
+        try operations.appendEnd(name, channels: channels, outputs: 3, reader)
+        return operations
     }
 }

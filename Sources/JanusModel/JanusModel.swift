@@ -90,8 +90,16 @@ package final class JanusModel {
     /// - Parameter pixels: [S, S, 3] normalised by the processor (usually −1…1), row after row, S = imageSize.
     /// - Returns: [imageTokens, vision width], after the tower's last norm.
     package func visionFeatures(pixels: [Float]) throws(ModelError) -> Matrix {
-        try vision.features(pixels, check: check)
+        var run = looking(at: pixels)
+        while !run.isDone {
+            try check()
+            run.advance()
+        }
+        return run.features
     }
+
+    /// `visionFeatures` in parts: whoever calls `advance` until `isDone` may compute anything else between.
+    package func looking(at pixels: [Float]) -> VisionRun { vision.looking(at: pixels) }
 
     /// The understanding adaptor. - Returns: [rows, hidden].
     package func alignVision(_ features: Matrix) -> Matrix { aligner(features) }
@@ -162,7 +170,12 @@ package final class JanusModel {
 
     /// VQ decode of one picture's tokens. - Returns: [S·S, 3], pixel after pixel, about −1…1.
     package func decodeImage(tokens: [Int32]) throws(ModelError) -> Matrix {
-        try imageTokenizer.decode(tokens, check: check)
+        try decoding(imageTokens: tokens).finish(check: check).pixels
+    }
+
+    /// `decodeImage` in parts: whoever calls `advance` until `isDone` may compute anything else between.
+    package func decoding(imageTokens tokens: [Int32]) throws(ModelError) -> PictureRun {
+        try imageTokenizer.decoding(tokens)
     }
 
     /// 8-bit RGB [S, S, 3] of `decodeImage`'s values, clipped and truncated as the official code does.

@@ -64,7 +64,7 @@ struct LanguageModel {
 
 /// Where the rows of one forward pass lie: which of them are whose, and at which position.
 private struct Batch {
-    var parts: [TiledCache.Span] = []
+    var parts: [KVCache.Span] = []
     /// The same queries as kernels take them.
     var blocks: [QueryBlock] = []
     /// Of each row of the batch.
@@ -79,11 +79,11 @@ private struct Batch {
             let start = cache.lengths[span.row]
             precondition(span.positions >= 1, "a span of \(span.positions)")
             precondition(
-                start + span.positions <= cache.positionsMax,
-                "\(start) + \(span.positions) positions in a cache of \(cache.positionsMax)")
+                start + span.positions <= cache.capacity(of: span.row),
+                "\(start) + \(span.positions) positions in a row of \(cache.capacity(of: span.row))")
             let range = positions.count..<positions.count + span.positions
+            blocks += QueryBlock.causal(cache: parts.count, start: start, range: range)
             parts.append(.init(row: span.row, start: start, range: range))
-            blocks += QueryBlock.causal(row: span.row, start: start, range: range)
             positions.append(contentsOf: start..<start + span.positions)
         }
     }
@@ -193,11 +193,10 @@ private struct LanguageLayer {
         let values = scratch.qkv.columns(queryWidth + sharedWidth..<queryWidth + 2 * sharedWidth)
         scratch.qkv.columns(0..<queryWidth + sharedWidth).rotate(
             heads: heads + shared, table: rotary, positions: batch.positions)
-        cache.store(layer: index, batch.parts, keys: keys, values: values)
-        switch cache.view(layer: index, batch.parts) {
-        case .tiled(let cache):
+        switch cache.store(layer: index, batch.parts, keys: keys, values: values) {
+        case .tiled(let caches):
             Attention.attend(
-                queries: queries, blocks: batch.blocks, cache: cache, heads: heads, into: scratch.attended)
+                queries: queries, blocks: batch.blocks, caches: caches, heads: heads, into: scratch.attended)
         case .full(let keys, let values) where batch.isStep:
             Attention.attendSingle(
                 queries: queries, keys: keys, values: values, heads: heads, keyHeads: shared, into: scratch.attended)

@@ -38,11 +38,12 @@ struct ResidualBlock {
             ? nil : try reader.pointwise(name + ".nin_shortcut", outputs: outputs, inputs: inputs)
     }
 
-    /// [h · w, inputs] → [h · w, outputs]; x may be overwritten.
-    func callAsFunction(_ x: Picture) -> Picture {
-        let inner = conv1(norm1(x, swish: true))
-        let residual = shortcut.map { Picture(height: x.height, width: x.width, pixels: $0(x.pixels)) } ?? x
-        return conv2(norm2(inner, swish: true), addedTo: residual)
+    /// [h · w, inputs] → [h · w, outputs]
+    var operations: [PictureOperation] {
+        [
+            .branch(shortcut), .norm(norm1, swish: true), .convolve(conv1), .norm(norm2, swish: true),
+            .convolveOntoBranch(conv2),
+        ]
     }
 }
 
@@ -74,46 +75,31 @@ struct PixelAttention {
     }
 }
 
-/// Blocks of one resolution; at the lowest each is followed by attention.
-struct TokenizerLevel {
-    private var blocks: [ResidualBlock] = []
-    private var attentions: [PixelAttention] = []
-
-    init(
+extension [PictureOperation] {
+    /// Blocks of one resolution; at the lowest each is followed by attention.
+    mutating func appendLevel(
         _ name: String, inputs: Int, outputs: Int, count: Int, attends: Bool, _ reader: any ModelWeights
     ) throws(ModelError) {
         for index in 0..<count {
-            blocks.append(
-                try ResidualBlock(
-                    "\(name).block.\(index)", inputs: index == 0 ? inputs : outputs, outputs: outputs, reader))
-            if attends {
-                attentions.append(try PixelAttention("\(name).attn.\(index)", channels: outputs, reader))
-            }
+            self += try ResidualBlock(
+                "\(name).block.\(index)", inputs: index == 0 ? inputs : outputs, outputs: outputs, reader
+            ).operations
+            if attends { append(.attend(try PixelAttention("\(name).attn.\(index)", channels: outputs, reader))) }
         }
     }
 
-    func callAsFunction(_ x: Picture, check: () throws(ModelError) -> Void) throws(ModelError) -> Picture {
-        var x = x
-        for (index, block) in blocks.enumerated() {
-            try check()
-            x = block(x)
-            if attentions.indices.contains(index) { x = attentions[index](x) }
-        }
-        return x
-    }
-}
-
-/// Block, attention, block: between the lowest resolution and the latent.
-struct TokenizerMiddle {
-    private let first: ResidualBlock
-    private let attention: PixelAttention
-    private let second: ResidualBlock
-
-    init(_ name: String, channels: Int, _ reader: any ModelWeights) throws(ModelError) {
-        first = try ResidualBlock(name + ".block_1", inputs: channels, outputs: channels, reader)
-        attention = try PixelAttention(name + ".attn_1", channels: channels, reader)
-        second = try ResidualBlock(name + ".block_2", inputs: channels, outputs: channels, reader)
+    /// Block, attention, block: between the lowest resolution and the latent.
+    mutating func appendMiddle(_ name: String, channels: Int, _ reader: any ModelWeights) throws(ModelError) {
+        self += try ResidualBlock(name + ".block_1", inputs: channels, outputs: channels, reader).operations
+        append(.attend(try PixelAttention(name + ".attn_1", channels: channels, reader)))
+        self += try ResidualBlock(name + ".block_2", inputs: channels, outputs: channels, reader).operations
     }
 
-    func callAsFunction(_ x: Picture) -> Picture { second(attention(first(x))) }
+    /// The last norm and convolution.
+    mutating func appendEnd(
+        _ name: String, channels: Int, outputs: Int, _ reader: any ModelWeights
+    ) throws(ModelError) {
+        append(.norm(try GroupNorm(name + ".norm_out", channels, reader), swish: true))
+        append(.convolve(try reader.convolution(name + ".conv_out", outputs: outputs, inputs: channels)))
+    }
 }

@@ -1,4 +1,4 @@
-import JanusTensor
+package import JanusTensor
 
 /// SigLIP: patches → blocks → norm. Source: the official `siglip_vit.py` as Janus-Pro configures it (exact GELU, bias in
 /// qkv, no class token, features after the last norm). T patches, W width.
@@ -32,14 +32,10 @@ struct VisionTower {
     }
 
     /// pixels [S, S, 3] → [T, W]
-    func features(_ pixels: [Float], check: () throws(ModelError) -> Void) throws(ModelError) -> Matrix {
+    func looking(at pixels: [Float]) -> VisionRun {
         let x = patch(patches(pixels))  // [T, W]
         x.add(positions)
-        for block in blocks {
-            try check()
-            block.apply(to: x)
-        }
-        return norm(x)
+        return VisionRun(x, blocks, norm)
     }
 
     /// [T, 3 · patch · patch]: each patch in the order of the kernel's weights, channel before row before column.
@@ -64,6 +60,55 @@ struct VisionTower {
         }
         return Matrix(values, rows: across * across, columns: 3 * size * size)
     }
+}
+
+/// A picture on its way through the tower, in parts of some ten milliseconds at real sizes.
+package struct VisionRun {
+    /// [T, W]; the features once `isDone`.
+    package private(set) var features: Matrix
+    /// [T, mlp]: between the halves of an MLP.
+    private var inner: Matrix?
+    private var part = VisionPart.attention
+    private var block = 0
+    private let blocks: [VisionBlock]
+    private let norm: LayerNorm
+    package private(set) var isDone = false
+
+    fileprivate init(_ x: Matrix, _ blocks: [VisionBlock], _ norm: LayerNorm) {
+        features = x
+        self.blocks = blocks
+        self.norm = norm
+    }
+
+    /// Does the next part.
+    package mutating func advance() {
+        guard !isDone else { return }
+        guard block < blocks.count else {
+            features = norm(features)
+            isDone = true
+            return
+        }
+        switch part {
+        case .attention:
+            blocks[block].attend(features)
+            part = .widen
+        case .widen:
+            inner = blocks[block].widen(features)
+            part = .narrow
+        case .narrow:
+            if let inner { blocks[block].narrow(inner, into: features) }
+            inner = nil
+            part = .attention
+            block += 1
+        }
+    }
+}
+
+/// The parts of a block, in order.
+private enum VisionPart {
+    case attention
+    case widen
+    case narrow
 }
 
 /// x += attention(norm(x)); x += mlp(norm(x))
@@ -93,8 +138,8 @@ private struct VisionBlock {
         fc2 = try reader.linear(LinearLayer(prefix + ".mlp.fc2", outputs: width, inputs: mlp, role: .picture))
     }
 
-    /// x [T, W]
-    func apply(to x: Matrix) {
+    /// x [T, W] += attention(norm(x))
+    func attend(_ x: Matrix) {
         let width = x.columns
         let projected = qkv(norm1(x))  // [T, 3W]
         let attended = Matrix(rows: x.rows, columns: width)
@@ -103,10 +148,17 @@ private struct VisionBlock {
             values: projected.columns(2 * width..<3 * width), heads: heads, keyHeads: heads, causal: false,
             isInvariant: qkv.isInvariant, into: attended)
         projection.apply(attended, into: x, accumulate: true)
-        let inner = fc1(norm2(x))  // [T, mlp]
-        inner.gelu()
-        fc2.apply(inner, into: x, accumulate: true)
     }
+
+    /// x [T, W] → [T, mlp]
+    func widen(_ x: Matrix) -> Matrix {
+        let inner = fc1(norm2(x))
+        inner.gelu()
+        return inner
+    }
+
+    /// x [T, W] += narrow(inner [T, mlp])
+    func narrow(_ inner: Matrix, into x: Matrix) { fc2.apply(inner, into: x, accumulate: true) }
 }
 
 /// Weight and bias [1, width].

@@ -28,7 +28,7 @@ struct ClaimLoop: Sendable {
     }
 
     private func claims(of model: String) async -> [ClaimedJob] {
-        let capacity = await pool.idleCount(of: model)
+        let capacity = await pool.places(for: model)
         guard capacity > 0, !drain.isGiven, lease.mayClaim(now: BootClock.now) else { return [] }
         do {
             return try await queue.claim(models: [model], queues: configuration.queues, capacity: capacity)

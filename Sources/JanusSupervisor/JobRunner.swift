@@ -41,16 +41,16 @@ struct JobRunner: Sendable {
         var logger = logger
         logger[metadataKey: "job"] = "\(claim.run.job)"
         logger[metadataKey: "attempt"] = "\(claim.attempt)"
-        let outcome: JobOutcome?
+        let end: RunEnd
         if accepted.hasWorker {
             logger.info("job started", metadata: ["kind": "\(claim.kindName)", "model": "\(claim.model)"])
-            outcome = await course(of: claim, events: accepted.events, mailbox: accepted.mailbox)
+            end = await course(of: claim, events: accepted.events, mailbox: accepted.mailbox)
         } else {
             // the worker ended between the claim and now
-            outcome = .released(reason: "no free worker")
+            end = RunEnd(.released(reason: "no free worker"))
         }
-        if let outcome {
-            await record(outcome, of: claim, logger: logger)
+        if let outcome = end.outcome {
+            await record(outcome, of: claim, isSuspect: end.isSuspect, logger: logger)
         } else {
             logger.warning("claim lost: the work is thrown away")
         }
@@ -60,17 +60,17 @@ struct JobRunner: Sendable {
     /// Feeds the machine until it says how the run ends.
     private func course(
         of claim: ClaimedJob, events stream: AsyncStream<RunEvent>, mailbox: WorkerPool.Mailbox
-    ) async -> JobOutcome? {
+    ) async -> RunEnd {
         var machine = RunMachine(runTimeoutSeconds: claim.runTimeoutSeconds, now: BootClock.now)
         var workerHasJob = false
-        return await withTaskGroup(of: Void.self, returning: JobOutcome?.self) { group in
+        return await withTaskGroup(of: Void.self, returning: RunEnd.self) { group in
             func start(_ work: @escaping @Sendable () async -> Void) { group.addTask { await work() } }
             start {
                 await post(mailbox) { .inputsLoaded(await loadInputs(of: claim)) }
             }
             let (progress, narration) = AsyncStream<JobProgress>.makeStream(bufferingPolicy: .bufferingNewest(1))
             start { await self.events.narrate(claim, progress) }
-            var outcome: JobOutcome?
+            var end = RunEnd(nil)
             events: for await event in stream {
                 for action in machine.handle(event, now: BootClock.now) {
                     switch action {
@@ -80,23 +80,23 @@ struct JobRunner: Sendable {
                     case .report(let progress):
                         await table.report(progress)
                         narration.yield(progress)
-                    case .cancelWorker: await pool.send(.cancel(claim.run), for: claim.run)
-                    case .killWorker: await pool.kill(claim.run)
+                    case .cancelWorker: await pool.cancel(claim.run)
+                    case .killWorker(let sparesOthers): await pool.kill(claim.run, sparesOthers: sparesOthers)
                     case .cancelActivity: group.cancelAll()
                     case .upload(let drawn, let completion):
                         await table.enter(.delivering, claim.run)
                         start {
                             await post(mailbox) { .uploaded(await upload(drawn, completion, of: claim)) }
                         }
-                    case .end(let end):
-                        outcome = end
+                    case .end(let last):
+                        end = last
                         break events
                     }
                 }
             }
             group.cancelAll()
             if !workerHasJob { await pool.release(claim.run) }
-            return outcome
+            return end
         }
     }
 
@@ -105,11 +105,9 @@ struct JobRunner: Sendable {
     }
 
     private func begin(_ claim: ClaimedJob, inputs: [Data]) async {
-        let start = JobStart(run: claim.run, task: claim.task, inputCount: inputs.count)
-        await pool.send(.start(start), for: claim.run)
-        for (index, input) in inputs.enumerated() {
-            await pool.send(.input(claim.run, index: index, input), for: claim.run)
-        }
+        let start = JobStart(
+            run: claim.run, task: claim.task, inputCount: inputs.count, isAlone: claim.isSuspect)
+        await pool.begin(start, inputs: inputs)
     }
 
     /// The job's pictures, the fetched ones first; sinks are judged before any work is done for them.
@@ -173,10 +171,12 @@ struct JobRunner: Sendable {
     /// Records the outcome, however long the database is away, unless the claim is lost.
     ///
     /// `JobQueue.finish` proves by the claim token whether an unanswered commit took place, so repeating is safe.
-    private func record(_ outcome: JobOutcome, of claim: ClaimedJob, logger: Logger) async {
+    private func record(
+        _ outcome: JobOutcome, of claim: ClaimedJob, isSuspect: Bool, logger: Logger
+    ) async {
         while !Task.isCancelled, await leaseStands(for: claim.run) {
             do {
-                let receipt = try await queue.finish(claim, outcome, rule: retry)
+                let receipt = try await queue.finish(claim, outcome, rule: retry, isSuspect: isSuspect)
                 switch receipt {
                 case .recorded(let state), .alreadyRecorded(let state):
                     logger.info("job ended", metadata: outcome.metadata(state))

@@ -28,7 +28,9 @@ package enum StopReason: Sendable, Equatable {
 package enum RunEvent: Sendable {
     case inputsLoaded(Result<[Data], JobError>)
     case worker(WorkerMessage)
-    case workerEnded(WorkerExit)
+    /// The worker was heard about another of its runs.
+    case workerLives
+    case workerEnded(WorkerExit, CrashBlame)
     case uploaded(Result<JobResult, JobError>)
     case stop(StopReason)
     /// Time passes; the argument is `BootClock.now`.
@@ -43,6 +45,19 @@ package struct DrawnOutput: Sendable, Equatable {
     package init(header: OutputHeader, data: Data) {
         self.header = header
         self.data = data
+    }
+}
+
+/// How a run ended.
+package struct RunEnd: Sendable, Equatable {
+    /// nil records nothing.
+    package var outcome: JobOutcome?
+    /// It was in a batch that crashed: the job runs alone next time.
+    package var isSuspect: Bool
+
+    package init(_ outcome: JobOutcome?, isSuspect: Bool = false) {
+        self.outcome = outcome
+        self.isSuspect = isSuspect
     }
 }
 
@@ -73,24 +88,26 @@ package struct RunMachine: Sendable {
         case report(JobProgress)
         /// Ask the worker to stop.
         case cancelWorker
-        /// The worker does not answer: SIGKILL.
-        case killWorker
+        /// The worker does not answer, or not to this run's cancel: SIGKILL.
+        case killWorker(sparesOthers: Bool)
         /// Abandon the fetch or upload under way.
         case cancelActivity
         case upload([DrawnOutput], JobCompletion)
         /// Record the outcome, if any, and end.
-        case end(JobOutcome?)
+        case end(RunEnd)
     }
 
-    /// A worker must obey `.cancel` within this.
-    package static let stopSecondsMax = 5.0
-    /// A busy worker must be heard within this, or it hangs. Relation: several heartbeats of JanusWire.
+    /// A worker must obey `.cancel` within this: it does so between two passes of its batch.
+    package static let stopSecondsMax = 10.0
+    /// A worker that has the job must be heard within this, about any of its runs, or it hangs. Relation: several heartbeats of JanusWire.
     package static let silenceSecondsMax = 60.0
 
     package private(set) var state = State.loading
     private let deadline: Double
     private let runTimeoutSeconds: Double
     private var lastHeard: Double
+    /// It was killed for its silence of so many seconds; its end is awaited.
+    private var hungSeconds: Double?
     private var drawn: [DrawnOutput] = []
 
     /// - Parameter now: `BootClock.now` at the claim.
@@ -104,7 +121,10 @@ package struct RunMachine: Sendable {
         switch event {
         case .inputsLoaded(let result): return inputsLoaded(result, now: now)
         case .worker(let message): return heard(message, now: now)
-        case .workerEnded(let exit): return workerEnded(exit)
+        case .workerLives:
+            lastHeard = now
+            return []
+        case .workerEnded(let exit, let blame): return workerEnded(exit, blame)
         case .uploaded(let result): return uploaded(result)
         case .stop(let reason): return stop(reason, now: now)
         case .tick(let now): return tick(now)
@@ -148,15 +168,28 @@ package struct RunMachine: Sendable {
         }
     }
 
-    private mutating func workerEnded(_ exit: WorkerExit) -> [Action] {
+    private mutating func workerEnded(_ exit: WorkerExit, _ blame: CrashBlame) -> [Action] {
         switch state {
         case .working:
-            return end(.failed(JobError(.workerCrashed, "the worker ended with \(exit) while it ran the job")))
+            switch blame {
+            case .charged: return end(.failed(crash(exit)))
+            case .suspect:
+                return end(
+                    .released(reason: "the worker ended with \(exit) while it ran several jobs"), isSuspect: true)
+            case .innocent: return end(.released(reason: "the worker ended with \(exit), not by this job"))
+            }
         case .stopping(let reason, _): return end(reason.outcome)
         // it ended before it had the job, so the job is not to blame
         case .loading: return [.cancelActivity] + end(.released(reason: "the worker ended before it had the job"))
         case .delivering, .over: return []
         }
+    }
+
+    private func crash(_ exit: WorkerExit) -> JobError {
+        if let hungSeconds {
+            return JobError(.workerHung, "the worker was silent for \(Int(hungSeconds)) s and was killed")
+        }
+        return JobError(.workerCrashed, "the worker ended with \(exit) while it ran the job")
     }
 
     private mutating func uploaded(_ result: Result<JobResult, JobError>) -> [Action] {
@@ -189,18 +222,18 @@ package struct RunMachine: Sendable {
             return now > deadline ? stop(.runTimeout(seconds: runTimeoutSeconds), now: now) : []
         case .working:
             if now > deadline { return stop(.runTimeout(seconds: runTimeoutSeconds), now: now) }
-            guard now - lastHeard > Self.silenceSecondsMax else { return [] }
-            let error = JobError(.workerHung, "the worker was silent for \(Int(now - lastHeard)) s and was killed")
-            return [.killWorker] + end(.failed(error))
+            guard now - lastHeard > Self.silenceSecondsMax, hungSeconds == nil else { return [] }
+            hungSeconds = now - lastHeard
+            return [.killWorker(sparesOthers: false)]
         case .stopping(let reason, let deadline):
-            return now > deadline ? [.killWorker] + end(reason.outcome) : []
+            return now > deadline ? [.killWorker(sparesOthers: true)] + end(reason.outcome) : []
         case .over:
             return []
         }
     }
 
-    private mutating func end(_ outcome: JobOutcome?) -> [Action] {
+    private mutating func end(_ outcome: JobOutcome?, isSuspect: Bool = false) -> [Action] {
         state = .over
-        return [.end(outcome)]
+        return [.end(RunEnd(outcome, isSuspect: isSuspect))]
     }
 }

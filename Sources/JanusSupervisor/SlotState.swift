@@ -3,16 +3,14 @@ package import JanusWire
 
 /// One place for a worker process, and what is in it.
 ///
-///     starting ──ready──► idle ──assign──► busy ──finished, failed, stopped──► idle
-///        │                 │                │
-///        └──────ended──────┴──────ended─────┴──► down ──(backoff)──► starting
+///     starting ──ready──► serving ──assign; finished, failed, stopped──► serving
+///        │                   │
+///        └──────ended────────┴──► down ──(backoff)──► starting
 package enum SlotState: Sendable, Equatable {
-    /// The process loads its weights. Becomes `idle` or `down`.
+    /// The process loads its weights. Becomes `serving` or `down`.
     case starting(failures: Int)
-    /// Free for a job. Becomes `busy` or `down`.
-    case idle(WorkerReady)
-    /// Runs one job. Becomes `idle` or `down`.
-    case busy(JobRun, WorkerReady)
+    /// It takes jobs up to its `jobsMax`, and holds these. Becomes `down`.
+    case serving(WorkerReady, [JobRun: RunStage])
     /// No process; a new one starts after the backoff. Becomes `starting`.
     case down(failures: Int)
 
@@ -21,16 +19,32 @@ package enum SlotState: Sendable, Equatable {
         case nothing
         /// A worker is free: look for jobs.
         case announceIdle
-        /// Give the message to the run; when `thenIdle`, the slot is free again as well.
-        case deliver(WorkerMessage, JobRun, thenIdle: Bool)
+        /// Give the message to the run, and to its neighbours that the worker lives; when `thenFree`, a place is free again.
+        case deliver(WorkerMessage, JobRun, thenFree: Bool)
         /// The process broke the protocol.
         case kill(reason: String)
-        /// Tell the run, if there is one, and start anew after the backoff.
-        case restart(afterSeconds: Double, tell: JobRun?)
+        /// Tell the runs, and start anew after the backoff.
+        case restart(afterSeconds: Double, tell: [JobRun: CrashBlame])
     }
 
     package static let backoffSecondsFirst = 0.5
     package static let backoffSecondsMax = 60.0
+
+    /// The runs that it holds.
+    package var runs: [JobRun: RunStage] {
+        switch self {
+        case .serving(_, let runs): runs
+        case .starting, .down: [:]
+        }
+    }
+
+    /// Jobs that it would take now.
+    package var places: Int {
+        switch self {
+        case .serving(let ready, let runs): max(ready.jobsMax - runs.count, 0)
+        case .starting, .down: 0
+        }
+    }
 
     package mutating func start() {
         guard case .down(let failures) = self else { return }
@@ -39,31 +53,35 @@ package enum SlotState: Sendable, Equatable {
 
     /// - Returns: whether the slot took the job.
     package mutating func assign(_ run: JobRun) -> Bool {
-        guard case .idle(let ready) = self else { return false }
-        self = .busy(run, ready)
+        guard places > 0 else { return false }
+        set(run, .assigned)
         return true
     }
 
-    /// Takes back an assignment of which the process never heard.
-    package mutating func release() {
-        guard case .busy(_, let ready) = self else { return }
-        self = .idle(ready)
+    /// The process is told of the job.
+    package mutating func sent(_ run: JobRun) {
+        if runs[run] == .assigned { set(run, .sent) }
     }
+
+    /// Takes back an assignment of which the process never heard.
+    package mutating func release(_ run: JobRun) { set(run, nil) }
 
     package mutating func receive(_ message: WorkerMessage) -> Action {
         switch (self, message) {
         case (.starting, .ready(let ready)):
-            self = .idle(ready)
+            self = .serving(ready, [:])
             return .announceIdle
-        case (.starting, _), (.idle, .ready), (.busy, .ready):
+        case (.starting, _), (.serving, .ready):
             return .kill(reason: "message out of order")
-        case (.busy(let run, let ready), _):
-            guard message.run == run else { return .nothing }
-            guard message.endsRun else { return .deliver(message, run, thenIdle: false) }
-            self = .idle(ready)
-            return .deliver(message, run, thenIdle: true)
-        case (.idle, _), (.down, _):
+        case (.serving(_, let runs), _):
             // the tail of a run that is over
+            guard let run = message.run, runs[run] != nil else { return .nothing }
+            if case .progress(let progress) = message {
+                set(run, progress.phase == .preparing ? .preparing : .computing)
+            }
+            if message.endsRun { set(run, nil) }
+            return .deliver(message, run, thenFree: message.endsRun)
+        case (.down, _):
             return .nothing
         }
     }
@@ -72,14 +90,18 @@ package enum SlotState: Sendable, Equatable {
         switch self {
         case .starting(let failures), .down(let failures):
             self = .down(failures: failures + 1)
-            return .restart(afterSeconds: Self.backoffSeconds(failures: failures + 1), tell: nil)
-        case .idle:
+            return .restart(afterSeconds: Self.backoffSeconds(failures: failures + 1), tell: [:])
+        case .serving(_, let runs):
             self = .down(failures: 1)
-            return .restart(afterSeconds: Self.backoffSecondsFirst, tell: nil)
-        case .busy(let run, _):
-            self = .down(failures: 1)
-            return .restart(afterSeconds: Self.backoffSecondsFirst, tell: run)
+            return .restart(afterSeconds: Self.backoffSecondsFirst, tell: RunStage.blame(runs))
         }
+    }
+
+    /// - Parameter stage: nil forgets the run.
+    private mutating func set(_ run: JobRun, _ stage: RunStage?) {
+        guard case .serving(let ready, var runs) = self else { return }
+        runs[run] = stage
+        self = .serving(ready, runs)
     }
 
     static func backoffSeconds(failures: Int) -> Double {
@@ -99,7 +121,7 @@ extension WorkerMessage {
         }
     }
 
-    /// Whether the worker is free after it.
+    /// Whether the worker has done with the run after it.
     var endsRun: Bool {
         switch self {
         case .ready, .progress, .output: false

@@ -139,7 +139,9 @@ package struct Supervisor: Sendable {
             let counts = await pool.counts
             let running = await table.runs.count
             let database = lease.mayClaim(now: BootClock.now) ? "database connected" : "database away"
-            manager.status("\(running) jobs running, \(counts.idle) of \(counts.all) workers idle, \(database)")
+            manager.status(
+                "\(running) jobs running, room for \(counts.places) more, \(counts.ready) of \(counts.all) workers ready, "
+                    + database)
             manager.alive()
             await pause(seconds: min(manager.watchdogSeconds ?? 5, 5))
         }

@@ -9,7 +9,10 @@ actor WorkerPool {
         var model: SupervisorConfiguration.Model
         var state = SlotState.down(failures: 0)
         var process: WorkerProcess?
-        var mailbox: Mailbox?
+        /// Of each run that the worker holds.
+        var mailboxes: [JobRun: Mailbox] = [:]
+        /// A run did not obey, and its worker was killed for it: the others are not to blame.
+        var isKilledForOne = false
     }
 
     /// Where the events of one run go.
@@ -33,61 +36,61 @@ actor WorkerPool {
         }
     }
 
-    /// Free workers of a model.
-    func idleCount(of model: String) -> Int {
-        slots.count { slot in
-            guard slot.model.name == model, case .idle = slot.state else { return false }
+    /// Jobs that the workers of a model would take now.
+    func places(for model: String) -> Int {
+        slots.reduce(0) { $0 + ($1.model.name == model ? $1.state.places : 0) }
+    }
+
+    /// Workers that have loaded, and the places for jobs that are free in them, for the service manager's status line.
+    var counts: (ready: Int, all: Int, places: Int) {
+        let ready = slots.count { slot in
+            guard case .serving = slot.state else { return false }
             return true
         }
+        return (ready, slots.count, slots.reduce(0) { $0 + $1.state.places })
     }
 
-    /// Free and busy workers of all models, for the service manager's status line.
-    var counts: (idle: Int, busy: Int, all: Int) {
-        var counts = (idle: 0, busy: 0, all: slots.count)
-        for slot in slots {
-            switch slot.state {
-            case .idle: counts.idle += 1
-            case .busy: counts.busy += 1
-            case .starting, .down: break
-            }
-        }
-        return counts
-    }
-
-    /// Takes a free worker for a run; false when there is none.
+    /// Takes a place for a run, in the worker that has the most; false when there is none.
     func assign(_ run: JobRun, model: String, mailbox: Mailbox) -> Bool {
-        for index in slots.indices where slots[index].model.name == model {
-            guard slots[index].state.assign(run) else { continue }
-            slots[index].mailbox = mailbox
-            return true
-        }
-        return false
+        let candidates = slots.indices.filter { slots[$0].model.name == model }
+        guard let index = candidates.max(by: { slots[$0].state.places < slots[$1].state.places }),
+            slots[index].state.assign(run)
+        else { return false }
+        slots[index].mailboxes[run] = mailbox
+        return true
     }
 
-    /// Frees a worker whose run ended before anything was sent to it.
+    /// Frees the place of a run that ended before anything was sent to its worker.
     func release(_ run: JobRun) {
         guard let index = index(of: run) else { return }
-        slots[index].state.release()
-        slots[index].mailbox = nil
+        slots[index].state.release(run)
+        slots[index].mailboxes[run] = nil
         idle.wake()
     }
 
-    func send(_ message: SupervisorMessage, for run: JobRun) {
-        guard let index = index(of: run) else { return }
-        slots[index].process?.send(message)
+    /// Gives the job to its worker.
+    func begin(_ start: JobStart, inputs: [Data]) {
+        guard let index = index(of: start.run) else { return }
+        slots[index].state.sent(start.run)
+        slots[index].process?.send(.start(start))
+        for (input, data) in inputs.enumerated() {
+            slots[index].process?.send(.input(start.run, index: input, data))
+        }
     }
 
-    func kill(_ run: JobRun) {
+    func cancel(_ run: JobRun) {
         guard let index = index(of: run) else { return }
+        slots[index].process?.send(.cancel(run))
+    }
+
+    /// - Parameter sparesOthers: the worker is killed because this run does not stop; its other runs go back uncharged.
+    func kill(_ run: JobRun, sparesOthers: Bool) {
+        guard let index = index(of: run) else { return }
+        slots[index].isKilledForOne = sparesOthers
         slots[index].process?.kill()
     }
 
-    private func index(of run: JobRun) -> Int? {
-        slots.firstIndex { slot in
-            guard case .busy(run, _) = slot.state else { return false }
-            return true
-        }
-    }
+    private func index(of run: JobRun) -> Int? { slots.firstIndex { $0.state.runs[run] != nil } }
 
     private func keep(_ index: Int) async {
         while !Task.isCancelled {
@@ -138,10 +141,12 @@ actor WorkerPool {
                     metadata: ["model": "\(slots[index].model.name)", "summary": "\(ready.summary)"])
             }
             idle.wake()
-        case .deliver(let message, _, let thenIdle):
-            slots[index].mailbox?.yield(.worker(message))
-            guard thenIdle else { return }
-            slots[index].mailbox = nil
+        case .deliver(let message, let run, let thenFree):
+            for (other, mailbox) in slots[index].mailboxes {
+                mailbox.yield(other == run ? .worker(message) : .workerLives)
+            }
+            guard thenFree else { return }
+            slots[index].mailboxes[run] = nil
             idle.wake()
         case .kill(let reason):
             logger.error("worker killed", metadata: ["pid": "\(slots[index].process?.pid ?? 0)", "error": "\(reason)"])
@@ -152,17 +157,22 @@ actor WorkerPool {
     private func ended(_ index: Int, describe exit: WorkerExit?) -> Double {
         let pid = slots[index].process?.pid ?? 0
         slots[index].process = nil
-        guard case .restart(let seconds, let run) = slots[index].state.ended() else { return 0 }
+        guard case .restart(let seconds, let blames) = slots[index].state.ended() else { return 0 }
         if let exit, !Task.isCancelled {
+            let runs = blames.map { "\($0.key) \($0.value)" }.sorted().joined(separator: ", ")
             logger.warning(
                 "worker ended",
                 metadata: [
                     "model": "\(slots[index].model.name)", "pid": "\(pid)", "exit": "\(exit)",
-                    "run": "\(run.map { "\($0)" } ?? "none")", "restart_seconds": "\(seconds)",
+                    "runs": "\(runs.isEmpty ? "none" : runs)", "restart_seconds": "\(seconds)",
                 ])
         }
-        slots[index].mailbox?.yield(.workerEnded(exit ?? .status(127)))
-        slots[index].mailbox = nil
+        for (run, mailbox) in slots[index].mailboxes {
+            let blame = slots[index].isKilledForOne ? .innocent : blames[run] ?? .innocent
+            mailbox.yield(.workerEnded(exit ?? .status(127), blame))
+        }
+        slots[index].mailboxes = [:]
+        slots[index].isKilledForOne = false
         return seconds
     }
 }

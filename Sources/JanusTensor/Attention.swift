@@ -42,15 +42,14 @@ package enum Attention {
         queries: Matrix, keys: Matrix, values: Matrix, heads: Int, keyHeads: Int, causal: Bool, into out: Matrix
     ) {
         precondition(!causal || keys.rows >= queries.rows, "fewer keys than queries")
-        let cache = TiledCache(
-            rows: 1, positionsMax: keys.rows, heads: keyHeads, headSize: keys.columns / keyHeads)
-        cache.store([.init(row: 0, start: 0, range: 0..<keys.rows)], keys: keys, values: values)
+        let cache = TiledCache(positionsMax: keys.rows, heads: keyHeads, headSize: keys.columns / keyHeads)
+        TiledCache.store([.init(cache: cache, start: 0, range: 0..<keys.rows)], keys: keys, values: values)
         let all = 0..<queries.rows
         let blocks =
             causal
-            ? QueryBlock.causal(row: 0, start: keys.rows - queries.rows, range: all)
-            : QueryBlock.full(row: 0, positions: keys.rows, range: all)
-        attend(queries: queries, blocks: blocks, cache: cache, heads: heads, into: out)
+            ? QueryBlock.causal(cache: 0, start: keys.rows - queries.rows, range: all)
+            : QueryBlock.full(cache: 0, positions: keys.rows, range: all)
+        attend(queries: queries, blocks: blocks, caches: [cache], heads: heads, into: out)
     }
 
     /// One query for each of several sequences: rows × heads run in parallel.

@@ -70,26 +70,60 @@ package struct Convolution3x3 {
 
     /// - Parameter residual: where given, the result is added to it (and it is what is returned).
     package func callAsFunction(_ x: Picture, addedTo residual: Picture? = nil) -> Picture {
-        precondition(x.channels == inputs && x.pixels.isDense, "\(x.channels) channels for \(inputs)")
-        let step = walk == .same ? 1 : 2
-        let pad = walk == .same ? 1 : 0
-        let height = x.height / step
-        let width = x.width / step
-        let out = residual?.pixels ?? Matrix(rows: height * width, columns: linear.outputs)
-        precondition(out.rows == height * width && out.columns == linear.outputs, "a residual of other sides")
-        let blockRows = max(Self.patchValuesMax / (9 * inputs), Self.blockRowsMin)
-        let patches = Matrix(rows: min(blockRows, out.rows), columns: 9 * inputs)
-        var first = 0
-        while first < out.rows {
-            let count = min(blockRows, out.rows - first)
-            gather(x, step: step, pad: pad, width: width, pixels: first..<first + count, into: patches)
-            linear.apply(patches[0..<count], into: out[first..<first + count], accumulate: residual != nil)
-            first += count
-        }
-        return residual ?? Picture(height: height, width: width, pixels: out)
+        var run = begin(x, addedTo: residual)
+        while !run.isDone { run.advance() }
+        return run.result
     }
 
-    private func gather(_ x: Picture, step: Int, pad: Int, width: Int, pixels: Range<Int>, into patches: Matrix) {
+    /// The same in parts of a few milliseconds.
+    package func begin(_ x: Picture, addedTo residual: Picture? = nil) -> Run {
+        precondition(x.channels == inputs && x.pixels.isDense, "\(x.channels) channels for \(inputs)")
+        return Run(self, x, addedTo: residual)
+    }
+
+    /// A convolution under way, block after block of its result's pixels.
+    package struct Run {
+        /// Whole once `isDone`.
+        package let result: Picture
+        private let convolution: Convolution3x3
+        private let x: Picture
+        private let accumulates: Bool
+        /// [pixels of a block, 9 · inputs]
+        private let patches: Matrix
+        private var pixelsDone = 0
+
+        fileprivate init(_ convolution: Convolution3x3, _ x: Picture, addedTo residual: Picture?) {
+            self.convolution = convolution
+            self.x = x
+            accumulates = residual != nil
+            let height = x.height / convolution.step
+            let width = x.width / convolution.step
+            let outputs = convolution.linear.outputs
+            result =
+                residual
+                ?? Picture(height: height, width: width, pixels: Matrix(rows: height * width, columns: outputs))
+            precondition(
+                result.height == height && result.width == width && result.channels == outputs,
+                "a residual of other sides")
+            let blockRows = max(patchValuesMax / (9 * convolution.inputs), blockRowsMin)
+            patches = Matrix(rows: min(blockRows, height * width), columns: 9 * convolution.inputs)
+        }
+
+        package var isDone: Bool { pixelsDone == result.pixels.rows }
+
+        package mutating func advance() {
+            let pixels = pixelsDone..<min(pixelsDone + patches.rows, result.pixels.rows)
+            convolution.gather(x, width: result.width, pixels: pixels, into: patches)
+            convolution.linear.apply(patches[0..<pixels.count], into: result.pixels[pixels], accumulate: accumulates)
+            pixelsDone = pixels.upperBound
+        }
+    }
+
+    private var step: Int { walk == .same ? 1 : 2 }
+    private var pad: Int { walk == .same ? 1 : 0 }
+
+    private func gather(_ x: Picture, width: Int, pixels: Range<Int>, into patches: Matrix) {
+        let (step, pad) = (step, pad)
         Threads.split(pixels.count, grain: 64) { range in
             unsafe janus_patches3x3(
                 x.pixels.base, x.height, x.width, self.inputs, step, pad, width, pixels.lowerBound + range.lowerBound,

@@ -46,6 +46,16 @@ package struct Matrix {
         }
     }
 
+    /// A new matrix of these, one below the other; all of one width, at least one.
+    package init(stacking parts: [Matrix]) {
+        self.init(rows: parts.reduce(0) { $0 + $1.rows }, columns: parts[0].columns)
+        var first = 0
+        for part in parts {
+            self[first..<first + part.rows].copy(from: part)
+            first += part.rows
+        }
+    }
+
     /// Some of the rows, as a view.
     package subscript(range: Range<Int>) -> Matrix {
         precondition(range.lowerBound >= 0 && range.upperBound <= rows, "rows \(range) of \(rows)")

@@ -70,6 +70,20 @@ package enum Threads {
         }
     }
 
+    /// The values of `body` for 0..<count, computed in parallel.
+    /// - Parameter body: may run on any of the pool's threads, several at the same time.
+    package static func map<Value>(_ count: Int, _ body: (Int) -> Value?) -> [Value?] {
+        var values = [Value?](repeating: nil, count: count)
+        unsafe values.withUnsafeMutableBufferPointer { buffer in
+            // Each index is written by the one part that it is in.
+            nonisolated(unsafe) let buffer = unsafe buffer
+            split(count, grain: 1) { range in
+                for index in range { unsafe buffer[index] = body(index) }
+            }
+        }
+        return values
+    }
+
     private struct Job {
         let count: Int
         let parts: Int

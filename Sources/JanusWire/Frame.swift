@@ -10,7 +10,7 @@ import Foundation
 ///            16  metadata (JSON), then payload (raw bytes)
 struct Frame: Equatable {
     static let headerBytes = 16
-    static let version: UInt16 = 1
+    static let version: UInt16 = 2
     static let metadataBytesMax = 4 << 20
     static let payloadBytesMax = 64 << 20
 

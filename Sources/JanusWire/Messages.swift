@@ -3,7 +3,7 @@ package import JanusJob
 
 /// What a supervisor says to its worker.
 package enum SupervisorMessage: Sendable, Equatable {
-    /// Take this job. Exactly `inputCount` `.input` messages follow; the worker begins when all are there.
+    /// Take this job. Exactly `inputCount` `.input` messages follow; the worker begins when all are there and it has room.
     case start(JobStart)
     /// One picture's bytes as fetched, `index` counting from 0 without gaps.
     case input(JobRun, index: Int, Data)
@@ -18,11 +18,14 @@ package struct JobStart: Codable, Sendable, Equatable {
     package var run: JobRun
     package var task: JobTask
     package var inputCount: Int
+    /// No other job may be computed beside it: it was in a batch that crashed.
+    package var isAlone: Bool
 
-    package init(run: JobRun, task: JobTask, inputCount: Int) {
+    package init(run: JobRun, task: JobTask, inputCount: Int, isAlone: Bool = false) {
         self.run = run
         self.task = task
         self.inputCount = inputCount
+        self.isAlone = isAlone
     }
 }
 
@@ -30,7 +33,8 @@ package struct JobStart: Codable, Sendable, Equatable {
 package enum WorkerMessage: Sendable, Equatable {
     /// The weights are loaded; jobs may come. Sent once, first.
     case ready(WorkerReady)
-    /// Sent at least every `heartbeatSecondsMax` while a job runs, from the computing thread itself.
+    /// Sent at least every `heartbeatSecondsMax` from the computing thread itself, for each job that has begun. The first of a
+    /// job, `preparing`, is sent before anything of it is touched; one job at a time is prepared.
     case progress(JobProgress)
     /// One output file; outputs of a run come in the order of their index, before `.finished`.
     case output(JobRun, OutputHeader, Data)
@@ -42,7 +46,7 @@ package enum WorkerMessage: Sendable, Equatable {
 
 /// What a loaded worker can do.
 package struct WorkerReady: Codable, Sendable, Equatable {
-    /// Jobs that it takes at once.
+    /// Jobs that it computes at once; each may take as much memory as an image.
     package var jobsMax: Int
     /// Everything that decides the bytes of a result: source hash, precision, numerics version.
     package var fingerprint: String

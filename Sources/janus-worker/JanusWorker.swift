@@ -38,6 +38,8 @@ struct JanusWorker: ParsableCommand {
     @Option(help: "Directory to keep the packs in that --precision needs, shared with other workers.")
     var cache: String?
     @Option(help: "Tokens of prompt, pictures and answer together.") var contextTokensMax = 4096
+    @Option(help: "Jobs to compute at once (f32: always one).") var jobs = 8
+    @Option(help: "MiB of memory for keys and values of all jobs together.") var cacheMib = 4096
     @Flag(help: "Run without the seccomp sandbox, on a kernel that has none.") var noSandbox = false
     @Flag(help: "Enter the sandbox, try to get out of it, say what happened, and exit.") var checkSandbox = false
 
@@ -51,8 +53,8 @@ struct JanusWorker: ParsableCommand {
             throw ValidationError(
                 "--precision is f32, or with --cache one of \(PackChoice.names.joined(separator: ", "))")
         }
-        guard (threads ?? 1) >= 1, contextTokensMax >= 1 else {
-            throw ValidationError("--threads and --context-tokens-max must be at least 1")
+        guard (threads ?? 1) >= 1, contextTokensMax >= 1, jobs >= 1, cacheMib >= 1 else {
+            throw ValidationError("--threads, --context-tokens-max, --jobs and --cache-mib must be at least 1")
         }
     }
 
@@ -63,6 +65,8 @@ struct JanusWorker: ParsableCommand {
         var options = Engine.Options()
         if let threads { options.threads = threads }
         options.contextTokensMax = contextTokensMax
+        options.jobsMax = jobs
+        options.cacheBytesMax = cacheMib << 20
 
         let connection = Connection(socket: socket)
         let inbox = Inbox(connection: connection)

@@ -2,11 +2,8 @@ import JanusEngine
 import JanusJob
 import JanusWire
 
-/// The computing thread: one job after another.
+/// The computing thread: takes jobs in between two passes of the engine's batch.
 struct Server {
-    /// Jobs at once; a job's own images are drawn together.
-    static let jobsMax = 1
-
     let engine: Engine
     let inbox: Inbox
     let connection: Connection
@@ -15,49 +12,55 @@ struct Server {
         connection.send(
             .ready(
                 WorkerReady(
-                    jobsMax: Self.jobsMax, fingerprint: engine.fingerprint, summary: engine.summary,
+                    jobsMax: engine.jobsWithRoom, fingerprint: engine.fingerprint, summary: engine.summary,
                     contextTokensMax: engine.contextTokensMax)))
+        let batcher = engine.batcher
         while true {
-            let assignment = inbox.next()
-            let run = assignment.start.run
-            do throws(Interruption) {
-                let completion = try compute(assignment)
-                connection.send(.finished(run, completion))
-            } catch {
-                switch error {
-                case .stopped: connection.send(.stopped(run))
-                case .failed(let error): connection.send(.failed(run, error))
-                }
-            }
-            inbox.finishCurrent()
+            while batcher.wantsJob, let assignment = inbox.next(isIdle: batcher.isIdle) { begin(assignment) }
+            batcher.advance()
         }
     }
 
-    private func compute(_ assignment: Assignment) throws(Interruption) -> JobCompletion {
+    /// The first progress of a run, `preparing`, goes out before its pictures are touched, and `prefill` right after: should
+    /// this process die between, the supervisor knows by whom.
+    private func begin(_ assignment: Assignment) {
         let run = assignment.start.run
         var pace = ProgressPace()
-        let observer: EngineObserver = { progress in
-            if pace.isDue(progress) {
-                connection.send(
-                    .progress(
-                        JobProgress(
-                            run: run, phase: progress.phase, stepsDone: progress.stepsDone,
-                            stepsTotal: progress.stepsTotal)))
-            }
-            return !inbox.isCurrentCanceled
-        }
-        switch assignment.start.task {
-        case .generate(let parameters):
-            let (images, usage) = try engine.generate(parameters, observer: observer)
+        engine.batcher.submit(
+            assignment.start.task, pictures: assignment.inputs,
+            observer: { [connection, inbox] progress in
+                if pace.isDue(progress) {
+                    connection.send(
+                        .progress(
+                            JobProgress(
+                                run: run, phase: progress.phase, stepsDone: progress.stepsDone,
+                                stepsTotal: progress.stepsTotal)))
+                }
+                return !inbox.isCanceled(run)
+            },
+            end: { [connection, inbox] outcome in
+                switch outcome {
+                case .success(let product): send(product, of: run)
+                case .failure(.stopped): connection.send(.stopped(run))
+                case .failure(.failed(let error)): connection.send(.failed(run, error))
+                }
+                inbox.finish(run)
+            })
+    }
+
+    private func send(_ product: JobProduct, of run: JobRun) {
+        switch product {
+        case .images(let images, let usage):
             for image in images {
                 let header = OutputHeader(
                     index: image.index, mediaType: image.format.mediaType, width: image.width, height: image.height)
                 connection.send(.output(run, header, image.file))
             }
-            return JobCompletion(text: nil, finishReason: nil, usage: usage)
-        case .answer(let parameters):
-            let answer = try engine.answer(parameters, pictures: assignment.inputs, observer: observer)
-            return JobCompletion(text: answer.text, finishReason: answer.finishReason, usage: answer.usage)
+            connection.send(.finished(run, JobCompletion(text: nil, finishReason: nil, usage: usage)))
+        case .answer(let answer):
+            connection.send(
+                .finished(
+                    run, JobCompletion(text: answer.text, finishReason: answer.finishReason, usage: answer.usage)))
         }
     }
 }

@@ -57,6 +57,8 @@ struct ServePlan {
         let cores = ProcessInfo.processInfo.activeProcessorCount
         let asked = try settings.whole("workers.threads")
         let threads = asked > 0 ? asked : max(1, cores / (workers * entries.count))
+        let jobs = try settings.whole("workers.jobs")
+        let cache = try cacheMebibytes(settings, workers: workers * entries.count)
         let program = try settings.text("workers.program") ?? InstalledFiles.program("janus-worker")
         guard FileManager.default.isExecutableFile(atPath: program) else {
             throw SettingsError.invalid(key: "workers.program", value: program, expected: "an executable file")
@@ -74,6 +76,7 @@ struct ServePlan {
                     program: program,
                     arguments: [
                         "--socket", "3", "--model", parts[1], "--model-name", parts[0], "--threads", "\(threads)",
+                        "--jobs", "\(jobs)", "--cache-mib", "\(cache)",
                     ] + packing, environment: ["LANG": "C.UTF-8"]), workers: workers)
         }
     }
@@ -95,6 +98,17 @@ struct ServePlan {
 
     /// As janus-worker knows them; janusd links nothing of the model.
     private static let precisions = ["f32", "bf16", "int8", "int4"]
+
+    /// Of one worker, for keys and values.
+    private static func cacheMebibytes(_ settings: Settings, workers: Int) throws -> Int {
+        let asked = try settings.whole("workers.cache_mib")
+        if asked > 0 { return asked }
+        let memory = Int(ProcessInfo.processInfo.physicalMemory >> 20)
+        return max(memory / cacheShareOfMemory / workers, 1)
+    }
+
+    /// Unset, keys and values of all workers take one part of so many of the machine's memory.
+    private static let cacheShareOfMemory = 4
 
     private static func queues(_ settings: Settings) throws -> [String] {
         let queues = try settings.texts("queues")

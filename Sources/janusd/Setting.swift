@@ -70,8 +70,21 @@ extension Setting {
         Setting(
             key: "workers.count", value: .whole(1, within: 1...256),
             meaning: """
-                Worker processes for each model. Each runs one job at a time. In f32 a checkpoint costs each its weights; a
-                pack is mapped and shared by all.
+                Worker processes for each model. In f32 a checkpoint costs each its weights; a pack is mapped and shared by
+                all. One worker with all cores computes many jobs together and is the fastest; more keep the others' jobs
+                going when one crashes.
+                """),
+        Setting(
+            key: "workers.jobs", value: .whole(8, within: 1...256),
+            meaning: """
+                Jobs that a worker computes together, as far as workers.cache_mib has room: the weights are read once for all
+                of them, so more jobs are more work done, each a little slower. A checkpoint in f32 runs one at a time.
+                """),
+        Setting(
+            key: "workers.cache_mib", value: .whole(0, within: 0...(1 << 24)),
+            meaning: """
+                MiB of memory that one worker may use for the keys and values of its jobs; a job that alone needs more is
+                refused. 0 shares a quarter of the machine's memory among all workers.
                 """),
         Setting(
             key: "workers.threads", value: .whole(0, within: 0...1024),

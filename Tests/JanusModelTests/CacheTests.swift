@@ -90,3 +90,42 @@ struct CacheTests {
         #expect(throws: ModelError.self) { try model.decodeImage(tokens: tokens) }
     }
 }
+
+@Suite("the KV cache's rows and budget")
+struct CacheBudgetTests {
+    @Test("rows are opened within the budget only, and a closed row's bytes and number are free again")
+    func budget() throws {
+        let configuration = try JanusModel.load(directory: TinyReference.model).configuration
+        let one = KVCache(configuration, bytesMax: 0).bytes(positions: 10)
+        let cache = KVCache(configuration, bytesMax: 3 * one)
+        let rows = (0..<4).map { _ in cache.open(positions: 10) }
+        #expect(rows == [0, 1, 2, nil])
+        #expect(cache.bytesUsed == 3 * one && cache.bytesFree == 0)
+        cache.close(1)
+        #expect(cache.open(positions: 11) == nil)
+        #expect(cache.open(positions: 4) == 1 && cache.capacity(of: 1) == 4)
+        cache.close(0)
+        cache.close(1)
+        cache.close(2)
+        #expect(cache.bytesUsed == 0)
+    }
+
+    @Test("a prefix copied into a longer row goes on as the whole would, also after its source was closed")
+    func prefix() throws {
+        let model = try JanusModel.load(directory: TinyReference.model)
+        let tokens: [Int32] = (0..<24).map { $0 * 17 % 600 }
+        let embeddings = try model.embed(tokens: tokens)
+        let whole = KVCache(model.configuration, rows: 1, positionsMax: 24)
+        let expected = try model.forward(embeddings, spans: [.init(row: 0, positions: 24)], cache: whole)
+
+        let cache = KVCache(model.configuration, bytesMax: 1 << 20)
+        let source = try #require(cache.open(positions: 20))
+        let target = try #require(cache.open(positions: 24))
+        _ = try model.forward(embeddings[0..<20], spans: [.init(row: source, positions: 20)], cache: cache)
+        cache.copyRow(source, to: target, positions: 16)
+        #expect(cache.lengths[target] == 16)
+        cache.close(source)
+        let rest = try model.forward(embeddings[16..<24], spans: [.init(row: target, positions: 8)], cache: cache)
+        #expect(relativeError(rest.array(), expected[16..<24].array()) < 1e-5)
+    }
+}

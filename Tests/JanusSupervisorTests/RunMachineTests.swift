@@ -27,7 +27,7 @@ import JanusSupervisor
         #expect(
             machine.handle(.worker(.finished(Self.run, Self.completion)), now: 4)
                 == [.upload([DrawnOutput(header: header, data: Data([9]))], Self.completion)])
-        #expect(machine.handle(.uploaded(.success(Self.result)), now: 5) == [.end(.succeeded(Self.result))])
+        #expect(machine.handle(.uploaded(.success(Self.result)), now: 5) == [.end(RunEnd(.succeeded(Self.result)))])
         #expect(machine.state == .over)
     }
 
@@ -35,35 +35,49 @@ import JanusSupervisor
     func badInput() {
         var machine = RunMachine(runTimeoutSeconds: 100, now: 0)
         let error = JobError(.inputUnavailable, "404", retryable: false)
-        #expect(machine.handle(.inputsLoaded(.failure(error)), now: 1) == [.end(.failed(error))])
+        #expect(machine.handle(.inputsLoaded(.failure(error)), now: 1) == [.end(RunEnd(.failed(error)))])
     }
 
-    @Test("a worker that ends in the middle is a crash of the attempt")
-    func crash() {
+    private func outcome(_ actions: [RunMachine.Action]) -> RunEnd? {
+        guard case .end(let end)? = actions.last else { return nil }
+        return end
+    }
+
+    private func error(_ actions: [RunMachine.Action]) -> JobError? {
+        guard case .failed(let error)? = outcome(actions)?.outcome else { return nil }
+        return error
+    }
+
+    @Test("a worker that ends by a run's doing is a crash of the attempt")
+    func crash() throws {
         var machine = working()
-        guard case .end(.failed(let error))? = machine.handle(.workerEnded(.signal(9)), now: 2).first else {
-            Issue.record("the run did not end")
-            return
-        }
+        let error = try #require(error(machine.handle(.workerEnded(.signal(9), .charged), now: 2)))
         #expect(error.code == .workerCrashed && error.retryable)
         #expect(error.message.contains("signal 9"))
+    }
+
+    @Test("a crash among several charges nobody; who may have done it runs alone next time", arguments: [true, false])
+    func suspicion(isSuspect: Bool) throws {
+        var machine = working()
+        let end = try #require(
+            outcome(machine.handle(.workerEnded(.signal(9), isSuspect ? .suspect : .innocent), now: 2)))
+        guard case .released(let reason)? = end.outcome else { return #expect(Bool(false), "\(end)") }
+        #expect(end.isSuspect == isSuspect && reason.contains("signal 9"))
     }
 
     @Test("a worker that ends before it had the job charges nothing")
     func earlyCrash() {
         var machine = RunMachine(runTimeoutSeconds: 100, now: 0)
-        let actions = machine.handle(.workerEnded(.signal(9)), now: 1)
-        guard case .end(.released)? = actions.last else {
-            Issue.record("\(actions)")
-            return
-        }
+        let end = outcome(machine.handle(.workerEnded(.signal(9), .charged), now: 1))
+        guard case .released? = end?.outcome else { return #expect(Bool(false), "\(String(describing: end))") }
+        #expect(end?.isSuspect == false)
     }
 
     @Test("a cancel asks the worker, and its answer ends the run")
     func cancel() {
         var machine = working()
         #expect(machine.handle(.stop(.cancelRequested), now: 2) == [.cancelWorker])
-        #expect(machine.handle(.worker(.stopped(Self.run)), now: 2.1) == [.end(.canceled)])
+        #expect(machine.handle(.worker(.stopped(Self.run)), now: 2.1) == [.end(RunEnd(.canceled))])
     }
 
     @Test("a worker that ignores the cancel is killed after the grace")
@@ -72,7 +86,7 @@ import JanusSupervisor
         _ = machine.handle(.stop(.cancelRequested), now: 2)
         #expect(machine.handle(.tick(3), now: 3) == [])
         let late = 2.1 + RunMachine.stopSecondsMax
-        #expect(machine.handle(.tick(late), now: late) == [.killWorker, .end(.canceled)])
+        #expect(machine.handle(.tick(late), now: late) == [.killWorker(sparesOthers: true), .end(RunEnd(.canceled))])
     }
 
     @Test("a lost claim records nothing, even when a cancel came first")
@@ -80,14 +94,14 @@ import JanusSupervisor
         var machine = working()
         _ = machine.handle(.stop(.cancelRequested), now: 2)
         #expect(machine.handle(.stop(.lost), now: 2.5) == [])
-        #expect(machine.handle(.worker(.stopped(Self.run)), now: 3) == [.end(nil)])
+        #expect(machine.handle(.worker(.stopped(Self.run)), now: 3) == [.end(RunEnd(nil))])
     }
 
     @Test("a lost claim stops an upload under way")
     func lostWhileDelivering() {
         var machine = working()
         _ = machine.handle(.worker(.finished(Self.run, Self.completion)), now: 2)
-        #expect(machine.handle(.stop(.lost), now: 3) == [.cancelActivity, .end(nil)])
+        #expect(machine.handle(.stop(.lost), now: 3) == [.cancelActivity, .end(RunEnd(nil))])
         #expect(machine.handle(.uploaded(.success(Self.result)), now: 4) == [])
     }
 
@@ -96,27 +110,21 @@ import JanusSupervisor
         var machine = working(timeout: 10)
         #expect(machine.handle(.worker(.progress(progress)), now: 9) == [.report(progress)])
         #expect(machine.handle(.tick(10.5), now: 10.5) == [.cancelWorker])
-        guard case .end(.failed(let error))? = machine.handle(.worker(.stopped(Self.run)), now: 11).first else {
-            Issue.record("the run did not end")
-            return
-        }
-        #expect(error.code == .runTimeout)
+        #expect(error(machine.handle(.worker(.stopped(Self.run)), now: 11))?.code == .runTimeout)
     }
 
-    @Test("a silent worker is killed as hung; one that reports is not")
-    func hung() {
+    @Test("a silent worker is killed once, as hung; one that reports, of whatever run, is not")
+    func hung() throws {
         var machine = working(timeout: 10_000)
         let silence = RunMachine.silenceSecondsMax
         _ = machine.handle(.worker(.progress(progress)), now: silence)
         #expect(machine.handle(.tick(silence + 2), now: silence + 2) == [])
-        let late = 2 * silence + 3
-        let actions = machine.handle(.tick(late), now: late)
-        #expect(actions.first == .killWorker)
-        guard case .end(.failed(let error))? = actions.last else {
-            Issue.record("\(actions)")
-            return
-        }
-        #expect(error.code == .workerHung)
+        _ = machine.handle(.workerLives, now: 2 * silence)
+        #expect(machine.handle(.tick(2 * silence + 3), now: 2 * silence + 3) == [])
+        let late = 3 * silence + 1
+        #expect(machine.handle(.tick(late), now: late) == [.killWorker(sparesOthers: false)])
+        #expect(machine.handle(.tick(late + 1), now: late + 1) == [])
+        #expect(error(machine.handle(.workerEnded(.signal(9), .charged), now: late + 1))?.code == .workerHung)
     }
 
     @Test("silence is allowed for many heartbeats")
@@ -128,10 +136,8 @@ import JanusSupervisor
     func draining() {
         var machine = working()
         _ = machine.handle(.stop(.draining), now: 2)
-        guard case .end(.released)? = machine.handle(.worker(.stopped(Self.run)), now: 3).last else {
-            Issue.record("the run was not released")
-            return
-        }
+        let end = outcome(machine.handle(.worker(.stopped(Self.run)), now: 3))
+        guard case .released? = end?.outcome else { return #expect(Bool(false), "\(String(describing: end))") }
     }
 
     private var progress: JobProgress { JobProgress(run: Self.run, phase: .drawing, stepsDone: 1, stepsTotal: 2) }

@@ -6,54 +6,109 @@ import JanusSupervisor
 
 @Suite struct SlotStateTests {
     static let run = JobRun(job: 1, runLease: 1)
-    static let ready = WorkerReady(jobsMax: 1, fingerprint: "f", summary: "s", contextTokensMax: 64)
+    static let other = JobRun(job: 2, runLease: 1)
+    static let third = JobRun(job: 3, runLease: 1)
 
-    @Test("a worker is free once it is ready, and free again when its run ends")
+    private static func ready(_ jobsMax: Int = 1) -> WorkerReady {
+        WorkerReady(jobsMax: jobsMax, fingerprint: "f", summary: "s", contextTokensMax: 64)
+    }
+
+    private func serving(_ jobsMax: Int, _ runs: [JobRun]) -> SlotState {
+        var slot = SlotState.starting(failures: 0)
+        _ = slot.receive(.ready(Self.ready(jobsMax)))
+        for run in runs {
+            _ = slot.assign(run)
+            slot.sent(run)
+        }
+        return slot
+    }
+
+    private func progress(_ run: JobRun, _ phase: JobPhase) -> WorkerMessage {
+        .progress(JobProgress(run: run, phase: phase, stepsDone: 0, stepsTotal: 1))
+    }
+
+    @Test("a worker has places once it is ready, and its place again when a run ends")
     func life() {
         var slot = SlotState.down(failures: 0)
         slot.start()
-        #expect(slot.receive(.ready(Self.ready)) == .announceIdle)
+        #expect(slot.places == 0)
+        #expect(slot.receive(.ready(Self.ready())) == .announceIdle)
         let isAssigned = slot.assign(Self.run)
-        #expect(isAssigned)
-        #expect(slot.receive(.stopped(Self.run)) == .deliver(.stopped(Self.run), Self.run, thenIdle: true))
-        #expect(slot == .idle(Self.ready))
+        #expect(isAssigned && slot.places == 0)
+        #expect(slot.receive(.stopped(Self.run)) == .deliver(.stopped(Self.run), Self.run, thenFree: true))
+        #expect(slot == .serving(Self.ready(), [:]))
     }
 
-    @Test("a busy or starting slot takes no second job")
-    func exclusive() {
+    @Test("a worker takes as many jobs as it said, a starting one none")
+    func places() {
         var starting = SlotState.starting(failures: 0)
-        var busy = SlotState.busy(Self.run, Self.ready)
-        let other = JobRun(job: 2, runLease: 1)
-        let taken = [starting.assign(other), busy.assign(other)]
-        #expect(taken == [false, false])
+        var slot = serving(2, [])
+        let taken = [
+            starting.assign(Self.run), slot.assign(Self.run), slot.assign(Self.other), slot.assign(Self.third),
+        ]
+        #expect(taken == [false, true, true, false])
+        slot.release(Self.run)
+        #expect(slot.places == 1)
     }
 
-    @Test("messages of an earlier run do not reach the next one")
+    @Test("messages of a run that is over reach nobody")
     func lateMessages() {
-        var slot = SlotState.busy(JobRun(job: 2, runLease: 1), Self.ready)
+        var slot = serving(1, [Self.other])
         #expect(slot.receive(.stopped(Self.run)) == .nothing)
-        #expect(slot == .busy(JobRun(job: 2, runLease: 1), Self.ready))
+        #expect(slot.runs == [Self.other: .sent])
     }
 
     @Test("a worker that speaks before it is ready, or is ready twice, is killed")
     func order() {
         var starting = SlotState.starting(failures: 0)
         #expect(starting.receive(.stopped(Self.run)) == .kill(reason: "message out of order"))
-        var idle = SlotState.idle(Self.ready)
-        #expect(idle.receive(.ready(Self.ready)) == .kill(reason: "message out of order"))
+        var idle = serving(1, [])
+        #expect(idle.receive(.ready(Self.ready())) == .kill(reason: "message out of order"))
     }
 
-    @Test("a crash tells the run and restarts at once; failing to start backs off up to the cap")
+    @Test("a crash restarts at once; failing to start backs off up to the cap")
     func backoff() {
-        var busy = SlotState.busy(Self.run, Self.ready)
-        #expect(busy.ended() == .restart(afterSeconds: SlotState.backoffSecondsFirst, tell: Self.run))
+        var busy = serving(1, [Self.run])
+        #expect(busy.ended() == .restart(afterSeconds: SlotState.backoffSecondsFirst, tell: [Self.run: .charged]))
         var slot = SlotState.down(failures: 0)
         var delays: [Double] = []
         for _ in 0..<12 {
             slot.start()
-            if case .restart(let seconds, nil) = slot.ended() { delays.append(seconds) }
+            if case .restart(let seconds, [:]) = slot.ended() { delays.append(seconds) }
         }
         #expect(delays.prefix(3) == [0.5, 1, 2])
         #expect(delays.last == SlotState.backoffSecondsMax)
+    }
+
+    @Test(
+        "a crash while one job is prepared is that job's; in a batch of several, each is a suspect; alone, it is charged"
+    )
+    func blame() {
+        func blames(_ messages: [WorkerMessage]) -> [JobRun: CrashBlame] {
+            var slot = serving(4, [Self.run, Self.other, Self.third])
+            for message in messages { _ = slot.receive(message) }
+            guard case .restart(_, let blames) = slot.ended() else { return [:] }
+            return blames
+        }
+        let (run, other, third) = (Self.run, Self.other, Self.third)
+        #expect(
+            blames([progress(run, .drawing), progress(other, .preparing)])
+                == [run: .innocent, other: .charged, third: .innocent])
+        #expect(
+            blames([progress(run, .drawing), progress(other, .preparing), progress(other, .prefill)])
+                == [run: .suspect, other: .suspect, third: .innocent])
+        #expect(blames([progress(run, .drawing)]) == [run: .charged, other: .innocent, third: .innocent])
+        #expect(blames([]) == [run: .suspect, other: .suspect, third: .suspect])
+        #expect(blames([.stopped(run), .stopped(other)]) == [third: .charged])
+    }
+
+    @Test("a job that its worker never heard of is not to blame")
+    func unsent() {
+        var slot = serving(2, [Self.run])
+        _ = slot.assign(Self.other)
+        #expect(
+            slot.ended()
+                == .restart(
+                    afterSeconds: SlotState.backoffSecondsFirst, tell: [Self.run: .charged, Self.other: .innocent]))
     }
 }

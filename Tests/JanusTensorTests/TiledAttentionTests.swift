@@ -66,18 +66,20 @@ struct TiledAttentionTests {
         matrix.array().map { $0.isNaN ? Float.nan.bitPattern : $0.bitPattern }
     }
 
-    /// Prefills row 1 of 2 in chunks and attends after each.
+    /// Prefills the second of two caches in chunks and attends after each.
     private func run(_ test: Case, chunks: [Int], isa: InstructionSet = .best) -> [UInt32] {
         let shape = test.shape
-        let cache = TiledCache(
-            rows: 2, positionsMax: shape.positions, heads: shape.keyHeads, headSize: shape.size)
+        let caches = (0..<2).map { _ in
+            TiledCache(positionsMax: shape.positions, heads: shape.keyHeads, headSize: shape.size)
+        }
         let out = Matrix(rows: shape.positions, columns: shape.heads * shape.size)
         var start = 0
         for count in chunks where start < shape.positions {
             let range = start..<min(start + count, shape.positions)
-            cache.store([.init(row: 1, start: start, range: range)], keys: test.keys, values: test.values)
+            TiledCache.store(
+                [.init(cache: caches[1], start: start, range: range)], keys: test.keys, values: test.values)
             Attention.attend(
-                queries: test.queries, blocks: QueryBlock.causal(row: 1, start: start, range: range), cache: cache,
+                queries: test.queries, blocks: QueryBlock.causal(cache: 1, start: start, range: range), caches: caches,
                 heads: shape.heads, into: out, isa: isa)
             start = range.upperBound
         }
@@ -164,29 +166,29 @@ struct TiledAttentionTests {
         let shape = Shape(positions: 60, size: 32)
         let test = make(shape)
         let whole = run(test, chunks: [60])
-        let cache = TiledCache(rows: 3, positionsMax: 64, heads: 1, headSize: 32)
+        let caches = (0..<3).map { _ in TiledCache(positionsMax: 64, heads: 1, headSize: 32) }
         // a sequence of NaN was here
         let spoiled = Matrix([Float](repeating: .nan, count: 64 * 32), rows: 64, columns: 32)
-        for row in 0..<3 {
-            cache.store([.init(row: row, start: 0, range: 0..<64)], keys: spoiled, values: spoiled)
+        func store(_ cache: TiledCache, at start: Int, _ range: Range<Int>, keys: Matrix, values: Matrix) {
+            TiledCache.store([.init(cache: cache, start: start, range: range)], keys: keys, values: values)
         }
-        cache.clear(row: 0, from: 0)
-        cache.store([.init(row: 0, start: 0, range: 0..<37)], keys: test.keys, values: test.values)
+        for cache in caches { store(cache, at: 0, 0..<64, keys: spoiled, values: spoiled) }
+        caches[0].clear(from: 0)
+        store(caches[0], at: 0, 0..<37, keys: test.keys, values: test.values)
         // and another went further than this one
-        cache.store(
-            [.init(row: 0, start: 37, range: 0..<8)], keys: spoiled[0..<8], values: spoiled[0..<8])
-        cache.clear(row: 0, from: 37)
-        cache.copyRow(0, to: 2, positions: 37)
+        store(caches[0], at: 37, 0..<8, keys: spoiled[0..<8], values: spoiled[0..<8])
+        caches[0].clear(from: 37)
+        caches[2].copy(from: caches[0], positions: 37)
         let out = Matrix(rows: 60, columns: 64)
-        for row in [0, 2] {
+        for number in [0, 2] {
             for position in 37..<60 {
                 let range = position..<position + 1
-                cache.store([.init(row: row, start: position, range: range)], keys: test.keys, values: test.values)
+                store(caches[number], at: position, range, keys: test.keys, values: test.values)
                 Attention.attend(
-                    queries: test.queries, blocks: QueryBlock.causal(row: row, start: position, range: range),
-                    cache: cache, heads: 2, into: out)
+                    queries: test.queries, blocks: QueryBlock.causal(cache: number, start: position, range: range),
+                    caches: caches, heads: 2, into: out)
             }
-            #expect(bits(out[37..<60]) == Array(whole[(37 * 64)...]), "row \(row)")
+            #expect(bits(out[37..<60]) == Array(whole[(37 * 64)...]), "cache \(number)")
         }
     }
 }

@@ -57,7 +57,7 @@ import Testing
     func version() throws {
         var bytes = try WorkerMessage.stopped(Self.run).encoded()
         bytes[4] = 9
-        expect(.version(found: 9, supported: 1), from: bytes)
+        expect(.version(found: 9, supported: 2), from: bytes)
     }
 
     @Test("a header that promises more than the limit is refused before the bytes come", arguments: [8, 12])

@@ -1,0 +1,188 @@
+import Foundation
+import JanusJob
+import JanusModel
+import JanusTensor
+import JanusText
+
+/// Answers the last message of a conversation.
+///
+/// The prompt up to the end of its last picture is a prefix that later jobs may share; what comes behind it goes into
+/// the answer's own row.
+final class AnswerJob: BatchedJob {
+    let run: EngineRun
+    private(set) var lanes: [Lane] = []
+    private(set) var outcome: Result<JobProduct, Interruption>?
+
+    private let parameters: AnswerParameters
+    private let resources: BatchResources
+    private let sampler: TokenSampler
+    private let emit: (String) -> Void
+    private let prompt: EncodedPrompt
+    /// [prompt, hidden]
+    private let embeddings: Matrix
+    /// What the encoder takes; given up once they are on their way.
+    private var pictures: [[Float]]
+    /// nil where there is no picture, or no room for more than the answer's own row.
+    private let prefixKey: PrefixKey?
+    private var prefix: Prefix?
+    /// The answer's row, once it is open.
+    private var row: Int?
+    /// Into the answer's row.
+    private var fill: Fill?
+    private var answer: Answer
+    private var decoder: TokenDecoder
+    private var stops: StopStrings
+
+    /// - Parameter files: pictures, in the order of the messages that they belong to.
+    /// - Throws: `failed` with invalidRequest, invalidImage, inputTooLarge, promptTooLong or memoryExceeded.
+    init(
+        _ parameters: AnswerParameters, pictures files: [Data], _ resources: BatchResources, run: EngineRun,
+        emit: @escaping (String) -> Void
+    ) throws(Interruption) {
+        let engine = resources.engine
+        prompt = try engine.answerPrompt(parameters, pictureCount: files.count)
+        let positions = prompt.ids.count + parameters.maxTokens
+        let bytes = resources.cache.bytes(positions: positions)
+        try engine.checkMemory(bytes: bytes, positions: positions, rows: 1)
+        pictures = []
+        for (index, file) in files.enumerated() { pictures.append(try engine.encoderInput(file, index: index)) }
+        do throws(ModelError) {
+            embeddings = try engine.model.embed(tokens: prompt.ids)
+        } catch { throw Interruption(error) }
+        self.parameters = parameters
+        self.resources = resources
+        self.run = run
+        self.emit = emit
+        sampler = TokenSampler(seed: parameters.seed, domain: .text, temperature: parameters.temperature)
+        decoder = TokenDecoder(engine.tokenizer)
+        stops = StopStrings(parameters.stop)
+        answer = Answer(
+            text: "", finishReason: .length, tokens: [], usage: JobUsage(promptTokens: prompt.ids.count))
+        let shared = prompt.pictures.last?.upperBound ?? 0
+        prefixKey =
+            shared > 0 && bytes + resources.cache.bytes(positions: shared) <= resources.cache.bytesMax
+            ? PrefixKey(tokens: Array(prompt.ids[..<shared]), pictures: files.map(PrefixKey.digest)) : nil
+        run.begin(stepsTotal: files.count + PrefillSteps.total(prompt.ids.count) + parameters.maxTokens)
+    }
+
+    // MARK: room
+
+    var isReserved: Bool { row != nil }
+
+    func reserve() {
+        let positions = prompt.ids.count + parameters.maxTokens
+        let keys = prefixKey.map { [$0] } ?? []
+        guard row == nil, resources.makeRoom(rows: 1, positions: positions, beside: keys) else { return }
+        if let prefixKey {
+            let (prefix, isNew) = resources.usePrefix(
+                prefixKey, embeddings: embeddings[0..<prefixKey.tokens.count], picturesAwaited: pictures.count)
+            self.prefix = prefix
+            if isNew { look(into: prefix.fill) }
+        }
+        let row = resources.openRows(1, positions: positions)[0]
+        self.row = row
+        if prefix == nil {
+            let fill = Fill(row: row, embeddings: embeddings, picturesAwaited: pictures.count)
+            begin(fill)
+            look(into: fill)
+        }
+        pictures = []
+    }
+
+    private func begin(_ fill: Fill) {
+        self.fill = fill
+        resources.fills.append(fill)
+    }
+
+    private func look(into fill: Fill) {
+        for (pixels, range) in zip(pictures, prompt.pictures) {
+            resources.side.append(
+                VisionTask(pixels, resources.engine.model, into: fill, at: range, job: self) { [self] seconds in
+                    answer.usage.prefillSeconds += seconds
+                })
+        }
+    }
+
+    func release() {
+        fill?.isAbandoned = true
+        if let row { resources.closeRows([row]) }
+        row = nil
+        lanes = []
+        releasePrefix()
+    }
+
+    private func releasePrefix() {
+        if let prefix { resources.prefixes.release(prefix) }
+        prefix = nil
+    }
+
+    // MARK: the course
+
+    func proceed() {
+        if let prefix, prefix.last != nil, let row {
+            resources.cache.copyRow(prefix.row, to: row)
+            begin(Fill(row: row, embeddings: embeddings[prefix.key.tokens.count..<embeddings.rows]))
+            releasePrefix()
+        }
+        if let last = fill?.last, lanes.isEmpty, answer.tokens.isEmpty, let row {
+            let lane = Lane(.text, rows: [row], job: self)
+            lane.hidden = last
+            lanes = [lane]
+            run.enter(.drawing)
+        }
+        report()
+    }
+
+    private func report() {
+        let total = prompt.ids.count
+        var positions = fill.map { total - $0.positions + $0.done } ?? 0
+        var seen = fill.map { prompt.pictures.count - $0.picturesAwaited } ?? 0
+        if let prefix {
+            positions = prefix.fill.done
+            seen = prompt.pictures.count - prefix.fill.picturesAwaited
+        }
+        run.advance(to: seen + PrefillSteps.done(positions, of: total) + answer.tokens.count)
+    }
+
+    func draw(_ logits: Matrix, for lane: Lane) -> Int? {
+        sampler.draw(logits.row(0), position: lane.tokens.count, topP: parameters.topP)
+    }
+
+    func accept(_ token: Int?, for lane: Lane) {
+        guard let token else { return fail(.failed(.notNumbers)) }
+        let id = Int32(token)
+        lane.tokens.append(id)
+        answer.tokens.append(id)
+        lane.isFed = false
+        if id == resources.engine.tokenizer.specials.endOfSentence {
+            answer.finishReason = .stop
+            return finish()
+        }
+        give(stops.append(decoder.append(id)))
+        report()
+        if stops.isStopped || answer.tokens.count == parameters.maxTokens { return finish() }
+        lane.isFed = true
+    }
+
+    private func give(_ text: String) {
+        answer.text += text
+        if !text.isEmpty { emit(text) }
+    }
+
+    private func finish() {
+        give(stops.append(decoder.finish()))
+        give(stops.finish())
+        if stops.isStopped { answer.finishReason = .stop }
+        answer.usage.outputTokens = answer.tokens.count
+        outcome = .success(.answer(answer))
+    }
+
+    func charge(seconds: Double) {
+        if run.progress.phase == .prefill { answer.usage.prefillSeconds += seconds }
+        if run.progress.phase == .drawing { answer.usage.drawingSeconds += seconds }
+    }
+
+    func fail(_ interruption: Interruption) {
+        if outcome == nil { outcome = .failure(interruption) }
+    }
+}

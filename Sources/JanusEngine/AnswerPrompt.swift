@@ -1,0 +1,76 @@
+import Foundation
+import JanusImage
+package import JanusJob
+import JanusModel
+import JanusText
+
+/// A text that the model wrote.
+package struct Answer: Sendable, Equatable {
+    package var text: String
+    package var finishReason: FinishReason
+    /// As drawn, the end token included.
+    package var tokens: [Int32]
+    package var usage: JobUsage
+}
+
+extension EngineParts {
+    /// - Throws: `failed` with invalidRequest or promptTooLong.
+    func answerPrompt(_ parameters: AnswerParameters, pictureCount: Int) throws(Interruption) -> EncodedPrompt {
+        try check(parameters, pictureCount: pictureCount)
+        let prompt = tokenizer.encode(
+            PromptTemplate.conversation(
+                parameters.messages.map(PromptTurn.init),
+                system: parameters.systemPrompt ?? PromptTemplate.systemPrompt),
+            pictureTokens: configuration.imageTokens)
+        try checkContext(promptTokens: prompt.ids.count, pictures: pictureCount, room: parameters.maxTokens)
+        return prompt
+    }
+
+    /// - Returns: what the encoder takes.
+    /// - Throws: `failed` with invalidImage or inputTooLarge.
+    func encoderInput(_ file: Data, index: Int) throws(Interruption) -> [Float] {
+        do {
+            return preprocessor.normalized(
+                preprocessor.resized(try RGBImage(decoding: file, limits: options.imageLimits)))
+        } catch {
+            throw .failed(
+                JobError(error.isLimit ? .inputTooLarge : .invalidImage, "image \(index): \(error.description)"))
+        }
+    }
+
+    private func check(_ parameters: AnswerParameters, pictureCount: Int) throws(Interruption) {
+        func refuse(_ message: String) -> Interruption { .failed(JobError(.invalidRequest, message)) }
+        guard !parameters.messages.isEmpty else { throw refuse("the conversation has no message") }
+        for (index, message) in parameters.messages.enumerated() {
+            let expected: ChatMessage.Role = index.isMultiple(of: 2) ? .user : .assistant
+            guard message.role == expected else {
+                throw refuse(
+                    "message \(index) is the \(message.role.rawValue)'s: turns must alternate, beginning with the user's"
+                )
+            }
+            guard message.images >= 0 else { throw refuse("message \(index) has \(message.images) images") }
+        }
+        guard parameters.messages.count % 2 == 1 else { throw refuse("the last message must be the user's") }
+        let named = parameters.messages.map(\.images).reduce(0, +)
+        guard named == pictureCount else {
+            throw refuse("the messages name \(named) images, the job has \(pictureCount)")
+        }
+        guard parameters.maxTokens >= 1 else {
+            throw refuse("max_tokens is \(parameters.maxTokens), must be at least 1")
+        }
+        guard parameters.temperature.isFinite, parameters.temperature >= 0, parameters.topP > 0 else {
+            throw refuse("temperature must be finite and not negative, top_p more than 0")
+        }
+    }
+}
+
+extension PromptTurn {
+    fileprivate init(_ message: ChatMessage) {
+        let role: Role =
+            switch message.role {
+            case .user: .user
+            case .assistant: .assistant
+            }
+        self.init(role: role, content: message.content, pictures: message.images)
+    }
+}

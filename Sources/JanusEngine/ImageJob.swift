@@ -1,0 +1,219 @@
+import Foundation
+import JanusImage
+import JanusJob
+import JanusModel
+import JanusTensor
+import JanusText
+
+/// Draws images from a text.
+///
+/// A step: logits = u + w·(c − u) of a conditional and an unconditional row, divided by the temperature; draw; both
+/// rows receive the token. The unconditional prompt is the conditional one with every position but the first and the
+/// last replaced by pad.
+///
+/// Both prompts are prefixes: every image's rows begin as their copies. Images begin as there is room, in order.
+final class ImageJob: BatchedJob {
+    let run: EngineRun
+    private(set) var lanes: [Lane] = []
+    private(set) var outcome: Result<JobProduct, Interruption>?
+
+    private let parameters: GenerateParameters
+    private let resources: BatchResources
+    private let sampler: TokenSampler
+    private let prompts: [PrefixKey]
+    /// Of each prompt, [tokens, hidden]; given up once they are on their way.
+    private var embeddings: [Matrix]
+    private var prefixes: [Prefix] = []
+    private var imagesOpened = 0
+    private var images: [GeneratedImage] = []
+    private var tokensDrawn = 0
+    private var usage = JobUsage()
+
+    /// - Throws: `failed` with invalidRequest, promptTooLong or memoryExceeded.
+    init(_ parameters: GenerateParameters, _ resources: BatchResources, run: EngineRun) throws(Interruption) {
+        let engine = resources.engine
+        let prompt = try engine.generationPrompt(parameters)
+        var prompts = [PrefixKey(tokens: prompt)]
+        if parameters.usesGuidance {
+            var unconditional = prompt
+            for index in prompt.indices.dropFirst().dropLast() { unconditional[index] = engine.tokenizer.specials.pad }
+            prompts.append(PrefixKey(tokens: unconditional))
+        }
+        self.parameters = parameters
+        self.resources = resources
+        self.run = run
+        self.prompts = prompts
+        sampler = TokenSampler(seed: parameters.seed, domain: .image, temperature: parameters.temperature)
+        embeddings = []
+        do throws(ModelError) {
+            for key in prompts { embeddings.append(try engine.model.embed(tokens: key.tokens)) }
+        } catch { throw Interruption(error) }
+        usage.promptTokens = prompt.count
+        let positions = prompt.count + engine.configuration.generationTokens
+        try engine.checkMemory(
+            bytes: prompts.count
+                * (resources.cache.bytes(positions: positions) + resources.cache.bytes(positions: prompt.count)),
+            positions: positions, rows: prompts.count)
+        run.begin(
+            stepsTotal: prompts.count * PrefillSteps.total(prompt.count)
+                + (engine.configuration.generationTokens + 1) * parameters.images)
+    }
+
+    private var promptTokens: Int { usage.promptTokens }
+    private var steps: Int { resources.engine.configuration.generationTokens }
+
+    // MARK: room
+
+    var isReserved: Bool { imagesOpened == parameters.images }
+
+    func reserve() {
+        let positions = promptTokens + steps
+        while !isReserved, resources.makeRoom(rows: prompts.count, positions: positions, beside: prompts) {
+            if prefixes.isEmpty {
+                prefixes = zip(prompts, embeddings).map { resources.usePrefix($0, embeddings: $1).prefix }
+                embeddings = []
+            }
+            let rows = resources.openRows(prompts.count, positions: positions)
+            lanes.append(Lane(.image, rows: rows, index: imagesOpened, job: self))
+            imagesOpened += 1
+        }
+    }
+
+    func release() {
+        for lane in lanes { resources.closeRows(lane.rows) }
+        lanes = []
+        releasePrefixes()
+    }
+
+    private func releasePrefixes() {
+        for prefix in prefixes { resources.prefixes.release(prefix) }
+        prefixes = []
+    }
+
+    // MARK: the course
+
+    func proceed() {
+        let last = prefixes.compactMap(\.last)
+        if !prefixes.isEmpty, last.count == prefixes.count {
+            for lane in lanes where lane.hidden == nil && lane.tokens.isEmpty { begin(lane, last) }
+            if isReserved { releasePrefixes() }
+        }
+        report()
+    }
+
+    /// Its rows become copies of the prompts'.
+    private func begin(_ lane: Lane, _ last: [Matrix]) {
+        let hidden = Matrix(rows: lane.rows.count, columns: resources.engine.configuration.hiddenSize)
+        for (index, row) in lane.rows.enumerated() {
+            resources.cache.copyRow(prefixes[index].row, to: row)
+            hidden[index..<index + 1].copy(from: last[index])
+        }
+        lane.hidden = hidden
+        run.enter(.drawing)
+    }
+
+    private func report() {
+        var done = tokensDrawn + images.count
+        let isPrefilled = run.progress.phase != .prefill
+        for index in prompts.indices {
+            let positions =
+                isPrefilled ? promptTokens : prefixes.indices.contains(index) ? prefixes[index].fill.done : 0
+            done += PrefillSteps.done(positions, of: promptTokens)
+        }
+        run.advance(to: done)
+    }
+
+    func draw(_ logits: Matrix, for lane: Lane) -> Int? {
+        sampler.draw(
+            guided(logits), image: lane.index, position: lane.tokens.count, topK: parameters.topK)
+    }
+
+    private func guided(_ logits: Matrix) -> [Float] {
+        guard logits.rows == 2 else { return logits.row(0) }
+        let weight = parameters.cfgWeight
+        return zip(logits.row(0), logits.row(1)).map { conditional, unconditional in
+            unconditional + weight * (conditional - unconditional)
+        }
+    }
+
+    func accept(_ token: Int?, for lane: Lane) {
+        guard let token else { return fail(.failed(.notNumbers)) }
+        lane.tokens.append(Int32(token))
+        tokensDrawn += 1
+        // The last token needs no successor.
+        lane.isFed = lane.tokens.count < steps
+        if lane.isFed { return report() }
+        lanes.removeAll { $0 === lane }
+        resources.closeRows(lane.rows)
+        resources.side.append(DecodingTask(lane.tokens, index: lane.index, job: self, resources.engine.model))
+        report()
+        if lanes.isEmpty, isReserved { run.enter(.decoding) }
+    }
+
+    /// A picture's pixels are there.
+    fileprivate func finish(_ tokens: [Int32], index: Int, pixels: Matrix) throws(Interruption) {
+        let side = resources.engine.configuration.tokenizer.imageSize
+        let image = RGBImage(width: side, height: side, pixels: JanusModel.bytes(pixels: pixels))
+        let metadata = ImageMetadata(
+            prompt: parameters.prompt, seed: parameters.seed, model: resources.engine.name, index: index)
+        let file: Data
+        do throws(ImageError) {
+            file = try image.encoded(as: PictureFormat(parameters.format), metadata: metadata)
+        } catch { throw .failed(JobError(.internalError, error.description)) }
+        images.append(
+            GeneratedImage(
+                index: index, format: parameters.format, width: side, height: side, file: file, tokens: tokens))
+        usage.images += 1
+        usage.outputTokens += tokens.count
+        report()
+    }
+
+    /// A part of a picture's decoding took so long; after the last one, the job may be over.
+    fileprivate func chargeDecoding(seconds: Double) {
+        usage.decodingSeconds += seconds
+        guard images.count == parameters.images, outcome == nil else { return }
+        outcome = .success(.images(images.sorted { $0.index < $1.index }, usage))
+    }
+
+    func charge(seconds: Double) {
+        if run.progress.phase == .prefill { usage.prefillSeconds += seconds }
+        if run.progress.phase == .drawing { usage.drawingSeconds += seconds }
+    }
+
+    func fail(_ interruption: Interruption) {
+        if outcome == nil { outcome = .failure(interruption) }
+    }
+}
+
+/// The VQ decoding of one image, and the writing of its file.
+private final class DecodingTask: SideTask {
+    private let owner: ImageJob
+    private let model: JanusModel
+    private let tokens: [Int32]
+    private let index: Int
+    private var picture: PictureRun?
+
+    init(_ tokens: [Int32], index: Int, job: ImageJob, _ model: JanusModel) {
+        self.tokens = tokens
+        self.index = index
+        self.model = model
+        owner = job
+    }
+
+    var job: any BatchedJob { owner }
+    var isAbandoned: Bool { owner.outcome != nil }
+
+    func advance() throws(Interruption) -> Bool {
+        do throws(ModelError) {
+            if picture == nil { picture = try model.decoding(imageTokens: tokens) }
+        } catch { throw Interruption(error) }
+        if picture?.isDone == false {
+            picture?.advance()
+            return false
+        }
+        if let picture { try owner.finish(tokens, index: index, pixels: picture.pixels) }
+        return true
+    }
+
+    func charge(seconds: Double) { owner.chargeDecoding(seconds: seconds) }
+}

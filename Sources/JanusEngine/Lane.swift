@@ -1,0 +1,65 @@
+package import JanusJob
+import JanusTensor
+
+/// One sequence that is being drawn: the rows of the cache that receive its tokens, and where it is between drawing a
+/// token and feeding it back.
+final class Lane {
+    /// Which head its logits come from.
+    enum Head {
+        case image
+        case text
+    }
+
+    let head: Head
+    /// Of the cache: an image's conditional and unconditional row, or an answer's only one.
+    let rows: [Int]
+    /// Which image of its job.
+    let index: Int
+    unowned let job: any BatchedJob
+    /// As drawn.
+    var tokens: [Int32] = []
+    /// [rows, hidden]: what the next token is drawn from. nil until there is something.
+    var hidden: Matrix?
+    /// The last token goes into the next pass.
+    var isFed = false
+
+    init(_ head: Head, rows: [Int], index: Int = 0, job: any BatchedJob) {
+        self.head = head
+        self.rows = rows
+        self.index = index
+        self.job = job
+    }
+}
+
+/// A job in the batch. The loop calls it on the computing thread only, but for `draw`.
+protocol BatchedJob: AnyObject {
+    var run: EngineRun { get }
+    /// The sequences that are open.
+    var lanes: [Lane] { get }
+    /// Set when there is nothing left to do.
+    var outcome: Result<JobProduct, Interruption>? { get }
+    /// Whether it has all the rows that it will need.
+    var isReserved: Bool { get }
+
+    /// Opens rows as far as there is room for them.
+    func reserve()
+    /// Takes up what the last pass and the work beside it have brought.
+    func proceed()
+    /// - Parameter logits: [the lane's rows, tokens]
+    /// - Returns: the next token; nil when the logits are not numbers. Reads only: lanes draw at the same time, on any of
+    ///   the pool's threads.
+    func draw(_ logits: Matrix, for lane: Lane) -> Int?
+    /// What came of it.
+    func accept(_ token: Int?, for lane: Lane)
+    /// A pass that it took part in has run.
+    func charge(seconds: Double)
+    func fail(_ interruption: Interruption)
+    /// Gives everything back, at its end of whatever kind.
+    func release()
+}
+
+/// What a job gives.
+package enum JobProduct: Sendable, Equatable {
+    case images([GeneratedImage], JobUsage)
+    case answer(Answer)
+}
