@@ -38,6 +38,11 @@ package final class Batcher {
     /// Whether another job can be taken: there are not too many, and none waits for room.
     package var wantsJob: Bool { entries.count < jobsMax && (entries.last?.job.isReserved ?? true) }
 
+    /// Of keys and values, in use: by jobs and by prefixes that wait for the next.
+    package var cacheBytesUsed: Int { resources.cache.bytesUsed }
+    /// How often a job found a prefix there, and how often it had to be computed.
+    package var prefixes: (found: Int, computed: Int) { (resources.prefixes.found, resources.prefixes.computed) }
+
     /// Takes a job in: what can be judged without computing is judged now.
     /// - Parameters:
     ///   - pictures: files, in the order of the messages that they belong to.

@@ -1,27 +1,32 @@
 /// Which positions of waiting prompts go into the next pass of the model: a decision without I/O.
-struct PassPlan: Equatable {
-    struct Piece: Equatable {
+package struct PassPlan: Equatable {
+    package struct Piece: Equatable {
         /// Which of the fills.
-        var fill: Int
-        var positions: Int
+        package var fill: Int
+        package var positions: Int
+
+        package init(fill: Int, positions: Int) {
+            self.fill = fill
+            self.positions = positions
+        }
     }
 
     /// Positions beside running sequences: they lengthen everyone's step by about as much as a few rows more.
-    static let positionsBesideSteps = 32
+    package static let positionsBesideSteps = 32
     /// Positions when nobody is held up: bounds the model's scratch memory and the time between two signs of life.
-    static let positionsMax = 256
+    package static let positionsMax = 256
 
     /// Whether the running sequences take their step in it.
-    var steps: Bool
-    var pieces: [Piece]
+    package var steps: Bool
+    package var pieces: [Piece]
 
-    var isEmpty: Bool { !steps && pieces.isEmpty }
+    package var isEmpty: Bool { !steps && pieces.isEmpty }
 
     /// - Parameters:
     ///   - lanes: sequences whose step is due.
     ///   - fills: of each prompt, in order of arrival, the positions that could go in.
     ///   - isMixed: false gives each piece a pass of its own, before any step.
-    init(lanes: Int, fills: [Int], isMixed: Bool) {
+    package init(lanes: Int, fills: [Int], isMixed: Bool) {
         steps = lanes > 0
         pieces = []
         var left = steps && isMixed ? Self.positionsBesideSteps : Self.positionsMax

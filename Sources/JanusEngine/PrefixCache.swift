@@ -39,7 +39,8 @@ final class PrefixCache {
 
     private let cache: KVCache
     private var entries: [PrefixKey: Prefix] = [:]
-    private var uses = 0
+    private(set) var found = 0
+    private(set) var computed = 0
 
     init(_ cache: KVCache) { self.cache = cache }
 
@@ -60,14 +61,15 @@ final class PrefixCache {
         let prefix: Prefix
         if let entry = entries[key] {
             prefix = entry
+            found += 1
         } else {
             guard let row = cache.open(positions: key.tokens.count) else { preconditionFailure("no room was made") }
             prefix = Prefix(key, begin(row))
             entries[key] = prefix
+            computed += 1
         }
         prefix.users += 1
-        uses += 1
-        prefix.lastUse = uses
+        prefix.lastUse = found + computed
         return prefix
     }
 

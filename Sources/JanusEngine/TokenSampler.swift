@@ -44,21 +44,24 @@ package struct TokenSampler {
     }
 
     private func drawGumbel(_ logits: [Float], from floor: Float, image: Int, position: Int) -> Int? {
+        guard let greatest = Self.greatest(logits) else { return nil }
+        func words(_ block: Int) -> SIMD4<UInt32> {
+            generator.block(
+                UInt32(block), UInt32(truncatingIfNeeded: position), UInt32(truncatingIfNeeded: image), domain.rawValue)
+        }
+        func scaled(_ logit: Float) -> Double { Double(logit) / Double(temperature) }
+
+        // What the winner has at least: most tokens cannot reach it, which a glance at their noise tells.
+        let least = scaled(logits[greatest]) + Self.gumbel(words(greatest / 4)[greatest % 4])
         var best: Int?
         var bestValue = -Double.infinity
-        var words = SIMD4<UInt32>()
-        var wordsBlock = -1
-        for (index, logit) in logits.enumerated() where logit >= floor {
-            if index / 4 != wordsBlock {
-                wordsBlock = index / 4
-                words = generator.block(
-                    UInt32(wordsBlock), UInt32(truncatingIfNeeded: position), UInt32(truncatingIfNeeded: image),
-                    domain.rawValue)
-            }
-            // Uniform in (0, 1), never an end, so that both logarithms are finite.
-            let uniform = (Double(words[index % 4]) + 0.5) / 4_294_967_296
-            let gumbel = -ElementaryFunctions.log(-ElementaryFunctions.log(uniform))
-            let value = Double(logit) / Double(temperature) + gumbel
+        var block = SIMD4<UInt32>()
+        for (index, logit) in logits.enumerated() {
+            if index % 4 == 0 { block = words(index / 4) }
+            guard logit >= floor else { continue }
+            let (base, word) = (scaled(logit), block[index % 4])
+            guard base + Self.gumbelBound(word) >= max(least, bestValue) else { continue }
+            let value = base + Self.gumbel(word)
             if best == nil || value > bestValue {
                 best = index
                 bestValue = value
@@ -66,6 +69,20 @@ package struct TokenSampler {
         }
         return best
     }
+
+    /// Gumbel noise of a random word, which stands for u = (word + ½) / 2³²: uniform in (0, 1), never an end, so that both
+    /// logarithms are finite.
+    private static func gumbel(_ word: UInt32) -> Double {
+        -ElementaryFunctions.log(-ElementaryFunctions.log((Double(word) + 0.5) / 4_294_967_296))
+    }
+
+    /// What `gumbel` is at most: −log(−log u) ≤ −log(1 − u), and 1 − u ≥ 2^−(1 + leading zeros of the word's complement).
+    private static func gumbelBound(_ word: UInt32) -> Double {
+        Double(1 + (~word).leadingZeroBitCount) * ln2Above
+    }
+
+    /// A little more than log 2, so that rounding cannot make the bound too small.
+    private static let ln2Above = 0.693_147_181
 
     /// The least logit of the nucleus. Tokens of an equal logit are in it together.
     private func nucleusFloor(_ logits: [Float], _ topP: Float) -> Float {

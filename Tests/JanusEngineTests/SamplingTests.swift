@@ -55,6 +55,29 @@ struct SamplingTests {
         }
     }
 
+    @Test(
+        "the draw is the greatest of logit by temperature plus noise, over all tokens",
+        arguments: [0.3, 1, 7] as [Float])
+    func gumbelMax(temperature: Float) {
+        let sampler = TokenSampler(seed: 5, domain: .image, temperature: temperature)
+        let generator = Philox(seed: 5)
+        func value(_ logits: [Float], _ index: Int, _ position: Int) -> Double {
+            let word = generator.block(UInt32(index / 4), UInt32(position), 3, 0)[index % 4]
+            let uniform = (Double(word) + 0.5) / 4_294_967_296
+            return Double(logits[index]) / Double(temperature)
+                - ElementaryFunctions.log(-ElementaryFunctions.log(uniform))
+        }
+        for position in 0..<200 {
+            let noise = Philox(seed: 77)
+            let logits = (0..<501).map { index in
+                Float(noise.block(UInt32(index), UInt32(position), 0, 0)[0]) / 4e8 - 5
+            }
+            let values = logits.indices.map { value(logits, $0, position) }
+            let best = values.indices.max { values[$0] < values[$1] }
+            #expect(sampler.draw(logits, image: 3, position: position) == best)
+        }
+    }
+
     @Test("top-k and top-p leave out the unlikely tokens and only those")
     func truncation() {
         let logits: [Float] = [log(0.5), log(0.25), log(0.15), log(0.1)]

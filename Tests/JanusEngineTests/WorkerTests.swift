@@ -121,6 +121,107 @@ struct WorkerTests {
         guard case .finished(next, _) = try worker.receive(until: \.isEnd).last else { return #expect(Bool(false)) }
     }
 
+    /// Sends the jobs of `MixedJobs` and waits for their ends.
+    /// - Parameter isTogether: all at once, or each when the one before is over.
+    private func mixed(_ worker: WorkerProcess, isTogether: Bool) throws -> [Int64: [Data]] {
+        var results: [Int64: [Data]] = [:]
+        func receive(_ count: Int) throws {
+            var ends = 0
+            _ = try worker.receive { message in
+                switch message {
+                case .output(let run, _, let data): results[run.job, default: []].append(data)
+                case .finished(let run, let completion):
+                    if let text = completion.text { results[run.job] = [Data(text.utf8)] }
+                case .ready, .progress, .failed, .stopped: break
+                }
+                if message.isEnd { ends += 1 }
+                return ends == count
+            }
+        }
+        for (index, job) in MixedJobs.all.enumerated() {
+            let run = JobRun(job: Int64(index), runLease: 1)
+            try worker.send(.start(JobStart(run: run, task: job.task, inputCount: job.pictures.count)))
+            for (input, picture) in job.pictures.enumerated() {
+                try worker.send(.input(run, index: input, referencePicture(picture)))
+            }
+            if !isTogether { try receive(1) }
+        }
+        if isTogether { try receive(MixedJobs.all.count) }
+        return results
+    }
+
+    @Test("files and texts are the same in one worker and in another, one by one and all at once, with any threads")
+    func batch() throws {
+        let pack = try TinyPack.path("int8")
+        let single = try WorkerProcess(model: pack)
+        let ready = try single.ready()
+        #expect(ready.jobsMax == 8)
+        let expected = try mixed(single, isTogether: false)
+        #expect(expected.count == 9 && expected.values.allSatisfy { !$0.isEmpty })
+        for (threads, jobs) in [("1", "9"), ("2", "9"), ("2", "4")] {
+            let worker = try WorkerProcess(model: pack, arguments: ["--threads", threads, "--jobs", jobs])
+            #expect(try worker.ready().fingerprint == ready.fingerprint)
+            #expect(try mixed(worker, isTogether: true) == expected)
+        }
+    }
+
+    @Test("one of several running jobs is canceled, the others go on; a waiting one is canceled at once")
+    func cancelOne() throws {
+        let worker = try WorkerProcess(model: try TinyPack.path("int8"), arguments: ["--jobs", "2"])
+        _ = try worker.ready()
+        let (endless, second, third) = (run, JobRun(job: 2, runLease: 1), JobRun(job: 3, runLease: 1))
+        try worker.send(drawing(endless, images: 5000))
+        try worker.send(drawing(second, images: 5000))
+        try worker.send(drawing(third))
+        var began: Set<JobRun> = []
+        _ = try worker.receive { message in
+            if case .progress(let progress) = message { began.insert(progress.run) }
+            return began.count == 2
+        }
+        #expect(began == [endless, second])
+        try worker.send(.cancel(endless))
+        var ends: [WorkerMessage] = []
+        while ends.count < 2 { ends += try worker.receive(until: \.isEnd).filter(\.isEnd) }
+        #expect(ends[0] == .stopped(endless))
+        guard case .finished(third, _) = ends[1] else { return #expect(Bool(false), "\(ends)") }
+        try worker.send(.cancel(second))
+        #expect(try worker.receive(until: \.isEnd).last == .stopped(second))
+    }
+
+    @Test("a job that is to be alone begins when the others are over, and who comes behind it waits")
+    func alone() throws {
+        let worker = try WorkerProcess(model: try TinyPack.path("int8"))
+        _ = try worker.ready()
+        let suspect = JobRun(job: 2, runLease: 1)
+        let task = JobTask.generate(GenerateParameters(prompt: "a red fox", images: 2, seed: 42))
+        try worker.send(drawing(run, images: 3))
+        try worker.send(.start(JobStart(run: suspect, task: task, inputCount: 0, isAlone: true)))
+        let last = JobRun(job: 3, runLease: 1)
+        try worker.send(drawing(last))
+        var log: [String] = []
+        var ends = 0
+        _ = try worker.receive { message in
+            if case .progress(let progress) = message, log.last != "\(progress.run.job)" {
+                log.append("\(progress.run.job)")
+            }
+            if message.isEnd { ends += 1 }
+            return ends == 3
+        }
+        #expect(log == ["1", "2", "3"])
+    }
+
+    @Test("a job whose keys and values exceed the worker's memory is refused with both figures")
+    func memory() throws {
+        let worker = try WorkerProcess(model: try TinyPack.path("int8"), arguments: ["--cache-mib", "1"])
+        _ = try worker.ready()
+        try worker.send(
+            .start(JobStart(run: run, task: MixedJobs.answer("q", maxTokens: 3000), inputCount: 0)))
+        guard case .failed(run, let error) = try worker.receive(until: \.isEnd).last else {
+            return #expect(Bool(false))
+        }
+        #expect(error.code == .memoryExceeded && error.message.contains("1.0 MiB"), "\(error)")
+    }
+
     @Test("the end of the socket ends the worker, idle or computing", arguments: [false, true])
     func endOfStream(isComputing: Bool) throws {
         let worker = try WorkerProcess()

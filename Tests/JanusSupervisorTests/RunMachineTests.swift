@@ -43,7 +43,7 @@ import JanusSupervisor
         return end
     }
 
-    private func error(_ actions: [RunMachine.Action]) -> JobError? {
+    private func jobError(_ actions: [RunMachine.Action]) -> JobError? {
         guard case .failed(let error)? = outcome(actions)?.outcome else { return nil }
         return error
     }
@@ -51,7 +51,7 @@ import JanusSupervisor
     @Test("a worker that ends by a run's doing is a crash of the attempt")
     func crash() throws {
         var machine = working()
-        let error = try #require(error(machine.handle(.workerEnded(.signal(9), .charged), now: 2)))
+        let error = try #require(jobError(machine.handle(.workerEnded(.signal(9), .charged), now: 2)))
         #expect(error.code == .workerCrashed && error.retryable)
         #expect(error.message.contains("signal 9"))
     }
@@ -110,7 +110,7 @@ import JanusSupervisor
         var machine = working(timeout: 10)
         #expect(machine.handle(.worker(.progress(progress)), now: 9) == [.report(progress)])
         #expect(machine.handle(.tick(10.5), now: 10.5) == [.cancelWorker])
-        #expect(error(machine.handle(.worker(.stopped(Self.run)), now: 11))?.code == .runTimeout)
+        #expect(jobError(machine.handle(.worker(.stopped(Self.run)), now: 11))?.code == .runTimeout)
     }
 
     @Test("a silent worker is killed once, as hung; one that reports, of whatever run, is not")
@@ -124,7 +124,7 @@ import JanusSupervisor
         let late = 3 * silence + 1
         #expect(machine.handle(.tick(late), now: late) == [.killWorker(sparesOthers: false)])
         #expect(machine.handle(.tick(late + 1), now: late + 1) == [])
-        #expect(error(machine.handle(.workerEnded(.signal(9), .charged), now: late + 1))?.code == .workerHung)
+        #expect(jobError(machine.handle(.workerEnded(.signal(9), .charged), now: late + 1))?.code == .workerHung)
     }
 
     @Test("silence is allowed for many heartbeats")
