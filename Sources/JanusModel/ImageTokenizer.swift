@@ -101,7 +101,7 @@ private struct TokenizerEncoder {
             x = try level(x, check: check)
             if halvings.indices.contains(index) { x = halvings[index](x) }
         }
-        return output(norm(middle(x), swish: true)).pixels
+        return output(middle(x), norm: norm.with(swish: true)).pixels
     }
 }
 
@@ -138,8 +138,8 @@ private struct TokenizerDecoder {
         var x = middle(input(latent))
         for (index, level) in levels.enumerated() {
             x = try level(x, check: check)
-            if doublings.indices.contains(index) { x = doublings[index](x.upsampled()) }
+            if doublings.indices.contains(index) { x = doublings[index](x, doubled: true) }
         }
-        return output(norm(x, swish: true)).pixels
+        return output(x, norm: norm.with(swish: true)).pixels
     }
 }

@@ -12,11 +12,10 @@ struct GroupNorm {
         bias = try reader.vector(name + ".bias", channels)
     }
 
-    func callAsFunction(_ x: Picture, swish: Bool) -> Picture {
-        Picture(
-            height: x.height, width: x.width,
-            pixels: x.pixels.groupNorm(
-                groups: Self.groups, weight: weight, bias: bias, epsilon: Self.epsilon, swish: swish))
+    func callAsFunction(_ x: Picture) -> Picture { with(swish: false)(x) }
+
+    func with(swish: Bool) -> PictureNorm {
+        PictureNorm(weight: weight, bias: bias, groups: Self.groups, epsilon: Self.epsilon, swish: swish)
     }
 }
 
@@ -40,9 +39,9 @@ struct ResidualBlock {
 
     /// [h · w, inputs] → [h · w, outputs]; x may be overwritten.
     func callAsFunction(_ x: Picture) -> Picture {
-        let inner = conv1(norm1(x, swish: true))
+        let inner = conv1(x, norm: norm1.with(swish: true))
         let residual = shortcut.map { Picture(height: x.height, width: x.width, pixels: $0(x.pixels)) } ?? x
-        return conv2(norm2(inner, swish: true), addedTo: residual)
+        return conv2(inner, norm: norm2.with(swish: true), addedTo: residual)
     }
 }
 
@@ -64,7 +63,7 @@ struct PixelAttention {
 
     /// x is overwritten.
     func callAsFunction(_ x: Picture) -> Picture {
-        let normed = norm(x, swish: false).pixels
+        let normed = norm(x).pixels
         let attended = Matrix(rows: normed.rows, columns: normed.columns)
         Attention.attend(
             queries: query(normed), keys: key(normed), values: value(normed), heads: 1, keyHeads: 1, causal: false,

@@ -27,7 +27,7 @@ package struct Picture {
     }
 }
 
-/// A 3×3 convolution: patches are gathered block after block and multiplied as a matrix.
+/// A 3×3 convolution. In bf16 the kernels walk through the picture itself; else patches are gathered and multiplied.
 package struct Convolution3x3 {
     /// How the kernel walks: over every pixel with a border of zeros, or halving the sides (a border of zeros at the right
     /// and the bottom only, as VQGAN's down-sampling has it).
@@ -68,8 +68,30 @@ package struct Convolution3x3 {
         return ordered
     }
 
-    /// - Parameter residual: where given, the result is added to it (and it is what is returned).
-    package func callAsFunction(_ x: Picture, addedTo residual: Picture? = nil) -> Picture {
+    /// - Parameters:
+    ///   - norm: applied to x first.
+    ///   - doubled: x is enlarged to twice its sides, after the norm.
+    ///   - residual: where given, the result is added to it (and it is what is returned).
+    package func callAsFunction(
+        _ x: Picture, norm: PictureNorm? = nil, doubled: Bool = false, addedTo residual: Picture? = nil,
+        isa: InstructionSet = Threads.isa
+    ) -> Picture {
+        guard let packed = linear.packed, packed.layout.precision == .bf16, packed.layout.padded == 9 * inputs else {
+            let normed = norm.map { $0(x) } ?? x
+            return patched(doubled ? normed.upsampled() : normed, addedTo: residual)
+        }
+        precondition(x.channels == inputs, "\(x.channels) channels for \(inputs)")
+        let half = HalfPicture(x, norm: norm, doubled: doubled)
+        let step = walk == .same ? 1 : 2
+        let (height, width) = (half.height / step, half.width / step)
+        let out = residual?.pixels ?? Matrix(rows: height * width, columns: linear.outputs)
+        half.convolve(
+            with: packed, bias: linear.bias, walk: walk, into: out, accumulate: residual != nil, isa: isa)
+        return residual ?? Picture(height: height, width: width, pixels: out)
+    }
+
+    /// Patches are gathered block after block and multiplied as a matrix.
+    private func patched(_ x: Picture, addedTo residual: Picture?) -> Picture {
         precondition(x.channels == inputs && x.pixels.isDense, "\(x.channels) channels for \(inputs)")
         let step = walk == .same ? 1 : 2
         let pad = walk == .same ? 1 : 0
