@@ -21,7 +21,7 @@ package final class Engine {
     }
 
     /// Changes whenever the same inputs may give other bytes: arithmetic, sampling, templates, file encoding.
-    static let numericsVersion = 1
+    static let numericsVersion = 2
 
     /// What the model is called in outputs.
     package let name: String

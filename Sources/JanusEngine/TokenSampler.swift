@@ -55,16 +55,26 @@ package struct TokenSampler {
                     UInt32(wordsBlock), UInt32(truncatingIfNeeded: position), UInt32(truncatingIfNeeded: image),
                     domain.rawValue)
             }
+            let word = words[index % 4]
+            let scaled = Double(logit) / Double(temperature)
+            // Most tokens are far from winning: no logarithm is needed to know that.
+            if best != nil, scaled + Self.noiseBound(word) <= bestValue { continue }
             // Uniform in (0, 1), never an end, so that both logarithms are finite.
-            let uniform = (Double(words[index % 4]) + 0.5) / 4_294_967_296
+            let uniform = (Double(word) + 0.5) / 4_294_967_296
             let gumbel = -ElementaryFunctions.log(-ElementaryFunctions.log(uniform))
-            let value = Double(logit) / Double(temperature) + gumbel
+            let value = scaled + gumbel
             if best == nil || value > bestValue {
                 best = index
                 bestValue = value
             }
         }
         return best
+    }
+
+    /// No less than a word's Gumbel noise: −log(−log u) ≤ −log(1 − u), and the leading zeros of 1 − u bound that.
+    static func noiseBound(_ word: UInt32) -> Double {
+        let ln2RoundedUp = 0.693_147_2
+        return Double((~word).leadingZeroBitCount + 1) * ln2RoundedUp
     }
 
     /// The least logit of the nucleus. Tokens of an equal logit are in it together.

@@ -55,6 +55,25 @@ struct SamplingTests {
         }
     }
 
+    @Test("a draw is the greatest of all tokens' noisy logits, though not every noise is computed")
+    func exhaustive() {
+        for (seed, spread) in [(3, Float(4)), (4, 0), (5, 40)] as [(Int64, Float)] {
+            let generator = Philox(seed: seed)
+            let sampler = TokenSampler(seed: seed, domain: .image, temperature: 0.7)
+            for position in 0..<40 {
+                let logits = (0..<3000).map { spread * Float(($0 * 7919 + position * 31) % 1000) / 1000 }
+                let noisy = logits.enumerated().map { index, logit in
+                    let word = generator.block(UInt32(index / 4), UInt32(position), 2, 0)[index % 4]
+                    let uniform = (Double(word) + 0.5) / 4_294_967_296
+                    return Double(logit) / Double(Float(0.7))
+                        - ElementaryFunctions.log(-ElementaryFunctions.log(uniform))
+                }
+                let best = noisy.indices.max { noisy[$0] < noisy[$1] }
+                #expect(sampler.draw(logits, image: 2, position: position) == best, "seed \(seed)")
+            }
+        }
+    }
+
     @Test("top-k and top-p leave out the unlikely tokens and only those")
     func truncation() {
         let logits: [Float] = [log(0.5), log(0.25), log(0.15), log(0.1)]
