@@ -2,17 +2,19 @@
 
 // The scalar twin: what every other version must equal bit for bit.
 
-// x is the block's; its rows lie together, segment after segment.
-static float dot_bf16(const struct janus_weights *weights, const uint16_t *x, size_t row, size_t rows,
-                      const uint16_t *panel_values, size_t n) {
+static float dot_bf16(const struct janus_weights *weights, const struct janus_activations *x, size_t row, size_t rows,
+                      size_t m, const uint16_t *panel_values, size_t n) {
     float sum = 0;
-    for (size_t k = 0; k < weights->inputs; k += 2) {
-        size_t first = k / bf16_block * bf16_block;
-        size_t length = weights->inputs - first < bf16_block ? weights->inputs - first : bf16_block;
-        const uint16_t *a = x + first * rows + row * length + (k - first);
-        const uint16_t *w = panel_values + (k / 2 * panel + n) * 2;
-        sum = flushed(__builtin_fmaf(bf16_value(a[1]), bf16_value(w[1]), sum));
-        sum = flushed(__builtin_fmaf(bf16_value(a[0]), bf16_value(w[0]), sum));
+    size_t length;
+    for (size_t first = 0; first < weights->inputs; first += length) {
+        length = segment_length(x, weights->inputs, first);
+        size_t stride;
+        const uint16_t *a = segment(x, weights->inputs, row, rows, m, first, length, &stride);
+        for (size_t k = 0; k < length; k += 2) {
+            const uint16_t *w = panel_values + ((first + k) / 2 * panel + n) * 2;
+            sum = flushed(__builtin_fmaf(bf16_value(a[k + 1]), bf16_value(w[1]), sum));
+            sum = flushed(__builtin_fmaf(bf16_value(a[k]), bf16_value(w[0]), sum));
+        }
     }
     return sum;
 }
@@ -29,13 +31,14 @@ void janus_panel_scalar(const struct janus_weights *weights, const struct janus_
     for (size_t m = 0; m < rows; m++)
         for (size_t n = 0; n < panel; n++) {
             if (weights->precision == janus_precision_bf16) {
-                sums[m * panel + n] = dot_bf16(weights, (const uint16_t *)x->values + row * inputs, m, rows,
+                sums[m * panel + n] = dot_bf16(weights, x, row, rows, m,
                                                (const uint16_t *)weights->values + index * panel * inputs, n);
                 continue;
             }
             int is8 = weights->precision == janus_precision_int8;
             const uint8_t *values = (const uint8_t *)weights->values + index * panel * inputs / (is8 ? 1 : 2);
-            float sum = 0;
+            size_t span = is8 ? 1 : int4_span(inputs);
+            float sum = 0, part = 0;
             for (size_t g = 0; g < groups; g++) {
                 size_t own = row * groups + g * rows + m;
                 int32_t exact = x->starts[own];
@@ -43,9 +46,15 @@ void janus_panel_scalar(const struct janus_weights *weights, const struct janus_
                 for (size_t k = 0; k < weights->group; k++)
                     exact += a[k] * weight_at(weights, values, n, g * weights->group + k);
                 size_t place = (index * groups + g) * panel + n;
-                float scale = is8 ? ((const float *)weights->scales)[place]
-                                  : f32_of_f16(((const uint16_t *)weights->scales)[place]);
-                sum = __builtin_fmaf((float)exact, scale * x->scales[own], sum);
+                if (is8) {
+                    float scale = ((const float *)weights->scales)[place];
+                    sum = __builtin_fmaf((float)exact, scale * x->scales[own], sum);
+                    continue;
+                }
+                part = __builtin_fmaf((float)exact, f32_of_f16(((const uint16_t *)weights->scales)[place]), part);
+                if ((g + 1) % span != 0) continue;
+                sum = __builtin_fmaf(part, x->scales[own], sum);
+                part = 0;
             }
             sums[m * panel + n] = sum;
         }
@@ -60,23 +69,35 @@ static janus_panel_product *version(int isa, int precision) {
     return janus_panel_scalar;
 }
 
-void janus_packed_product(int isa, const struct janus_weights *weights, const struct janus_activations *x,
-                          size_t first, size_t panels, float *out, size_t out_stride, int accumulate) {
+// A sum leaves for the result: what was there, plus the bias, plus the sum.
+JANUS_KERNEL void janus_packed_flush(const float *restrict sums, size_t rows, size_t width, const float *restrict bias,
+                                     float *restrict out, size_t out_stride, int accumulate) {
+    for (size_t m = 0; m < rows; m++, sums += panel, out += out_stride) {
+        if (bias && accumulate)
+            for (size_t n = 0; n < width; n++) out[n] = (out[n] + bias[n]) + sums[n];
+        else if (bias)
+            for (size_t n = 0; n < width; n++) out[n] = bias[n] + sums[n];
+        else if (accumulate)
+            for (size_t n = 0; n < width; n++) out[n] += sums[n];
+        else
+            for (size_t n = 0; n < width; n++) out[n] = sums[n];
+    }
+}
+
+void janus_packed_product(int isa, const struct janus_weights *weights, const struct janus_activations *x, size_t index,
+                          size_t first, size_t rows, const float *bias, float *out, size_t out_stride, int accumulate) {
     janus_panel_product *product = version(isa, weights->precision);
     _Alignas(64) float sums[block_rows * panel];
-    for (size_t index = first; index < first + panels; index++) {
-        size_t output = index * panel;
-        size_t width = weights->outputs - output < panel ? weights->outputs - output : panel;
-        for (size_t row = 0; row < x->rows; row += block_rows) {
-            size_t rows = x->rows - row < block_rows ? x->rows - row : block_rows;
-            product(weights, x, index, row, rows, sums);
-            for (size_t m = 0; m < rows; m++) {
-                float *to = out + (row + m) * out_stride + output;
-                const float *from = sums + m * panel;
-                if (accumulate)
-                    for (size_t n = 0; n < width; n++) to[n] += from[n];
-                else memcpy(to, from, width * sizeof *to);
-            }
+    size_t output = index * panel, end = first + rows, count;
+    size_t width = weights->outputs - output < panel ? weights->outputs - output : panel;
+    for (size_t row = first; row < end; row += count) {
+        count = end - row < block_rows ? end - row : block_rows;
+        if (x->picture) {
+            size_t left = x->picture->out_width - row % x->picture->out_width;
+            count = left < count ? left : count;
         }
+        product(weights, x, index, row, count, sums);
+        janus_packed_flush(sums, count, width, bias ? bias + output : 0, out + row * out_stride + output, out_stride,
+                           accumulate);
     }
 }

@@ -20,6 +20,30 @@ janus_panel_product janus_panel_scalar, janus_panel_avx2, janus_panel_vnni, janu
 JANUS_INLINE size_t tile_count(size_t rows) { return (rows + tile_rows - 1) / tile_rows; }
 JANUS_INLINE size_t tile_start(size_t rows, size_t tiles, size_t tile) { return rows * tile / tiles; }
 
+// int4: groups of weights whose activations share a scale.
+JANUS_INLINE size_t int4_span(size_t inputs) { return inputs % 128 == 0 ? 4 : inputs % 64 == 0 ? 2 : 1; }
+
+// Inputs from `first` on that lie together in bf16 activations.
+JANUS_INLINE size_t segment_length(const struct janus_activations *x, size_t inputs, size_t first) {
+    size_t most = bf16_block;
+    if (x->picture && x->picture->channels % bf16_block != 0) most = janus_inputs_multiple;
+    return inputs - first < most ? inputs - first : most;
+}
+
+// Where they lie for the start-th row of the block of `rows` rows that begins at `row`, and how far the next row's are.
+JANUS_INLINE const uint16_t *segment(const struct janus_activations *x, size_t inputs, size_t row, size_t rows,
+                                     size_t start, size_t first, size_t length, size_t *stride) {
+    const struct janus_picture *p = x->picture;
+    if (!p) {
+        *stride = length;
+        return (const uint16_t *)x->values + row * inputs + first * rows + start * length;
+    }
+    size_t place = first / p->channels, line = row / p->out_width * p->step + p->origin + place / 3;
+    size_t column = (row % p->out_width + start) * p->step + p->origin + place % 3;
+    *stride = p->step * p->channels;
+    return (const uint16_t *)x->values + (line * (p->width + 2) + column) * p->channels + first % p->channels;
+}
+
 JANUS_INLINE float f32_of_f16(uint16_t half) {
     uint32_t magnitude = (uint32_t)(half & 0x7fff) << 13;
     return float_of(bits_of(float_of(magnitude) * 0x1p112f) | (uint32_t)(half & 0x8000) << 16);

@@ -7,47 +7,75 @@
 #define ALWAYS static inline __attribute__((always_inline))
 #define UNROLL _Pragma("clang loop unroll(full)")
 
-enum { vectors = panel / 16, ahead_bytes = 8192 };
+enum { vectors = panel / 16, ahead_bytes = 8192, int4_tile_rows = 3 };
 
 // One group of inputs: `rows` (a constant) rows of activations times 64 outputs, added to sums[rows][64]. Integers are
 // exact, so only the last line rounds. At each step `lines` (a constant) cache lines are fetched from `next` on.
-VNNI ALWAYS void integer_tile(const int rows, const int is8, const int lines, const int8_t *a, const int32_t *starts,
-                              const float *a_scales, const uint8_t *w, const void *scales, size_t group,
-                              const char *next, int is_first, float *sums) {
+VNNI ALWAYS void int8_tile(const int rows, const int lines, const int8_t *a, const int32_t *starts,
+                           const float *a_scales, const uint8_t *w, const float *scales, size_t group,
+                           const char *next, int is_first, float *sums) {
     __m512i sum[tile_rows][vectors];
     UNROLL for (int m = 0; m < rows; m++) UNROLL for (int j = 0; j < vectors; j++) sum[m][j] =
         _mm512_set1_epi32(starts[m]);
-    const __m512i low = _mm512_set1_epi8(15);
-    const __m512i levels = _mm512_broadcast_i32x4(
-        _mm_xor_si128(_mm_loadu_si128((const __m128i *)janus_int4_codebook), _mm_set1_epi8((char)128)));
-    for (size_t k = 0; k < group; k += is8 ? 4 : 8, w += 4 * panel, next += 64 * lines) {
-        __m512i packed[vectors];
-        UNROLL for (int j = 0; j < vectors; j++) packed[j] = _mm512_loadu_si512(w + 64 * j);
+    for (size_t k = 0; k < group; k += 4, w += 4 * panel, next += 64 * lines) {
+        __m512i weights[vectors];
+        UNROLL for (int j = 0; j < vectors; j++) weights[j] = _mm512_loadu_si512(w + 64 * j);
         UNROLL for (int line = 0; line < lines; line++) _mm_prefetch(next + 64 * line, _MM_HINT_T0);
-        UNROLL for (int half = 0; half < (is8 ? 1 : 2); half++) {
-            __m512i weights[vectors];
-            UNROLL for (int j = 0; j < vectors; j++) weights[j] =
-                is8 ? packed[j]
-                    : _mm512_shuffle_epi8(
-                          levels, _mm512_and_si512(half ? _mm512_srli_epi16(packed[j], 4) : packed[j], low));
-            UNROLL for (int m = 0; m < rows; m++) {
-                int32_t four;
-                memcpy(&four, a + (size_t)m * group + k + 4 * (size_t)half, 4);
-                __m512i value = _mm512_set1_epi32(four);
-                UNROLL for (int j = 0; j < vectors; j++) sum[m][j] =
-                    _mm512_dpbusd_epi32(sum[m][j], weights[j], value);
-            }
+        UNROLL for (int m = 0; m < rows; m++) {
+            int32_t four;
+            memcpy(&four, a + (size_t)m * group + k, 4);
+            __m512i value = _mm512_set1_epi32(four);
+            UNROLL for (int j = 0; j < vectors; j++) sum[m][j] = _mm512_dpbusd_epi32(sum[m][j], weights[j], value);
         }
     }
     UNROLL for (int j = 0; j < vectors; j++) {
-        __m512 scale = is8 ? _mm512_loadu_ps((const float *)scales + 16 * j)
-                           : _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)scales + j));
+        __m512 scale = _mm512_loadu_ps(scales + 16 * j);
         UNROLL for (int m = 0; m < rows; m++) {
             float *to = sums + m * panel + 16 * j;
             __m512 before = is_first ? _mm512_setzero_ps() : _mm512_load_ps(to);
             __m512 factor = _mm512_mul_ps(scale, _mm512_set1_ps(a_scales[m]));
             _mm512_store_ps(to, _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum[m][j]), factor, before));
         }
+    }
+}
+
+// int4: the groups of a span one after the other, for at most three rows, so that their sums stay in registers. A
+// group's inputs and starts lie `apart` rows behind those of the one before.
+VNNI ALWAYS void int4_tile(const int rows, const int lines, const int8_t *a, const int32_t *starts,
+                           const float *a_scales, const uint8_t *w, const uint16_t *scales, size_t span, size_t apart,
+                           const char *next, int is_first, float *sums) {
+    __m512 part[int4_tile_rows][vectors];
+    UNROLL for (int m = 0; m < rows; m++) UNROLL for (int j = 0; j < vectors; j++) part[m][j] = _mm512_setzero_ps();
+    const __m512i low = _mm512_set1_epi8(15);
+    const __m512i levels = _mm512_broadcast_i32x4(
+        _mm_xor_si128(_mm_loadu_si128((const __m128i *)janus_int4_codebook), _mm_set1_epi8((char)128)));
+    for (size_t g = 0; g < span; g++, a += apart * janus_int4_group, starts += apart, scales += panel) {
+        __m512i sum[int4_tile_rows][vectors];
+        UNROLL for (int m = 0; m < rows; m++) UNROLL for (int j = 0; j < vectors; j++) sum[m][j] =
+            _mm512_set1_epi32(starts[m]);
+        for (size_t k = 0; k < janus_int4_group; k += 8, w += 4 * panel, next += 64 * lines) {
+            UNROLL for (int line = 0; line < lines; line++) _mm_prefetch(next + 64 * line, _MM_HINT_T0);
+            UNROLL for (int half = 0; half < 2; half++) UNROLL for (int j = 0; j < vectors; j++) {
+                __m512i both = _mm512_loadu_si512(w + 64 * j);
+                __m512i weights = _mm512_shuffle_epi8(
+                    levels, _mm512_and_si512(half ? _mm512_srli_epi16(both, 4) : both, low));
+                UNROLL for (int m = 0; m < rows; m++) {
+                    int32_t four;
+                    memcpy(&four, a + (size_t)m * janus_int4_group + k + 4 * (size_t)half, 4);
+                    sum[m][j] = _mm512_dpbusd_epi32(sum[m][j], weights, _mm512_set1_epi32(four));
+                }
+            }
+        }
+        UNROLL for (int j = 0; j < vectors; j++) {
+            __m512 scale = _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)scales + j));
+            UNROLL for (int m = 0; m < rows; m++) part[m][j] =
+                _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum[m][j]), scale, part[m][j]);
+        }
+    }
+    UNROLL for (int m = 0; m < rows; m++) UNROLL for (int j = 0; j < vectors; j++) {
+        float *to = sums + m * panel + 16 * j;
+        __m512 before = is_first ? _mm512_setzero_ps() : _mm512_load_ps(to);
+        _mm512_store_ps(to, _mm512_fmadd_ps(part[m][j], _mm512_set1_ps(a_scales[m]), before));
     }
 }
 
@@ -76,37 +104,57 @@ JANUS_INLINE int lines_of(size_t tiles, size_t tile) {
     default: break;                                                                                                    \
     }
 
-VNNI ALWAYS void integer_panel(const int is8, const struct janus_weights *weights, const struct janus_activations *x,
-                               size_t index, size_t row, size_t rows, float *sums) {
-    size_t inputs = weights->inputs, group = weights->group, groups = inputs / group;
-    size_t group_bytes = group * panel / (is8 ? 1 : 2);
-    const uint8_t *w = (const uint8_t *)weights->values + index * groups * group_bytes;
-    size_t tiles = tile_count(rows);
-    for (size_t g = 0; g < groups; g++, w += group_bytes) {
-        size_t place = (index * groups + g) * panel;
-        const void *scales = is8 ? (const void *)((const float *)weights->scales + place)
-                                 : (const void *)((const uint16_t *)weights->scales + place);
+VNNI static void int8_panel(const struct janus_weights *weights, const struct janus_activations *x, size_t index,
+                            size_t row, size_t rows, float *sums) {
+    size_t inputs = weights->inputs, group = weights->group, groups = inputs / group, tiles = tile_count(rows);
+    const uint8_t *w = (const uint8_t *)weights->values + index * panel * inputs;
+    const float *scales = (const float *)weights->scales + index * groups * panel;
+    for (size_t g = 0; g < groups; g++, w += group * panel, scales += panel)
         for (size_t tile = 0; tile < tiles; tile++) {
             size_t start = tile_start(rows, tiles, tile), count = tile_start(rows, tiles, tile + 1) - start;
-            const int8_t *a = (const int8_t *)x->values + row * inputs + g * group * rows + start * group;
+            const int8_t *a = (const int8_t *)x->values + row * inputs + (g * rows + start) * group;
             const int32_t *starts = x->starts + row * groups + g * rows + start;
             const float *a_scales = x->scales + row * groups + g * rows + start;
             // The first block of rows waits for memory; the others find the weights in the cache.
             int lines = row == 0 ? lines_of(tiles, tile) : 0;
-            const char *next = (const char *)w + ahead_bytes + tile * (size_t)lines * group_bytes / 4;
+            const char *next = (const char *)w + ahead_bytes + tile * (size_t)lines * group * panel / 4;
             float *to = sums + start * panel;
-#define CALL(ROWS, LINES)                                                                                              \
-    integer_tile(ROWS, is8, LINES, a, starts, a_scales, w, scales, group, next, g == 0, to)
+#define CALL(ROWS, LINES) int8_tile(ROWS, LINES, a, starts, a_scales, w, scales, group, next, g == 0, to)
             FOR_ROWS(CALL)
 #undef CALL
         }
-    }
+}
+
+VNNI static void int4_panel(const struct janus_weights *weights, const struct janus_activations *x, size_t index,
+                            size_t row, size_t rows, float *sums) {
+    size_t inputs = weights->inputs, group = janus_int4_group, groups = inputs / group, span = int4_span(inputs);
+    size_t tiles = (rows + int4_tile_rows - 1) / int4_tile_rows, span_bytes = span * group * panel / 2;
+    const uint8_t *w = (const uint8_t *)weights->values + index * panel * inputs / 2;
+    const uint16_t *scales = (const uint16_t *)weights->scales + index * groups * panel;
+    for (size_t g = 0; g < groups; g += span, w += span_bytes, scales += span * panel)
+        for (size_t tile = 0; tile < tiles; tile++) {
+            size_t start = tile_start(rows, tiles, tile), count = tile_start(rows, tiles, tile + 1) - start;
+            const int8_t *a = (const int8_t *)x->values + row * inputs + (g * rows + start) * group;
+            const int32_t *starts = x->starts + row * groups + g * rows + start;
+            const float *a_scales = x->scales + row * groups + g * rows + start;
+            int lines = row == 0 ? lines_of(tiles, tile) : 0;
+            const char *next = (const char *)w + ahead_bytes + tile * (size_t)lines * span_bytes / 4;
+            float *to = sums + start * panel;
+#define CALL(ROWS, LINES) int4_tile(ROWS, LINES, a, starts, a_scales, w, scales, span, rows, next, g == 0, to)
+            switch (count) {
+                FOR_LINES(1, CALL);
+                FOR_LINES(2, CALL);
+                FOR_LINES(3, CALL);
+            default: break;
+            }
+#undef CALL
+        }
 }
 
 VNNI void janus_panel_vnni(const struct janus_weights *weights, const struct janus_activations *x, size_t index,
                            size_t row, size_t rows, float *sums) {
-    if (weights->precision == janus_precision_int8) integer_panel(1, weights, x, index, row, rows, sums);
-    else integer_panel(0, weights, x, index, row, rows, sums);
+    if (weights->precision == janus_precision_int8) int8_panel(weights, x, index, row, rows, sums);
+    else int4_panel(weights, x, index, row, rows, sums);
 }
 
 BF16 ALWAYS void bf16_tile(const int rows, const int lines, const uint16_t *a, size_t a_stride, const uint16_t *w,
@@ -132,19 +180,19 @@ BF16 ALWAYS void bf16_tile(const int rows, const int lines, const uint16_t *a, s
 
 BF16 void janus_panel_bf16(const struct janus_weights *weights, const struct janus_activations *x, size_t index,
                            size_t row, size_t rows, float *sums) {
-    size_t inputs = weights->inputs, tiles = tile_count(rows);
+    size_t inputs = weights->inputs, tiles = tile_count(rows), length;
     const uint16_t *w = (const uint16_t *)weights->values + index * panel * inputs;
-    for (size_t first = 0; first < inputs; first += bf16_block) {
-        size_t length = inputs - first < bf16_block ? inputs - first : bf16_block;
+    for (size_t first = 0; first < inputs; first += length) {
+        length = segment_length(x, inputs, first);
         for (size_t tile = 0; tile < tiles; tile++) {
-            size_t start = tile_start(rows, tiles, tile), count = tile_start(rows, tiles, tile + 1) - start;
-            const uint16_t *a = (const uint16_t *)x->values + row * inputs + first * rows + start * length;
+            size_t start = tile_start(rows, tiles, tile), count = tile_start(rows, tiles, tile + 1) - start, stride;
+            const uint16_t *a = segment(x, inputs, row, rows, start, first, length, &stride);
             const uint16_t *from = w + first * panel;
             int lines = row == 0 ? lines_of(tiles, tile) : 0;
             const char *next =
                 (const char *)from + 2 * bf16_block * panel + tile * (size_t)lines * length * panel / 2;
             float *to = sums + start * panel;
-#define CALL(ROWS, LINES) bf16_tile(ROWS, LINES, a, length, from, length, next, first == 0, to)
+#define CALL(ROWS, LINES) bf16_tile(ROWS, LINES, a, stride, from, length, next, first == 0, to)
             FOR_ROWS(CALL)
 #undef CALL
         }

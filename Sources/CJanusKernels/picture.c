@@ -1,3 +1,4 @@
+#include "JanusPacked.h"
 #include "kernel.h"
 
 void janus_patches3x3(const float *x, size_t height, size_t width, size_t channels, size_t step, size_t pad,
@@ -34,5 +35,37 @@ JANUS_KERNEL void janus_pixels_u8(const float *restrict x, uint8_t *restrict y, 
         value = value > 0.0f ? value : 0.0f; // NaN too
         value = value < 255.0f ? value : 255.0f;
         y[i] = (uint8_t)value;
+    }
+}
+
+JANUS_KERNEL void janus_picture_fill(const float *x, const float *centre, const float *scale, const float *shift,
+                                     int swish, int doubled, size_t height, size_t width, size_t channels, size_t first,
+                                     size_t count, uint16_t *picture) {
+    size_t line = (width + 2) * channels, half = doubled ? 2 : 1;
+    for (size_t row = first; row < first + count; row++) {
+        uint16_t *to = picture + row * line;
+        if (row == 0 || row > height) {
+            memset(to, 0, line * sizeof *to);
+            continue;
+        }
+        memset(to, 0, channels * sizeof *to);
+        memset(to + line - channels, 0, channels * sizeof *to);
+        const float *from = x + (row - 1) / half * (width / half) * channels;
+        for (size_t column = 0; column < width; column += half, from += channels) {
+            to += channels;
+            if (scale && swish)
+                for (size_t c = 0; c < channels; c++) {
+                    float value = (from[c] - centre[c]) * scale[c] + shift[c];
+                    to[c] = bf16_of(value / (1.0f + exp_f32(-value)));
+                }
+            else if (scale)
+                for (size_t c = 0; c < channels; c++) to[c] = bf16_of((from[c] - centre[c]) * scale[c] + shift[c]);
+            else
+                for (size_t c = 0; c < channels; c++) to[c] = bf16_of(from[c]);
+            if (doubled) {
+                memcpy(to + channels, to, channels * sizeof *to);
+                to += channels;
+            }
+        }
     }
 }

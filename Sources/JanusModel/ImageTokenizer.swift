@@ -110,11 +110,10 @@ struct ImageTokenizer {
                 "\(name).up.\(index)", inputs: channels, outputs: outputs, count: configuration.decoderBlocks,
                 attends: index == 0, reader)
             if index < configuration.levelChannels.count - 1 {
-                operations.append(.double)
                 operations.append(
                     .convolve(
                         try reader.convolution(
-                            "\(name).up.\(index).upsample.conv", outputs: outputs, inputs: outputs)))
+                            "\(name).up.\(index).upsample.conv", outputs: outputs, inputs: outputs), doubled: true))
             }
             channels = outputs
         }

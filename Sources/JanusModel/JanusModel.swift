@@ -20,9 +20,7 @@ package final class JanusModel {
     private let vision: VisionTower
     private let aligner: Adaptor
     private var language: LanguageModel
-    /// [codebook, code width]: a table of its own, not the tokenizer's codebook
-    private let imageTokenTable: Table
-    private let generationAligner: Adaptor
+    private let drawnTokens: DrawnTokenTable
     private let generationHead: GenerationHead
     private let imageTokenizer: ImageTokenizer
 
@@ -39,10 +37,8 @@ package final class JanusModel {
         language = try LanguageModel(configuration.language, reader)
         vision = try VisionTower(configuration.vision, reader)
         aligner = try Adaptor("model.aligner", inputs: configuration.vision.width, hidden: hidden, reader)
-        let codeWidth = configuration.tokenizer.codeWidth
-        imageTokenTable = try reader.table(
-            "model.generation_embeddings.weight", rows: configuration.codebookSize, columns: codeWidth)
-        generationAligner = try Adaptor("model.generation_aligner", inputs: codeWidth, hidden: hidden, reader)
+        drawnTokens = try reader.drawnTokens(
+            codebook: configuration.codebookSize, codeWidth: configuration.tokenizer.codeWidth, hidden: hidden)
         generationHead = try GenerationHead(hidden: hidden, codebook: configuration.codebookSize, reader)
         imageTokenizer = try ImageTokenizer(configuration.tokenizer, reader)
     }
@@ -165,7 +161,7 @@ package final class JanusModel {
 
     /// What is fed back for drawn image tokens: gen_aligner(gen_embed(token)), [tokens, hidden].
     package func embed(imageTokens: [Int32]) throws(ModelError) -> Matrix {
-        generationAligner(try imageTokenTable.lookUp(imageTokens, table: "image token table"))
+        try drawnTokens.lookUp(imageTokens)
     }
 
     /// VQ decode of one picture's tokens. - Returns: [S·S, 3], pixel after pixel, about −1…1.

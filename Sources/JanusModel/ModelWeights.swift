@@ -14,6 +14,7 @@ protocol ModelWeights: AnyObject {
     /// A table of rows to look up.
     func table(_ name: String, rows: Int, columns: Int) throws(ModelError) -> Table
     func linear(_ layer: LinearLayer) throws(ModelError) -> Linear
+    func drawnTokens(codebook: Int, codeWidth: Int, hidden: Int) throws(ModelError) -> DrawnTokenTable
 }
 
 /// A linear layer as a checkpoint stores it: one tensor, or several whose outputs lie one under the other.

@@ -41,6 +41,10 @@ final class PackedWeights: ModelWeights {
         return Linear(packed: packed, bias: layer.hasBias ? try vector(layer.name + ".bias", layer.outputs) : nil)
     }
 
+    func drawnTokens(codebook: Int, codeWidth: Int, hidden: Int) throws(ModelError) -> DrawnTokenTable {
+        DrawnTokenTable(stored: try table(DrawnTokenTable.name, rows: codebook, columns: hidden))
+    }
+
     private func take<Value>(
         _ name: String, _ read: () throws(TensorError) -> Value
     ) throws(ModelError) -> Value {

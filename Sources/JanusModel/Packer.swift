@@ -101,6 +101,10 @@ private final class PackPlan: ModelWeights {
         return Table(.placeholder([rows, columns]))
     }
 
+    func drawnTokens(codebook: Int, codeWidth: Int, hidden: Int) -> DrawnTokenTable {
+        DrawnTokenTable(stored: table(DrawnTokenTable.name, rows: codebook, columns: hidden))
+    }
+
     func linear(_ layer: LinearLayer) -> Linear {
         let packed = layer.layout(precision)
         plan(PackedWeights.values(layer.name), packed.values.type, packed.values.shape)
@@ -166,9 +170,21 @@ private final class PackWriter: ModelWeights {
     }
 
     func table(_ name: String, rows: Int, columns: Int) throws(ModelError) -> Table {
-        let matrix = try reader.matrix(name, [rows, columns])
+        try emitTable(name, try reader.matrix(name, [rows, columns]))
+    }
+
+    private func emitTable(_ name: String, _ matrix: Matrix) throws(ModelError) -> Table {
         try unsafe matrix.withHalfBytes { bytes throws(ModelError) in try unsafe emit(name, bytes) }
-        return Table(.placeholder([rows, columns]))
+        return Table(.placeholder([matrix.rows, matrix.columns]))
+    }
+
+    func drawnTokens(codebook: Int, codeWidth: Int, hidden: Int) throws(ModelError) -> DrawnTokenTable {
+        let table = try reader.drawnTokens(codebook: codebook, codeWidth: codeWidth, hidden: hidden)
+        let rows = try table.all(codebook: codebook, hidden: hidden)
+        for row in 0..<rows.rows where !rows.row(row).allSatisfy(\.isFinite) {
+            throw .notFinite(name: DrawnTokenTable.name)
+        }
+        return DrawnTokenTable(stored: try emitTable(DrawnTokenTable.name, rows))
     }
 
     func linear(_ layer: LinearLayer) throws(ModelError) -> Linear {

@@ -2,15 +2,13 @@ package import JanusTensor
 
 /// What a picture's network is made of, so that it can be left and taken up between any two parts.
 enum PictureOperation {
-    case norm(GroupNorm, swish: Bool)
-    case convolve(Convolution3x3)
+    /// After the norm, where there is one, and enlarging to twice the sides, where asked.
+    case convolve(Convolution3x3, norm: PictureNorm? = nil, doubled: Bool = false)
     /// A residual block begins: the picture, through the 1×1 convolution where channels change, is kept for its end.
     case branch(Linear?)
     /// A residual block ends: the result is added to what was kept.
-    case convolveOntoBranch(Convolution3x3)
+    case convolveOntoBranch(Convolution3x3, norm: PictureNorm)
     case attend(PixelAttention)
-    /// Nearest neighbour to twice the sides.
-    case double
 }
 
 /// A picture on its way through a network, in parts of some ten milliseconds at real sizes. Others may compute between
@@ -45,17 +43,16 @@ package struct PictureRun {
         }
         guard next < operations.count else { return }
         switch operations[next] {
-        case .norm(let norm, let swish): picture = norm(picture, swish: swish)
-        case .convolve(let layer): convolution = layer.begin(picture)
+        case .convolve(let layer, let norm, let doubled):
+            convolution = layer.begin(picture, norm: norm, doubled: doubled)
         case .branch(let shortcut):
             branch =
                 shortcut.map { Picture(height: picture.height, width: picture.width, pixels: $0(picture.pixels)) }
                 ?? picture
-        case .convolveOntoBranch(let layer):
-            convolution = layer.begin(picture, addedTo: branch)
+        case .convolveOntoBranch(let layer, let norm):
+            convolution = layer.begin(picture, norm: norm, addedTo: branch)
             branch = nil
         case .attend(let attention): picture = attention(picture)
-        case .double: picture = picture.upsampled()
         }
         next += 1
     }

@@ -25,6 +25,10 @@ final class SyntheticWeights: ModelWeights {
         Table(Matrix(placeholderRows: rows, columns: columns))
     }
 
+    func drawnTokens(codebook: Int, codeWidth: Int, hidden: Int) -> DrawnTokenTable {
+        DrawnTokenTable(stored: table(DrawnTokenTable.name, rows: codebook, columns: hidden))
+    }
+
     func linear(_ layer: LinearLayer) -> Linear {
         seed += 1
         return Linear(

@@ -12,11 +12,10 @@ struct GroupNorm {
         bias = try reader.vector(name + ".bias", channels)
     }
 
-    func callAsFunction(_ x: Picture, swish: Bool) -> Picture {
-        Picture(
-            height: x.height, width: x.width,
-            pixels: x.pixels.groupNorm(
-                groups: Self.groups, weight: weight, bias: bias, epsilon: Self.epsilon, swish: swish))
+    func callAsFunction(_ x: Picture) -> Picture { with(swish: false)(x) }
+
+    func with(swish: Bool) -> PictureNorm {
+        PictureNorm(weight: weight, bias: bias, groups: Self.groups, epsilon: Self.epsilon, swish: swish)
     }
 }
 
@@ -41,8 +40,8 @@ struct ResidualBlock {
     /// [h · w, inputs] → [h · w, outputs]
     var operations: [PictureOperation] {
         [
-            .branch(shortcut), .norm(norm1, swish: true), .convolve(conv1), .norm(norm2, swish: true),
-            .convolveOntoBranch(conv2),
+            .branch(shortcut), .convolve(conv1, norm: norm1.with(swish: true)),
+            .convolveOntoBranch(conv2, norm: norm2.with(swish: true)),
         ]
     }
 }
@@ -65,7 +64,7 @@ struct PixelAttention {
 
     /// x is overwritten.
     func callAsFunction(_ x: Picture) -> Picture {
-        let normed = norm(x, swish: false).pixels
+        let normed = norm(x).pixels
         let attended = Matrix(rows: normed.rows, columns: normed.columns)
         Attention.attend(
             queries: query(normed), keys: key(normed), values: value(normed), heads: 1, keyHeads: 1, causal: false,
@@ -99,7 +98,10 @@ extension [PictureOperation] {
     mutating func appendEnd(
         _ name: String, channels: Int, outputs: Int, _ reader: any ModelWeights
     ) throws(ModelError) {
-        append(.norm(try GroupNorm(name + ".norm_out", channels, reader), swish: true))
-        append(.convolve(try reader.convolution(name + ".conv_out", outputs: outputs, inputs: channels)))
+        let norm = try GroupNorm(name + ".norm_out", channels, reader)
+        append(
+            .convolve(
+                try reader.convolution(name + ".conv_out", outputs: outputs, inputs: channels),
+                norm: norm.with(swish: true)))
     }
 }

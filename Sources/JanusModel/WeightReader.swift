@@ -76,6 +76,10 @@ final class WeightReader: ModelWeights {
         Linear(weight: try weights(of: layer), bias: try bias(of: layer))
     }
 
+    func drawnTokens(codebook: Int, codeWidth: Int, hidden: Int) throws(ModelError) -> DrawnTokenTable {
+        try DrawnTokenTable(codebook: codebook, codeWidth: codeWidth, hidden: hidden, self)
+    }
+
     /// [outputs, inputs]
     func weights(of layer: LinearLayer) throws(ModelError) -> Matrix {
         let parts = parts(of: layer).map { (name: $0.name + ".weight", rows: $0.outputs) }

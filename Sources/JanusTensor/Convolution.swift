@@ -27,7 +27,7 @@ package struct Picture {
     }
 }
 
-/// A 3×3 convolution: patches are gathered block after block and multiplied as a matrix.
+/// A 3×3 convolution. In bf16 the kernels walk through the picture itself; else patches are gathered and multiplied.
 package struct Convolution3x3 {
     /// How the kernel walks: over every pixel with a border of zeros, or halving the sides (a border of zeros at the right
     /// and the bottom only, as VQGAN's down-sampling has it).
@@ -68,36 +68,55 @@ package struct Convolution3x3 {
         return ordered
     }
 
-    /// - Parameter residual: where given, the result is added to it (and it is what is returned).
-    package func callAsFunction(_ x: Picture, addedTo residual: Picture? = nil) -> Picture {
-        var run = begin(x, addedTo: residual)
+    /// - Parameters:
+    ///   - norm: applied to x first.
+    ///   - doubled: x is enlarged to twice its sides, after the norm.
+    ///   - residual: where given, the result is added to it (and it is what is returned).
+    package func callAsFunction(
+        _ x: Picture, norm: PictureNorm? = nil, doubled: Bool = false, addedTo residual: Picture? = nil,
+        isa: InstructionSet = Threads.isa
+    ) -> Picture {
+        var run = begin(x, norm: norm, doubled: doubled, addedTo: residual, isa: isa)
         while !run.isDone { run.advance() }
         return run.result
     }
 
-    /// The same in parts of a few milliseconds.
-    package func begin(_ x: Picture, addedTo residual: Picture? = nil) -> Run {
+    /// The same in parts: of a few milliseconds in f32, all at once in bf16.
+    package func begin(
+        _ x: Picture, norm: PictureNorm? = nil, doubled: Bool = false, addedTo residual: Picture? = nil,
+        isa: InstructionSet = Threads.isa
+    ) -> Run {
         precondition(x.channels == inputs && x.pixels.isDense, "\(x.channels) channels for \(inputs)")
-        return Run(self, x, addedTo: residual)
+        return Run(self, x, norm: norm, doubled: doubled, addedTo: residual, isa: isa)
     }
 
-    /// A convolution under way, block after block of its result's pixels.
+    /// A convolution under way.
     package struct Run {
         /// Whole once `isDone`.
         package let result: Picture
+        package private(set) var isDone = false
         private let convolution: Convolution3x3
         private let x: Picture
+        private let norm: PictureNorm?
+        private let doubled: Bool
         private let accumulates: Bool
-        /// [pixels of a block, 9 · inputs]
-        private let patches: Matrix
-        private var pixelsDone = 0
+        private let isa: InstructionSet
+        /// Where patches are gathered block after block and multiplied as a matrix.
+        private var patching: Patching?
 
-        fileprivate init(_ convolution: Convolution3x3, _ x: Picture, addedTo residual: Picture?) {
+        fileprivate init(
+            _ convolution: Convolution3x3, _ x: Picture, norm: PictureNorm?, doubled: Bool,
+            addedTo residual: Picture?, isa: InstructionSet
+        ) {
             self.convolution = convolution
             self.x = x
+            self.norm = norm
+            self.doubled = doubled
+            self.isa = isa
             accumulates = residual != nil
-            let height = x.height / convolution.step
-            let width = x.width / convolution.step
+            let enlarged = doubled ? 2 : 1
+            let height = enlarged * x.height / convolution.step
+            let width = enlarged * x.width / convolution.step
             let outputs = convolution.linear.outputs
             result =
                 residual
@@ -105,18 +124,52 @@ package struct Convolution3x3 {
             precondition(
                 result.height == height && result.width == width && result.channels == outputs,
                 "a residual of other sides")
-            let blockRows = max(patchValuesMax / (9 * convolution.inputs), blockRowsMin)
-            patches = Matrix(rows: min(blockRows, height * width), columns: 9 * convolution.inputs)
         }
-
-        package var isDone: Bool { pixelsDone == result.pixels.rows }
 
         package mutating func advance() {
-            let pixels = pixelsDone..<min(pixelsDone + patches.rows, result.pixels.rows)
-            convolution.gather(x, width: result.width, pixels: pixels, into: patches)
-            convolution.linear.apply(patches[0..<pixels.count], into: result.pixels[pixels], accumulate: accumulates)
-            pixelsDone = pixels.upperBound
+            if let packed = convolution.halfWeights {
+                HalfPicture(x, norm: norm, doubled: doubled).convolve(
+                    with: packed, bias: convolution.linear.bias, walk: convolution.walk, into: result.pixels,
+                    accumulate: accumulates, isa: isa)
+                isDone = true
+                return
+            }
+            var current = patching ?? Patching(convolution, x, norm: norm, doubled: doubled)
+            isDone = current.advance(convolution, into: result, accumulate: accumulates)
+            patching = current
         }
+    }
+
+    /// A convolution as products of gathered patches.
+    private struct Patching {
+        let picture: Picture
+        /// [pixels of a block, 9 · inputs]
+        let patches: Matrix
+        var pixelsDone = 0
+
+        init(_ convolution: Convolution3x3, _ x: Picture, norm: PictureNorm?, doubled: Bool) {
+            let normed = norm.map { $0(x) } ?? x
+            picture = doubled ? normed.upsampled() : normed
+            let blockRows = max(patchValuesMax / (9 * convolution.inputs), blockRowsMin)
+            patches = Matrix(rows: blockRows, columns: 9 * convolution.inputs)
+        }
+
+        /// - Returns: whether that was all.
+        mutating func advance(_ convolution: Convolution3x3, into result: Picture, accumulate: Bool) -> Bool {
+            let pixels = pixelsDone..<min(pixelsDone + patches.rows, result.pixels.rows)
+            convolution.gather(picture, width: result.width, pixels: pixels, into: patches)
+            convolution.linear.apply(patches[0..<pixels.count], into: result.pixels[pixels], accumulate: accumulate)
+            pixelsDone = pixels.upperBound
+            return pixelsDone == result.pixels.rows
+        }
+    }
+
+    /// Weights that multiply pictures in bf16 as they are; nil where patches must be gathered.
+    private var halfWeights: PackedMatrix? {
+        guard let packed = linear.packed, packed.layout.precision == .bf16, packed.layout.padded == 9 * inputs else {
+            return nil
+        }
+        return packed
     }
 
     private var step: Int { walk == .same ? 1 : 2 }

@@ -10,6 +10,7 @@ import Foundation
 
     /// From here on memory comes straight from the kernel: zeroed lazily, so that an unused KV cache costs nothing.
     private static let mappedFromBytes = 1 << 20
+    private static let hugeFromBytes = 4 << 20
     private static let alignmentBytes = 64
 
     /// Traps when there is no memory, as every Swift allocation does; sizes are checked against the file before.
@@ -23,6 +24,10 @@ import Foundation
             mappedBytes = bytes
             unsafe raw = mmap(nil, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
             if unsafe raw == MAP_FAILED { unsafe raw = nil }
+            // Most of the time of a large temporary is the kernel's, page after page: larger pages where there are any.
+            #if os(Linux)
+                if let raw = unsafe raw, bytes >= Self.hugeFromBytes { unsafe madvise(raw, bytes, MADV_HUGEPAGE) }
+            #endif
         } else {
             mappedBytes = 0
             if unsafe posix_memalign(&raw, Self.alignmentBytes, bytes) == 0, let raw = unsafe raw {

@@ -6,8 +6,6 @@ extension Matrix {
     ///
     /// Sums run in f64 over fixed blocks of rows, added in order, so that threads change nothing.
     package func groupNorm(groups: Int, weight: Matrix, bias: Matrix, epsilon: Float, swish: Bool) -> Matrix {
-        precondition(isDense && groups > 0 && columns % groups == 0, "\(columns) channels in \(groups) groups")
-        precondition(weight.count == columns && bias.count == columns, "a norm of other width")
         let (centre, scale, shift) = affine(groups: groups, weight: weight, bias: bias, epsilon: epsilon)
         let out = Matrix(rows: rows, columns: columns)
         Threads.split(rows, grain: Self.grainRows) { range in
@@ -20,9 +18,11 @@ extension Matrix {
 
     /// What normalising comes to for each channel: (x − centre) · scale + shift. The centre is the mean in f32
     /// and the shift makes up for its rounding: x − mean is small where x and the mean are large.
-    private func affine(groups: Int, weight: Matrix, bias: Matrix, epsilon: Float) -> (
+    func affine(groups: Int, weight: Matrix, bias: Matrix, epsilon: Float) -> (
         centre: Matrix, scale: Matrix, shift: Matrix
     ) {
+        precondition(isDense && groups > 0 && columns % groups == 0, "\(columns) channels in \(groups) groups")
+        precondition(weight.count == columns && bias.count == columns, "a norm of other width")
         let sums = channelSums()
         let centre = Matrix(rows: 1, columns: columns)
         let scale = Matrix(rows: 1, columns: columns)

@@ -45,6 +45,13 @@ package struct Linear {
         }
     }
 
+    var packed: PackedMatrix? {
+        switch weights {
+        case .dense: nil
+        case .packed(let matrix): matrix
+        }
+    }
+
     /// x [m, inputs] → [m, outputs]
     package func callAsFunction(_ x: Matrix) -> Matrix {
         let out = Matrix(rows: x.rows, columns: outputs)
@@ -54,13 +61,13 @@ package struct Linear {
 
     /// out = layer(x), or out += layer(x): the residual of a block.
     package func apply(_ x: Matrix, into out: Matrix, accumulate: Bool = false) {
-        if let bias {
-            if accumulate { out.addToEachRow(bias) } else { out.fillRows(with: bias) }
-        }
-        let adds = accumulate || bias != nil
         switch weights {
-        case .dense(let matrix): x.multiply(byTransposed: matrix, into: out, accumulate: adds)
-        case .packed(let matrix): x.multiply(by: matrix, into: out, accumulate: adds)
+        case .dense(let matrix):
+            if let bias {
+                if accumulate { out.addToEachRow(bias) } else { out.fillRows(with: bias) }
+            }
+            x.multiply(byTransposed: matrix, into: out, accumulate: accumulate || bias != nil)
+        case .packed(let matrix): x.multiply(by: matrix, bias: bias, into: out, accumulate: accumulate)
         }
     }
 }

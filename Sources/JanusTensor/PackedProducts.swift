@@ -1,31 +1,43 @@
 import CJanusKernels
 
 extension Matrix {
-    /// out (+)= self [m, k] · weightsᵀ in the weights' precision.
+    /// out = bias + self [m, k] · weightsᵀ in the weights' precision, or that is added to it.
     ///
     /// A row's result depends on that row and the weights only: not on m, the threads or the instruction set.
+    /// - Parameter bias: [1, outputs]
     package func multiply(
-        by weights: PackedMatrix, into out: Matrix, accumulate: Bool = false, isa: InstructionSet = Threads.isa
+        by weights: PackedMatrix, bias: Matrix? = nil, into out: Matrix, accumulate: Bool = false,
+        isa: InstructionSet = Threads.isa
     ) {
         let layout = weights.layout
         precondition(columns == layout.inputs && out.rows == rows && out.columns == layout.outputs, "product's sides")
+        precondition(bias.map { $0.rows == 1 && $0.columns == layout.outputs } ?? true, "a bias of other width")
         precondition(isa.isSupported, "no \(isa.name) on this processor")
         guard out.count > 0 else { return }
         let quantized = Activations(self, layout)
         let few = rows * layout.inputs * layout.outputs < Self.packedGrainProducts
-        Threads.split(layout.panels, grain: few ? layout.panels : 1) { range in
+        // Where there are few panels, blocks of rows are shared out too.
+        let blocks = (rows + Self.blockRows - 1) / Self.blockRows
+        let chunks = few ? 1 : min(blocks, max(1, Self.partsMin / layout.panels))
+        let rows = rows
+        Threads.split(layout.panels * chunks, grain: few ? layout.panels : 1) { range in
             unsafe quantized.withC { activations in
-                var packed = unsafe janus_weights(
-                    precision: layout.precision.code, values: weights.values.base, scales: weights.scales?.base,
-                    outputs: layout.outputs, inputs: layout.padded, group: layout.group)
+                var packed = unsafe weights.c
                 var activations = unsafe activations
-                unsafe janus_packed_product(
-                    Int32(isa.rawValue), &packed, &activations, range.lowerBound, range.count, out.base, out.stride,
-                    accumulate ? 1 : 0)
+                for item in range {
+                    let (index, chunk) = item.quotientAndRemainder(dividingBy: chunks)
+                    let first = blocks * chunk / chunks * Self.blockRows
+                    let end = min(blocks * (chunk + 1) / chunks * Self.blockRows, rows)
+                    unsafe janus_packed_product(
+                        Int32(isa.rawValue), &packed, &activations, index, first, end - first, bias?.base, out.base,
+                        out.stride, accumulate ? 1 : 0)
+                }
             }
         }
     }
 
+    private static let blockRows = Int(janus_packed_block_rows)
+    private static let partsMin = 16
     /// Products that are too few for a second thread.
     private static let packedGrainProducts = 1 << 16
 }
@@ -44,10 +56,10 @@ extension Matrix {
         let padded = padded
         let groups = padded / layout.group
         let isHalf = layout.precision == .bf16
-        let values = unsafe Self.scratch(.values, bytes: x.rows * padded * (isHalf ? 2 : 1))
+        let values = unsafe Scratch.values.memory(bytes: x.rows * padded * (isHalf ? 2 : 1))
         let perGroup = isHalf ? 0 : x.rows * groups * MemoryLayout<Float>.stride
-        let scales = unsafe Self.scratch(.scales, bytes: perGroup).assumingMemoryBound(to: Float.self)
-        let starts = unsafe Self.scratch(.starts, bytes: perGroup).assumingMemoryBound(to: Int32.self)
+        let scales = unsafe Scratch.scales.memory(bytes: perGroup).assumingMemoryBound(to: Float.self)
+        let starts = unsafe Scratch.starts.memory(bytes: perGroup).assumingMemoryBound(to: Int32.self)
         unsafe self.values = values
         unsafe self.scales = scales
         unsafe self.starts = starts
@@ -66,19 +78,16 @@ extension Matrix {
 
     @unsafe func withC(_ body: (janus_activations) -> Void) {
         unsafe body(
-            janus_activations(values: values, scales: scales, starts: starts, rows: rows, inputs: padded))
-    }
-
-    private enum Slot: Int32 {
-        case values, scales, starts
-    }
-
-    @unsafe private static func scratch(_ slot: Slot, bytes: Int) -> UnsafeMutableRawPointer {
-        guard let address = unsafe janus_scratch(slot.rawValue, bytes) else {
-            preconditionFailure("out of memory: \(bytes) bytes of activations")
-        }
-        return unsafe address
+            janus_activations(values: values, scales: scales, starts: starts, rows: rows, inputs: padded, picture: nil))
     }
 
     private static let grainValues = 1 << 12
+}
+
+extension PackedMatrix {
+    @unsafe var c: janus_weights {
+        unsafe janus_weights(
+            precision: layout.precision.code, values: values.base, scales: scales?.base, outputs: layout.outputs,
+            inputs: layout.padded, group: layout.group)
+    }
 }

@@ -10,7 +10,7 @@ extension Matrix {
         precondition(columns == weights.columns && out.rows == rows && out.columns == weights.rows, "product's sides")
         guard out.count > 0 else { return }
         let outputs = weights.rows
-        if rows <= Int(janus_thin_rows_max) {
+        if rows <= Self.thinRowsMax {
             let grain = max(1, Self.thinGrainValues / max(columns, 1))
             Threads.split(outputs, grain: grain) { range in
                 unsafe janus_thin_product(
@@ -32,6 +32,9 @@ extension Matrix {
             Int32(rows), Int32(out.columns), Int32(columns), base, Int32(stride), other.base, Int32(other.stride),
             out.base, Int32(out.stride))
     }
+
+    /// Up to so many rows of f32 are multiplied by our own kernel.
+    package static let thinRowsMax = Int(janus_thin_rows_max)
 
     /// Weights (256 KiB of them) that are too few for a thread of their own.
     private static let thinGrainValues = 1 << 16

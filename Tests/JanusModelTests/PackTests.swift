@@ -63,6 +63,27 @@ struct PackTests {
         }
     }
 
+    @Test("one thread or two: the same bits of everything", arguments: PackedPrecision.allCases)
+    func threads(precision: PackedPrecision) throws {
+        let folder = try TemporaryDirectory()
+        let model = try JanusModel.load(directory: try pack(precision, in: folder))
+        let side = model.configuration.imageSize
+        let pixels = (0..<side * side * 3).map { Float($0 % 255) / 127.5 - 1 }
+        let drawn = (0..<model.configuration.generationTokens).map { Int32($0 * 7 % model.configuration.codebookSize) }
+        let before = Threads.count
+        defer { Threads.configure(before) }
+        var results: [[Float]] = []
+        for count in [1, 2] {
+            Threads.configure(count)
+            let logits = model.textLogits(Matrix(try hidden(model, chunks: [30, 10]), rows: 40, columns: 64))
+            results.append(
+                logits.array() + (try model.imageEmbeddings(pixels: pixels).array())
+                    + (try model.embed(imageTokens: drawn).array()) + (try model.decodeImage(tokens: drawn).array())
+                    + (try model.encodeImage(pixels: pixels).map(Float.init)))
+        }
+        #expect(results[0] == results[1])
+    }
+
     /// Mean KL divergence of softmax(found) from softmax(expected), in nats.
     private func divergence(_ found: Matrix, _ expected: Matrix) -> Double {
         var sum = 0.0
@@ -164,7 +185,7 @@ struct PackTests {
             copy.replaceSubrange(range, with: Data(to.utf8))
             return copy
         }
-        #expect(try error(changed(#""format_version":"1""#, #""format_version":"9""#)).contains("format version 9"))
+        #expect(try error(changed(#""format_version":"2""#, #""format_version":"9""#)).contains("format version 9"))
         #expect(try error(changed(#""precision":"int8""#, #""precision":"int9""#)).contains("int9"))
         #expect(try error(changed(#"\"mlpWidth\":160"#, #"\"mlpWidth\":192"#)).contains("expected"))
         #expect(try error(changed("janus-pack", "other-pack")).contains("no pack"))

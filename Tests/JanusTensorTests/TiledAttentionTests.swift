@@ -116,12 +116,12 @@ struct TiledAttentionTests {
     func threads() {
         let test = make(Shape(positions: 300, size: 64, heads: 4, keyHeads: 4))
         let before = Threads.count
-        let results = [1, 2, 5].map { count in
+        let results = [1, 2].map { count in
             Threads.configure(count)
             return run(test, chunks: [200, 100])
         }
         Threads.configure(before)
-        #expect(results[1] == results[0] && results[2] == results[0])
+        #expect(results[1] == results[0])
     }
 
     @Test("results are near those of f64", arguments: shapes)

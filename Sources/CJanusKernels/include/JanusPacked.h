@@ -1,7 +1,9 @@
 // Packed linear layers: out = activations · weightsᵀ in int8, int4 or bf16, and the threads that share them.
 //
 // One arithmetic a precision, whatever the number of rows, of threads, or the instruction set:
-//   int8, int4   Σ over groups, ascending: out = fma((float)Σ q·w, weight scale · activation scale, out)
+//   int8         Σ over groups, ascending: out = fma((float)Σ q·w, weight scale · activation scale, out)
+//   int4         Σ over groups, ascending: part = fma((float)Σ q·w, weight scale, part); after the groups that share the
+//                activations' scale: out = fma(part, activation scale, out)
 //   bf16         for each pair of inputs, ascending: out = fma(even, fma(odd, out)), denormals flushed to zero
 // so that a row's result never depends on its neighbours. Nothing is checked here: JanusTensor's wrappers do that.
 #pragma once
@@ -43,16 +45,35 @@ struct janus_weights {
 //   bf16         uint16 [blocks][segments][rows of the block][segment]
 //   int8, int4   int8, alike; for each segment and row a scale and the sum's start (−128 · Σ values: it takes the weights'
 //                offset away): [blocks][segments][rows of the block]
+// Or, where `picture` is given, a picture to be convolved with 3×3 kernels in bf16: the rows are then its pixels.
 struct janus_activations {
     const void *values;
     const float *scales;
     const int32_t *starts;
     size_t rows, inputs;
+    const struct janus_picture *picture;
 };
 
-// out[row][output] (+)= …, for the outputs of `panels` panels from `first` on; out is the whole result's.
-void janus_packed_product(int isa, const struct janus_weights *weights, const struct janus_activations *x,
-                          size_t first, size_t panels, float *out, size_t out_stride, int accumulate);
+// A picture in bf16, uint16 [height + 2][width + 2][channels] with a border of zeros; channels are a multiple of 32. The
+// inputs of an output pixel are [3][3][channels] from the picture's row y · step + origin and column x · step + origin on.
+struct janus_picture {
+    size_t width, channels; // without the border
+    size_t out_width;       // output pixels in a row
+    size_t step, origin;
+};
+
+// out[row][output] = bias[output] + …, or out[row][output] += bias[output] + … (bias may be 0), for the outputs of one
+// panel and rows first ..< first + rows, where first is the beginning of a block of 48, or of a picture's row; out is the
+// whole result's.
+void janus_packed_product(int isa, const struct janus_weights *weights, const struct janus_activations *x, size_t index,
+                          size_t first, size_t rows, const float *bias, float *out, size_t out_stride, int accumulate);
+
+// Rows first ..< first + count (the border's too: there are height + 2) of a picture in bf16 with its border; x is
+// [height][width][channels]. Where scale is given, each value is first (x − centre) · scale + shift of its channel, then
+// swish where asked. `doubled`: every pixel of x is four of the picture, whose height and width these are.
+void janus_picture_fill(const float *x, const float *centre, const float *scale, const float *shift, int swish,
+                        int doubled, size_t height, size_t width, size_t channels, size_t first, size_t count,
+                        uint16_t *picture);
 
 // Quantises rows first ..< first + count of `rows` rows; x is row 0, `inputs` values are padded with zeros to `padded`.
 // int8: `activation_group` values share a scale, which is written for each `group` of them. A group with a
@@ -80,7 +101,7 @@ void janus_pool_run(size_t parts, void (*body)(void *context, size_t part), void
 
 // Memory of the calling thread, at least `bytes` of it, 64-byte aligned, with whatever was in it; the same as at the last
 // call for that slot where it was large enough. 0 when there is none.
-enum { janus_scratch_slots = 3 };
+enum { janus_scratch_slots = 4 };
 void *janus_scratch(int slot, size_t bytes);
 
 // Ceilings of the machine, for the benchmark; each call does the work once, on one thread.
