@@ -35,9 +35,10 @@ struct VisionTower {
     func features(_ pixels: [Float], check: () throws(ModelError) -> Void) throws(ModelError) -> Matrix {
         let x = patch(patches(pixels))  // [T, W]
         x.add(positions)
+        let scratch = VisionScratch(configuration, isPacked: patch.isInvariant)
         for block in blocks {
             try check()
-            block.apply(to: x)
+            block.apply(to: x, scratch: scratch)
         }
         return norm(x)
     }
@@ -63,6 +64,31 @@ struct VisionTower {
             }
         }
         return Matrix(values, rows: across * across, columns: 3 * size * size)
+    }
+}
+
+/// What the blocks of one pass write to, one after the other.
+private struct VisionScratch {
+    /// [T, W]
+    let normed: Matrix
+    /// [T, 3W]
+    let projected: Matrix
+    /// [T, W]
+    let attended: Matrix
+    /// [T, mlp]
+    let inner: Matrix
+    /// Where the weights are packed.
+    let tiles: TiledCache?
+
+    init(_ configuration: VisionConfiguration, isPacked: Bool) {
+        let (tokens, width) = (configuration.tokens, configuration.width)
+        normed = Matrix(rows: tokens, columns: width)
+        projected = Matrix(rows: tokens, columns: 3 * width)
+        attended = Matrix(rows: tokens, columns: width)
+        inner = Matrix(rows: tokens, columns: configuration.mlpWidth)
+        let heads = configuration.heads
+        tiles =
+            isPacked ? TiledCache(rows: 1, positionsMax: tokens, heads: heads, headSize: width / heads) : nil
     }
 }
 
@@ -94,18 +120,20 @@ private struct VisionBlock {
     }
 
     /// x [T, W]
-    func apply(to x: Matrix) {
+    func apply(to x: Matrix, scratch: VisionScratch) {
         let width = x.columns
-        let projected = qkv(norm1(x))  // [T, 3W]
-        let attended = Matrix(rows: x.rows, columns: width)
+        let (projected, attended) = (scratch.projected, scratch.attended)
+        norm1.apply(x, into: scratch.normed)
+        qkv.apply(scratch.normed, into: projected)
         Attention.attend(
             queries: projected.columns(0..<width), keys: projected.columns(width..<2 * width),
             values: projected.columns(2 * width..<3 * width), heads: heads, keyHeads: heads, causal: false,
-            isInvariant: qkv.isInvariant, into: attended)
+            isInvariant: qkv.isInvariant, tiles: scratch.tiles, into: attended)
         projection.apply(attended, into: x, accumulate: true)
-        let inner = fc1(norm2(x))  // [T, mlp]
-        inner.gelu()
-        fc2.apply(inner, into: x, accumulate: true)
+        norm2.apply(x, into: scratch.normed)
+        fc1.apply(scratch.normed, into: scratch.inner)
+        scratch.inner.gelu()
+        fc2.apply(scratch.inner, into: x, accumulate: true)
     }
 }
 
@@ -122,4 +150,5 @@ struct LayerNorm {
     }
 
     func callAsFunction(_ x: Matrix) -> Matrix { x.layerNorm(weight: weight, bias: bias, epsilon: epsilon) }
+    func apply(_ x: Matrix, into out: Matrix) { x.layerNorm(weight: weight, bias: bias, epsilon: epsilon, into: out) }
 }
