@@ -35,7 +35,8 @@ struct VisionTower {
     func looking(at pixels: [Float]) -> VisionRun {
         let x = patch(patches(pixels))  // [T, W]
         x.add(positions)
-        return VisionRun(x, blocks, norm)
+        let scratch = VisionScratch(configuration, isPacked: patch.isInvariant)
+        return VisionRun(x, blocks, norm, scratch)
     }
 
     /// [T, 3 · patch · patch]: each patch in the order of the kernel's weights, channel before row before column.
@@ -66,18 +67,18 @@ struct VisionTower {
 package struct VisionRun {
     /// [T, W]; the features once `isDone`.
     package private(set) var features: Matrix
-    /// [T, mlp]: between the halves of an MLP.
-    private var inner: Matrix?
     private var part = VisionPart.attention
     private var block = 0
     private let blocks: [VisionBlock]
     private let norm: LayerNorm
+    private let scratch: VisionScratch
     package private(set) var isDone = false
 
-    fileprivate init(_ x: Matrix, _ blocks: [VisionBlock], _ norm: LayerNorm) {
+    fileprivate init(_ x: Matrix, _ blocks: [VisionBlock], _ norm: LayerNorm, _ scratch: VisionScratch) {
         features = x
         self.blocks = blocks
         self.norm = norm
+        self.scratch = scratch
     }
 
     /// Does the next part.
@@ -90,14 +91,13 @@ package struct VisionRun {
         }
         switch part {
         case .attention:
-            blocks[block].attend(features)
+            blocks[block].attend(features, scratch)
             part = .widen
         case .widen:
-            inner = blocks[block].widen(features)
+            blocks[block].widen(features, scratch)
             part = .narrow
         case .narrow:
-            if let inner { blocks[block].narrow(inner, into: features) }
-            inner = nil
+            blocks[block].narrow(scratch, into: features)
             part = .attention
             block += 1
         }
@@ -109,6 +109,31 @@ private enum VisionPart {
     case attention
     case widen
     case narrow
+}
+
+/// What the blocks of one pass write to, one after the other.
+private struct VisionScratch {
+    /// [T, W]
+    let normed: Matrix
+    /// [T, 3W]
+    let projected: Matrix
+    /// [T, W]
+    let attended: Matrix
+    /// [T, mlp]
+    let inner: Matrix
+    /// Where the weights are packed.
+    let tiles: TiledCache?
+
+    init(_ configuration: VisionConfiguration, isPacked: Bool) {
+        let (tokens, width) = (configuration.tokens, configuration.width)
+        normed = Matrix(rows: tokens, columns: width)
+        projected = Matrix(rows: tokens, columns: 3 * width)
+        attended = Matrix(rows: tokens, columns: width)
+        inner = Matrix(rows: tokens, columns: configuration.mlpWidth)
+        let heads = configuration.heads
+        tiles =
+            isPacked ? TiledCache(positionsMax: tokens, heads: heads, headSize: width / heads) : nil
+    }
 }
 
 /// x += attention(norm(x)); x += mlp(norm(x))
@@ -139,26 +164,27 @@ private struct VisionBlock {
     }
 
     /// x [T, W] += attention(norm(x))
-    func attend(_ x: Matrix) {
+    func attend(_ x: Matrix, _ scratch: VisionScratch) {
         let width = x.columns
-        let projected = qkv(norm1(x))  // [T, 3W]
-        let attended = Matrix(rows: x.rows, columns: width)
+        let (projected, attended) = (scratch.projected, scratch.attended)
+        norm1.apply(x, into: scratch.normed)
+        qkv.apply(scratch.normed, into: projected)
         Attention.attend(
             queries: projected.columns(0..<width), keys: projected.columns(width..<2 * width),
             values: projected.columns(2 * width..<3 * width), heads: heads, keyHeads: heads, causal: false,
-            isInvariant: qkv.isInvariant, into: attended)
+            isInvariant: qkv.isInvariant, tiles: scratch.tiles, into: attended)
         projection.apply(attended, into: x, accumulate: true)
     }
 
-    /// x [T, W] → [T, mlp]
-    func widen(_ x: Matrix) -> Matrix {
-        let inner = fc1(norm2(x))
-        inner.gelu()
-        return inner
+    /// The first half of the MLP, x [T, W] → scratch.inner
+    func widen(_ x: Matrix, _ scratch: VisionScratch) {
+        norm2.apply(x, into: scratch.normed)
+        fc1.apply(scratch.normed, into: scratch.inner)
+        scratch.inner.gelu()
     }
 
-    /// x [T, W] += narrow(inner [T, mlp])
-    func narrow(_ inner: Matrix, into x: Matrix) { fc2.apply(inner, into: x, accumulate: true) }
+    /// The second half: x [T, W] += narrow(scratch.inner)
+    func narrow(_ scratch: VisionScratch, into x: Matrix) { fc2.apply(scratch.inner, into: x, accumulate: true) }
 }
 
 /// Weight and bias [1, width].
@@ -174,4 +200,5 @@ struct LayerNorm {
     }
 
     func callAsFunction(_ x: Matrix) -> Matrix { x.layerNorm(weight: weight, bias: bias, epsilon: epsilon) }
+    func apply(_ x: Matrix, into out: Matrix) { x.layerNorm(weight: weight, bias: bias, epsilon: epsilon, into: out) }
 }

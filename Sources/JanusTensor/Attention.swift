@@ -9,15 +9,16 @@ package enum Attention {
     ///   - keys, values: [positions, keyHeads · size]; heads share them in groups of heads / keyHeads.
     ///   - isInvariant: each query's result is to depend on that query, the keys and the values only, which are rounded to
     ///     bf16; else OpenBLAS does the products, in f32.
+    ///   - tiles: room for keys and values in bf16, of one row, which the next call may use again; nil takes its own.
     ///   - out: [n, heads · size]
     package static func attend(
         queries: Matrix, keys: Matrix, values: Matrix, heads: Int, keyHeads: Int, causal: Bool,
-        isInvariant: Bool = false, into out: Matrix
+        isInvariant: Bool = false, tiles: TiledCache? = nil, into out: Matrix
     ) {
         if isInvariant {
             return attendInvariant(
                 queries: queries, keys: keys, values: values, heads: heads, keyHeads: keyHeads, causal: causal,
-                into: out)
+                tiles: tiles, into: out)
         }
         let size = queries.columns / heads
         precondition(queries.columns == heads * size && keys.columns == keyHeads * size, "heads of other sizes")
@@ -39,10 +40,12 @@ package enum Attention {
 
     /// As `attend` over keys and values rounded to bf16: the result of one query does not depend on the others.
     private static func attendInvariant(
-        queries: Matrix, keys: Matrix, values: Matrix, heads: Int, keyHeads: Int, causal: Bool, into out: Matrix
+        queries: Matrix, keys: Matrix, values: Matrix, heads: Int, keyHeads: Int, causal: Bool, tiles: TiledCache?,
+        into out: Matrix
     ) {
         precondition(!causal || keys.rows >= queries.rows, "fewer keys than queries")
-        let cache = TiledCache(positionsMax: keys.rows, heads: keyHeads, headSize: keys.columns / keyHeads)
+        let cache =
+            tiles ?? TiledCache(positionsMax: keys.rows, heads: keyHeads, headSize: keys.columns / keyHeads)
         TiledCache.store([.init(cache: cache, start: 0, range: 0..<keys.rows)], keys: keys, values: values)
         let all = 0..<queries.rows
         let blocks =

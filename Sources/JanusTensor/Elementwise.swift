@@ -102,9 +102,16 @@ extension Matrix {
 
     /// (x − mean) / √(variance + ε) · weight + bias, each row; weight and bias [1, columns].
     package func layerNorm(weight: Matrix, bias: Matrix, epsilon: Float) -> Matrix {
+        let out = Matrix(rows: rows, columns: columns)
+        layerNorm(weight: weight, bias: bias, epsilon: epsilon, into: out)
+        return out
+    }
+
+    /// As `layerNorm(weight:bias:epsilon:)`, into a matrix of the same sides.
+    package func layerNorm(weight: Matrix, bias: Matrix, epsilon: Float, into out: Matrix) {
         precondition(weight.rows == 1 && weight.columns == columns, "a norm of other width")
         precondition(bias.rows == 1 && bias.columns == columns, "a norm of other width")
-        let out = Matrix(rows: rows, columns: columns)
+        precondition(out.rows == rows && out.columns == columns, "different sides")
         forRows { range in
             for row in range {
                 unsafe janus_layer_norm(
@@ -112,7 +119,6 @@ extension Matrix {
                     epsilon)
             }
         }
-        return out
     }
 
     /// 8-bit values of pixels in −1…1: clip((x + 1) / 2 · 255, 0, 255), truncated.
