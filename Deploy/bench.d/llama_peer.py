@@ -40,12 +40,17 @@ found["decode"] = 1 / fastest("-p", 0, "-n", 16, "-d", shapes.PICTURE_CONTEXT)
 if options.text:
     say(f"{options.text} texts")
     steps = 16
-    rates = []
-    for _ in range(options.repeats):
+    rates: list[float] = []
+    for _ in range(3 * options.repeats):
         table = run(
             "llama-batched-bench", "-m", options.file, "-t", options.threads, "-fa", "on", "-c",
             options.text * (shapes.TEXT_CONTEXT + steps + 8), "-npp", shapes.TEXT_CONTEXT, "-ntg", steps, "-npl",
             options.text, "--output-format", "jsonl")
+        # its log is written by a thread that sometimes does not come to print the line before the program ends
         rates += [json.loads(line)["speed_tg"] for line in table.splitlines() if line.startswith("{")]
+        if len(rates) >= options.repeats:
+            break
+    else:
+        sys.exit(f"llama-batched-bench printed {len(rates)} results in {3 * options.repeats} runs")
     found["texts"] = options.text / max(rates)
 print(json.dumps({key: {"seconds": seconds} for key, seconds in found.items()}, indent=2))

@@ -50,6 +50,8 @@ package struct PackCache: Sendable {
         // held to the end of this function
         defer { withExtendedLifetime(lock) {} }
         if isUsable(file, source, precision, report: report) { return file }
+        // also of what the checkpoint was before
+        SafetensorsOutput.removeLeftovers(in: directory, start: start)
         var last = -1.0
         do throws(ModelError) {
             try Packer.pack(directory: checkpoint, precision: precision, output: file) { fraction in

@@ -49,8 +49,11 @@ struct PartialFile: ~Copyable {
 
     /// Removes what dead processes left of `path`.
     private static func removeLeftovers(of path: String) {
-        let folder = directory(of: path)
-        let start = URL(filePath: path).lastPathComponent + "."
+        removeLeftovers(in: directory(of: path), start: URL(filePath: path).lastPathComponent + ".")
+    }
+
+    /// - Parameter start: of the names to look at.
+    static func removeLeftovers(in folder: String, start: String) {
         // a directory that cannot be listed is found out by whoever writes to it
         let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
         for name in names where name.hasPrefix(start) && name.hasSuffix(suffix) {

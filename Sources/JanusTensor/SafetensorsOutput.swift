@@ -60,6 +60,11 @@ package final class SafetensorsOutput {
         }
     }
 
+    /// Removes files in the making that dead processes left in a directory, those whose names begin with `start`.
+    package static func removeLeftovers(in directory: String, start: String) {
+        PartialFile.removeLeftovers(in: directory, start: start)
+    }
+
     package func write(_ name: String, _ values: UnsafeRawBufferPointer) throws(TensorError) {
         guard let range = offsets[name] else { preconditionFailure("\(name) was not planned") }
         precondition(values.count == range.count, "\(name) has other sides than planned")

@@ -195,7 +195,7 @@ struct EngineBench {
         if missing > 0 {
             _ = try model.forward(noise(missing), spans: [.init(row: 0, positions: missing)], cache: cache)
         }
-        for row in 1..<max(cache.lengths.count, 1) { cache.copyRow(0, to: row) }
+        for row in cache.lengths.indices.dropFirst() { cache.copyRow(0, to: row) }
     }
 
     private mutating func noise(_ rows: Int) -> Matrix {

@@ -24,6 +24,8 @@ struct Quality: ParsableCommand {
     @Option(name: .customLong("prompt"), help: "What to draw; may be repeated.") var prompts: [String] = [
         "a red circle and a blue square", "a red fox in the snow", "three green triangles",
     ]
+    @Option(name: .customLong("question"), help: "What to ask about each drawing; may be repeated.")
+    var questions: [String] = ["What is in the picture?", "What color is it?"]
     @Option(help: "Of the drawings.") var seed: Int64 = 1
     @Option(help: "Threads to compute with (default: one a processor).") var threads: Int?
     @Flag(help: "Print JSON instead of a table.") var json = false
@@ -94,9 +96,9 @@ struct Quality: ParsableCommand {
         let model = try JanusModel.load(directory: model) { bar.show("loading", $0) }
         let tokenizer = try Tokenizer(path: self.model + "/tokenizer.json")
         let preprocessor = try ImagePreprocessor(path: self.model + "/preprocessor_config.json")
-        let cases = try QualityCases(model, tokenizer, preprocessor, prompts: prompts, seed: seed) {
-            bar.show("drawing", $0)
-        }
+        let cases = try QualityCases(
+            model, tokenizer, preprocessor, prompts: prompts, questions: questions, seed: seed,
+            progress: { bar.show("drawing", $0) })
         return (cases, try Logits(cases, model))
     }
 

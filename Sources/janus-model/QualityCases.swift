@@ -28,15 +28,16 @@ struct QualityCases {
 
     private static let answerTokensMax = 48
     private static let guidance: Float = 5
-    private static let questions = ["What is in the picture?", "Describe the picture in detail."]
     private static let chat = "Which colour do you get from blue and yellow? Explain it in one sentence."
 
     /// - Parameters:
     ///   - model: in f32.
-    ///   - prompts: what to draw; each picture is asked about as well.
+    ///   - prompts: what to draw.
+    ///   - questions: about each of the pictures.
     ///   - progress: told the fraction that is done.
     init(
-        _ model: JanusModel, _ tokenizer: Tokenizer, _ preprocessor: ImagePreprocessor, prompts: [String], seed: Int64,
+        _ model: JanusModel, _ tokenizer: Tokenizer, _ preprocessor: ImagePreprocessor, prompts: [String],
+        questions: [String], seed: Int64,
         progress: (Double) -> Void
     ) throws(ModelError) {
         self.tokenizer = tokenizer
@@ -49,7 +50,7 @@ struct QualityCases {
             let bytes = JanusModel.bytes(pixels: try model.decodeImage(tokens: drawing.tokens))
             let picture = preprocessor.normalized(
                 preprocessor.resized(RGBImage(width: side, height: side, pixels: bytes)))
-            for question in Self.questions { answers.append(try answer(model, question, picture)) }
+            for question in questions { answers.append(try answer(model, question, picture)) }
         }
         answers.append(try answer(model, Self.chat, nil))
     }

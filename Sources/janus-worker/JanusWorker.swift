@@ -36,7 +36,7 @@ struct JanusWorker: ParsableCommand {
     @Option(help: "Threads to compute with (default: one a processor).") var threads: Int?
     @Option(help: "f32, bf16, int8 or int4: what a checkpoint runs in. A pack keeps its own.") var precision = "f32"
     @Option(help: "Directory to keep the packs in that --precision needs, shared with other workers.")
-    var cache: String?
+    var packs: String?
     @Option(help: "Tokens of prompt, pictures and answer together.") var contextTokensMax = 4096
     @Option(help: "Jobs to compute at once (f32: always one).") var jobs = 8
     @Option(help: "MiB of memory for keys and values of all jobs together.") var cacheMib = 4096
@@ -49,9 +49,9 @@ struct JanusWorker: ParsableCommand {
             throw ValidationError("--socket needs a file descriptor: janusd passes it")
         }
         guard model != nil else { throw ValidationError("--model needs a checkpoint's directory or a pack") }
-        guard precision == PackChoice.unpacked || (PackChoice.names.contains(precision) && cache != nil) else {
+        guard precision == PackChoice.unpacked || (PackChoice.names.contains(precision) && packs != nil) else {
             throw ValidationError(
-                "--precision is f32, or with --cache one of \(PackChoice.names.joined(separator: ", "))")
+                "--precision is f32, or with --packs one of \(PackChoice.names.joined(separator: ", "))")
         }
         guard (threads ?? 1) >= 1, contextTokensMax >= 1, jobs >= 1, cacheMib >= 1 else {
             throw ValidationError("--threads, --context-tokens-max, --jobs and --cache-mib must be at least 1")
@@ -74,7 +74,8 @@ struct JanusWorker: ParsableCommand {
         inbox.startReading()
         let engine: Engine
         do throws(EngineError) {
-            let choice = try PackChoice.find(model, name: modelName, precision: precision, cache: cache, options)
+            let choice = try PackChoice.find(
+                model, name: modelName, precision: precision, cache: packs, options)
             engine = try Engine.load(directory: choice.path, name: choice.name, options: options)
         } catch {
             WorkerExit.configuration.end("cannot load the model: \(error.description)")

@@ -27,7 +27,7 @@ struct Doctor: AsyncParsableCommand {
             await report.check("model \(model.name)") { try checkModel(model.worker.arguments) }
         }
         if let arguments = plan.supervisor.models.first?.worker.arguments,
-            let place = arguments.firstIndex(of: "--cache"), arguments.indices.contains(place + 1)
+            let place = arguments.firstIndex(of: "--packs"), arguments.indices.contains(place + 1)
         {
             await report.check("cache.directory \(arguments[place + 1])") { try checkCache(arguments[place + 1]) }
         }

@@ -93,7 +93,7 @@ struct ServePlan {
             throw SettingsError.missing(
                 key: "cache.directory", variable: "JANUSD_CACHE_DIRECTORY", file: Settings.defaultFile)
         }
-        return ["--precision", precision, "--cache", directory]
+        return ["--precision", precision, "--packs", directory]
     }
 
     /// As janus-worker knows them; janusd links nothing of the model.

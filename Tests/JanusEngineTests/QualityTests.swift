@@ -27,10 +27,18 @@ struct QualityTests {
         return FileManager.default.fileExists(atPath: folder + "/config.json") ? folder : nil
     }()
 
+    /// What janus-nano was trained on.
+    private static let nanoCases = [
+        "--prompt", "a red circle", "--prompt", "a blue square to the left of a green triangle", "--prompt",
+        "three yellow circles", "--question", "What color is it?", "--question", "What shape is it?",
+    ]
+
     private func measure(_ arguments: [String] = []) throws -> Report {
         let process = Process()
         process.executableURL = try Reference.executable("janus-model")
-        process.arguments = ["quality", Self.nano ?? tinyFolder, "--json", "--quiet"] + arguments
+        process.arguments =
+            ["quality", Self.nano ?? tinyFolder, "--json", "--quiet"] + arguments
+            + (Self.nano == nil ? [] : Self.nanoCases)
         let output = Pipe()
         process.standardOutput = output
         try process.run()

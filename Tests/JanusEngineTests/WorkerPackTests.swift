@@ -14,7 +14,7 @@ struct WorkerPackTests {
     @Test("two that start at once: one packs, the other waits, both serve the same file")
     func together() throws {
         let cache = try TemporaryDirectory()
-        let arguments = ["--precision", "int8", "--cache", cache.path]
+        let arguments = ["--precision", "int8", "--packs", cache.path]
         // with the lock held both find no pack and must wait
         var lock: FileLock? = try FileLock(path: cache.path + "/" + PackCache.lockName) {}
         let workers = [try WorkerProcess(arguments: arguments), try WorkerProcess(arguments: arguments)]
@@ -41,7 +41,7 @@ struct WorkerPackTests {
     @Test("a packer that is killed leaves no pack, and the next one removes its remains")
     func killed() throws {
         let cache = try TemporaryDirectory()
-        let arguments = ["--precision", "int4", "--cache", cache.path]
+        let arguments = ["--precision", "int4", "--packs", cache.path]
         let first = try WorkerProcess(arguments: arguments)
         _ = first.errorLine()  // it is at it
         kill(first.process.processIdentifier, SIGKILL)
@@ -57,7 +57,7 @@ struct WorkerPackTests {
         let script = "\(setting); \"$@\"; status=$?; echo left: $(ls -A \"$0\") >&2; exit $status"
         let worker = [
             try Reference.executable("janus-worker").path, "--socket", "0", "--model", tinyFolder, "--threads", "1",
-            "--precision", "int8", "--cache", cache,
+            "--precision", "int8", "--packs", cache,
         ]
         let shell = ["/bin/bash", "-c", script, cache] + worker
         let command = isolated ? ["/usr/bin/unshare", "--user", "--map-root-user", "--mount"] + shell : shell
@@ -107,7 +107,7 @@ struct WorkerPackTests {
 
     @Test("a precision that does not exist is an error of arguments")
     func noSuchPrecision() throws {
-        let worker = try WorkerProcess(arguments: ["--precision", "int9", "--cache", "/tmp"])
+        let worker = try WorkerProcess(arguments: ["--precision", "int9", "--packs", "/tmp"])
         #expect(worker.exitStatus() == 64)
         #expect(try worker.standardError().contains("int8"))
     }

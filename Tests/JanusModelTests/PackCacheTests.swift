@@ -122,7 +122,8 @@ struct PackCacheTests {
         let file = try pack().file
         try FileManager.default.removeItem(atPath: file)
         let (dead, living) = (file + ".1.partial", file + ".2.partial")
-        for path in [dead, living] { try Data("half".utf8).write(to: URL(filePath: path)) }
+        let older = cache.path + "/packs/a_model_of_mine-0123456789abcdef.int8.pack.safetensors.3.partial"
+        for path in [dead, living, older] { try Data("half".utf8).write(to: URL(filePath: path)) }
         let lock = try FileLock(path: living) {}
         _ = try pack()
         withExtendedLifetime(lock) {}
