@@ -15,7 +15,7 @@ package struct Supervisor: Sendable {
     }
 
     /// After the grace period, how long workers may take to stop and outcomes to be recorded.
-    private static let handOverSecondsMax = 10.0
+    private static let handOverSecondsMax = RunMachine.stopSecondsMax + 5
     private static let tickSeconds = 0.5
     private static let expirySeconds = 5.0
     private static let pruneSeconds = 600.0

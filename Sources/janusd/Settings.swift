@@ -150,7 +150,11 @@ enum SettingsError: Error, CustomStringConvertible {
 
 /// The known name that shares the longest start with `name`, if they share enough to be a likely slip.
 private func nearest(_ name: String, among known: Set<String>) -> String? {
-    let scored = known.map { (name: $0, shared: $0.commonPrefix(with: name).count) }
-    guard let best = scored.max(by: { ($0.shared, $1.name) < ($1.shared, $0.name) }) else { return nil }
+    let scored = known.map { other in
+        (name: other, shared: other.commonPrefix(with: name).count, difference: abs(other.count - name.count))
+    }
+    // The longest common beginning; of equals the one of the nearest length.
+    let best = scored.max { ($0.shared, -$0.difference, $1.name) < ($1.shared, -$1.difference, $0.name) }
+    guard let best else { return nil }
     return best.shared >= 4 ? best.name : nil
 }
