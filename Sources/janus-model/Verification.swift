@@ -125,7 +125,7 @@ struct Verification {
             last = model.textLogits(next).row(0)
         }
         report.compare(ids: name + ".greedy_ids", drawn, greedy)
-        report.compare(name + ".step_logits", steps, try expected.floats(name + ".step_logits"))
+        try compareFirstSteps(name + ".step_logits", steps)
         report.compare(text: name + ".text", tokenizer.decode(drawn), try metadata(name + ".text"))
     }
 
@@ -156,14 +156,20 @@ struct Verification {
             let next = try model.embed(imageTokens: [token, token])
             last = try model.forward(next, spans: [.init(row: 0), .init(row: 1)], cache: cache)
         }
-        report.compare(name + ".cond_logits", logits.conditional, try expected.floats(name + ".cond_logits"))
-        report.compare(name + ".uncond_logits", logits.unconditional, try expected.floats(name + ".uncond_logits"))
+        try compareFirstSteps(name + ".cond_logits", logits.conditional)
+        try compareFirstSteps(name + ".uncond_logits", logits.unconditional)
         report.compare(ids: name + ".greedy_tokens", tokens, try expected.integers(name + ".greedy_tokens"))
 
         let pixels = try model.decodeImage(tokens: try expected.integers(name + ".greedy_tokens"))
         let planes = (0..<3).flatMap { pixels.columns($0..<$0 + 1).array() }
         report.compare(name + ".pixels", planes, try expected.floats(name + ".pixels"))
         report.compare(bytes: name + ".image", JanusModel.bytes(pixels: pixels), try expected.bytes(name + ".image"))
+    }
+
+    /// A file may hold the logits of the first steps only.
+    private mutating func compareFirstSteps(_ key: String, _ logits: [Float]) throws {
+        let known = try expected.floats(key)
+        report.compare(key, Array(logits.prefix(max(known.count, 1))), known)
     }
 
     private func argMax(_ values: [Float]) -> Int32 {

@@ -16,13 +16,13 @@ struct Verify: ParsableCommand {
     @Argument(help: "Directory of the checkpoint (config.json, model.safetensors, tokenizer.json, …).")
     var model: String
 
-    @Argument(help: "The file of expected values.")
-    var expected: String
+    @Argument(help: "The file of expected values; default: expected.safetensors in the checkpoint's directory.")
+    var expected: String?
 
     func run() throws {
         var verification: Verification
         do {
-            verification = try Verification(model: model, expected: expected)
+            verification = try Verification(model: model, expected: expected ?? model + "/expected.safetensors")
             try verification.runAll()
         } catch let error as any CustomStringConvertible & Error {
             throw ValidationFailure(description: error.description)

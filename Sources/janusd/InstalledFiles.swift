@@ -17,11 +17,23 @@ enum InstalledFiles {
 
     /// The migrations of an installation, or of the checkout that the build is in.
     static func migrations() throws(SettingsError) -> String {
-        let candidates = ["Migrations", "../../../Migrations", "../../Migrations"]
+        try find("Migrations", inCheckout: "Migrations", key: "--directory")
+    }
+
+    /// The checkpoint of janus-nano, the small model that comes with janusd.
+    static func smallModel() throws(SettingsError) -> String {
+        try find("models/" + smallModelName, inCheckout: "Deploy/models/" + smallModelName, key: "models")
+    }
+
+    static let smallModelName = "janus-nano"
+
+    private static func find(
+        _ installed: String, inCheckout checkedOut: String, key: String
+    ) throws(SettingsError) -> String {
+        let candidates = [installed, "../../../" + checkedOut, "../../" + checkedOut]
             .map { folder.appending(path: $0).standardizedFileURL.path }
         guard let found = candidates.first(where: { FileManager.default.fileExists(atPath: $0) }) else {
-            throw .invalid(
-                key: "--directory", value: "not given", expected: "one of " + candidates.joined(separator: ", "))
+            throw .invalid(key: key, value: "not given", expected: "one of " + candidates.joined(separator: ", "))
         }
         return found
     }

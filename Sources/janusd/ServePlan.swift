@@ -49,10 +49,8 @@ struct ServePlan {
     }
 
     private static func models(_ settings: Settings) throws -> [SupervisorConfiguration.Model] {
-        let entries = try settings.texts("models")
-        guard !entries.isEmpty else {
-            throw SettingsError.missing(key: "models", variable: "JANUSD_MODELS", file: Settings.defaultFile)
-        }
+        var entries = try settings.texts("models")
+        if entries.isEmpty { entries = ["\(InstalledFiles.smallModelName)=\(try InstalledFiles.smallModel())"] }
         let workers = try settings.whole("workers.count")
         let cores = ProcessInfo.processInfo.activeProcessorCount
         let asked = try settings.whole("workers.threads")

@@ -50,7 +50,8 @@ extension Setting {
             key: "models", value: .texts([]),
             meaning: """
                 What to serve, as NAME=PATH of a checkpoint's directory or of a pack (`janus-model pack`); jobs name them
-                with model => 'NAME'. The first becomes the database's default model where none is set.
+                with model => 'NAME'. The first becomes the database's default model where none is set. Without any,
+                janus-nano is served, the small model that comes with janusd.
                 """),
         Setting(
             key: "precision", value: .text("f32"),

@@ -27,7 +27,7 @@ struct Stage {
             inspector: inspector)
     }
 
-    /// `janusd serve`, started; `changes` override its settings.
+    /// `janusd serve`, started; `changes` override its settings, an empty one leaves it out.
     func startDaemon(_ changes: [String: String] = [:]) throws -> DaemonProcess {
         var environment = [
             "JANUSD_DATABASE_DSN": database.daemonDSN,
@@ -40,6 +40,7 @@ struct Stage {
             "JANUSD_NETWORK_ALLOW": "127.0.0.0/8",
         ]
         environment.merge(changes) { _, new in new }
+        environment = environment.filter { !$0.value.isEmpty }
         return try DaemonProcess(Reference.executable("janusd"), ["serve"], environment: environment)
     }
 

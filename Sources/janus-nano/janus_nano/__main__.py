@@ -16,7 +16,7 @@ from transformers import JanusForConditionalGeneration
 from . import codes, device, evaluate, expected, export, gate, nano, pretrain, progress, run, score, stages, vq, workers
 from . import tokenizer as words
 
-DRAWN_PICTURES = 24_000
+DRAWN_PICTURES = 14_000
 SMOKE = 0.004  # share of every step count: a run of a minute that exercises everything and learns nothing
 
 
