@@ -1,3 +1,5 @@
+import JanusTensor
+
 /// What a pack says about its sizes is believed only within bounds: a checkpoint's are checked as they are read.
 extension JanusConfiguration {
     /// As `ConfigurationReader` has it: far from any overflow of products.
@@ -37,6 +39,10 @@ extension JanusConfiguration {
         else { return "an image tokenizer with levels of \(channels) channels" }
         guard tokenizer.gridSide << (channels.count - 1) == vision.imageSize else {
             return "an image tokenizer of \(tokenizer.gridSide) tokens a side for \(vision.imageSize) pixels"
+        }
+        let headSizes = [language.headSize, vision.width / vision.heads, channels.last ?? 0]
+        guard headSizes.allSatisfy({ $0 <= TiledCache.headSizeMax }) else {
+            return "attention heads of \(headSizes), at most \(TiledCache.headSizeMax) each"
         }
         guard language.normEpsilon.isFinite, language.ropeTheta.isFinite, language.ropeTheta >= 1 else {
             return "ropeTheta is \(language.ropeTheta), normEpsilon \(language.normEpsilon)"

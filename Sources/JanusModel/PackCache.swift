@@ -92,7 +92,9 @@ package struct PackCache: Sendable {
                     reason: "its source is \(pack.source.prefix(Self.sourceDigits))…, the checkpoint is "
                         + "\(source.fingerprint.prefix(Self.sourceDigits))…")
             }
-            guard pack.configuration == source.configuration else {
+            var expected = source.configuration
+            expected.keyValueFormat = pack.configuration.keyValueFormat  // a choice of packs, not of the architecture
+            guard pack.configuration == expected else {
                 throw .pack(file: file, reason: "its architecture is another than \(source.path)'s")
             }
             return true

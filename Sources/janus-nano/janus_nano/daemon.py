@@ -29,13 +29,13 @@ class Daemon:
     def draw(self, prompts: list[str], images: int, guidance: float, seed: int) -> np.ndarray:
         """uint8 [prompts · images,64,64,3], the images of one prompt side by side."""
         jobs = [
-            ("SELECT janus.generate(%s, images => %s, cfg_weight => %s, seed => %s, model => %s)", (p, images, guidance, seed + i, self.model))
+            ("SELECT janus.generate(%s, images => %s::int, cfg_weight => %s::real, seed => %s, model => %s)", (p, images, guidance, seed + i, self.model))
             for i, p in enumerate(prompts)
         ]
         pictures = []
         for job in self._run(jobs):
             for index in range(images):
-                (data,) = self.connection.execute("SELECT janus.output(%s, %s)", (job, index)).fetchone()
+                (data,) = self.connection.execute("SELECT janus.output(%s, %s::int)", (job, index)).fetchone()
                 pictures.append(np.asarray(Image.open(io.BytesIO(data)).convert("RGB")))
         return np.stack(pictures)
 
@@ -45,7 +45,7 @@ class Daemon:
         for i, question in enumerate(questions):
             data = [] if pictures is None else [_png(pictures[i])]
             jobs.append(
-                ("SELECT janus.understand(%s, image_data => %s, max_tokens => %s, model => %s)", (question, data, ANSWER_TOKENS_MAX, self.model))
+                ("SELECT janus.understand(%s, image_data => %s::bytea[], max_tokens => %s::int, model => %s)", (question, data, ANSWER_TOKENS_MAX, self.model))
             )
         return [self.connection.execute("SELECT text FROM janus.status(%s)", (job,)).fetchone()[0] for job in self._run(jobs)]
 
