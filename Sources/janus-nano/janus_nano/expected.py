@@ -26,7 +26,7 @@ from .world import sample_scene
 GREEDY_TOKENS = 24
 LAST_LOGITS = 2  # of a prompt
 STEP_LOGITS = 8  # of an answer
-CODE_LOGITS = 12  # of a drawing
+CODE_LOGITS = 8  # of a drawing
 CONVERSATIONS = (("understand0", 1, "Describe this picture."), ("understand1", 1, "图片里有什么？"), ("chat", 0, "What is three plus four?"))
 DRAWINGS = (("generate0", "a red circle to the left of a blue square on a white background"),)
 
