@@ -106,7 +106,8 @@ private struct RawHeader: Decodable {
     }
 }
 
-private struct RawEntry: Decodable {
+/// A tensor as the header's JSON has it.
+struct RawEntry: Codable {
     var dtype: String
     var shape: [Int]
     var offsets: [Int]

@@ -99,20 +99,8 @@ package final class SafetensorsOutput {
         }
     }
 
-    private struct Entry: Encodable {
-        var dtype: String
-        var shape: [Int]
-        var offsets: [Int]
-
-        enum CodingKeys: String, CodingKey {
-            case dtype
-            case shape
-            case offsets = "data_offsets"
-        }
-    }
-
     private enum Value: Encodable {
-        case entry(Entry)
+        case entry(RawEntry)
         case metadata([String: String])
 
         func encode(to encoder: any Encoder) throws {
@@ -131,7 +119,7 @@ package final class SafetensorsOutput {
         for tensor in tensors {
             guard let range = offsets[tensor.name] else { continue }
             values[tensor.name] = .entry(
-                Entry(
+                RawEntry(
                     dtype: tensor.type.rawValue, shape: tensor.shape, offsets: [range.lowerBound, range.upperBound]))
         }
         let encoder = JSONEncoder()

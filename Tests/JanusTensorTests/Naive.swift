@@ -21,6 +21,25 @@ func random(_ rows: Int, _ columns: Int, seed: UInt64, scale: Float = 1) -> Matr
     return Matrix(values, rows: rows, columns: columns + 3).columns(1..<columns + 1)
 }
 
+/// Random values, each times two to an exponent of its own.
+func random(
+    _ rows: Int, _ columns: Int, seed: UInt64, exponent: (inout SeededGenerator) -> Int
+) -> Matrix {
+    let matrix = random(rows, columns, seed: seed)
+    var generator = SeededGenerator(seed + 100)
+    for row in 0..<rows {
+        for column in 0..<columns {
+            matrix[row, column] *= Float(sign: .plus, exponent: exponent(&generator), significand: 1)
+        }
+    }
+    return matrix
+}
+
+/// What two results must share to be the same; all NaN are one.
+func bits(_ matrix: Matrix) -> [UInt32] {
+    matrix.array().map { $0.isNaN ? Float.nan.bitPattern : $0.bitPattern }
+}
+
 /// The same values without gaps.
 func dense(_ matrix: Matrix) -> Matrix { Matrix(matrix.array(), rows: matrix.rows, columns: matrix.columns) }
 

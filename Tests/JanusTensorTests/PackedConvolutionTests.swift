@@ -18,10 +18,6 @@ struct PackedConvolutionTests {
         Shape(height: 3, width: 49, inputs: 160, outputs: 64),
     ]
 
-    private func bits(_ matrix: Matrix) -> [UInt32] {
-        matrix.array().map { $0.isNaN ? Float.nan.bitPattern : $0.bitPattern }
-    }
-
     /// Rows as the kernels see them, by the definition.
     private func patches(_ x: Picture, step: Int, pad: Int) -> Matrix {
         let (height, width) = (x.height / step, x.width / step)

@@ -14,30 +14,19 @@ struct PackedTests {
     }
 
     private func values(_ rows: Int, _ columns: Int, seed: UInt64, _ sizes: Sizes) -> Matrix {
-        let matrix = random(rows, columns, seed: seed)
-        var generator = SeededGenerator(seed + 100)
-        for row in 0..<rows {
-            for column in 0..<columns {
-                let exponent =
-                    switch sizes {
-                    case .ordinary: 0
-                    case .extreme: Int.random(in: -20...20, using: &generator)
-                    case .tiny: -63 + Int.random(in: -3...0, using: &generator)
-                    }
-                matrix[row, column] *= Float(sign: .plus, exponent: exponent, significand: 1)
+        random(rows, columns, seed: seed) {
+            switch sizes {
+            case .ordinary: 0
+            case .extreme: Int.random(in: -20...20, using: &$0)
+            case .tiny: -63 + Int.random(in: -3...0, using: &$0)
             }
         }
-        return matrix
     }
 
     private func product(_ x: Matrix, _ weights: PackedMatrix, _ isa: InstructionSet) -> Matrix {
         let out = Matrix(rows: x.rows, columns: weights.layout.outputs)
         x.multiply(by: weights, into: out, isa: isa)
         return out
-    }
-
-    private func bits(_ matrix: Matrix) -> [UInt32] {
-        matrix.array().map { $0.isNaN ? Float.nan.bitPattern : $0.bitPattern }
     }
 
     @Test("every instruction set equals its scalar twin bit for bit", arguments: PackedPrecision.allCases, shapes)

@@ -30,21 +30,14 @@ struct TiledAttentionTests {
     }
 
     private func values(_ rows: Int, _ columns: Int, seed: UInt64, _ sizes: Sizes) -> Matrix {
-        let matrix = random(rows, columns, seed: seed)
-        var generator = SeededGenerator(seed + 100)
-        for row in 0..<rows {
-            for column in 0..<columns {
-                let exponent =
-                    switch sizes {
-                    case .ordinary: 1
-                    case .sharp: 5
-                    case .extreme: Int.random(in: -30...20, using: &generator)
-                    case .tiny: -64 + Int.random(in: -8...0, using: &generator)
-                    }
-                matrix[row, column] *= Float(sign: .plus, exponent: exponent, significand: 1)
+        random(rows, columns, seed: seed) {
+            switch sizes {
+            case .ordinary: 1
+            case .sharp: 5
+            case .extreme: Int.random(in: -30...20, using: &$0)
+            case .tiny: -64 + Int.random(in: -8...0, using: &$0)
             }
         }
-        return matrix
     }
 
     private struct Case {
@@ -60,10 +53,6 @@ struct TiledAttentionTests {
             queries: values(n, shape.heads * shape.size, seed: 1, sizes),
             keys: values(n, shape.keyHeads * shape.size, seed: 2, sizes),
             values: values(n, shape.keyHeads * shape.size, seed: 3, sizes), shape: shape)
-    }
-
-    private func bits(_ matrix: Matrix) -> [UInt32] {
-        matrix.array().map { $0.isNaN ? Float.nan.bitPattern : $0.bitPattern }
     }
 
     /// Prefills the second of two caches in chunks and attends after each.

@@ -45,6 +45,15 @@ def rate_at(step: int, steps: int, rate: float, warm_up: int = 100) -> float:
     return rate * min(1, (step + 1) / warm_up) * (0.55 + 0.45 * math.cos(math.pi * step / steps))
 
 
+def learn(loss: torch.Tensor, parameters: list[torch.nn.Parameter], optimiser: torch.optim.Optimizer, rate: float) -> None:
+    for group in optimiser.param_groups:
+        group["lr"] = rate
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+    optimiser.step()
+    optimiser.zero_grad(set_to_none=True)
+
+
 def patch_truth(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
     """int64 [64] the thing of each patch (0: none) and [64] its colour (0: none)."""
     cells = nano.SIDE_PIXELS // nano.PATCH_PIXELS
@@ -82,18 +91,13 @@ def vision(model: JanusForConditionalGeneration, plan: Plan, folder: Path, stop_
         things, colours = (device.of_numpy(np.stack(t)) for t in zip(*map(patch_truth, scenes), strict=True))
         ground = torch.tensor([tuple(BACKGROUNDS).index(scene.background) for scene in scenes])
         count = torch.tensor([len(scene.things) - 1 for scene in scenes])
-        for group in optimiser.param_groups:
-            group["lr"] = rate_at(step, plan.vision_steps, plan.vision_rate)
         features = encoder(x).last_hidden_state
         logits = heads["thing"](features), heads["colour"](features)
         loss = F.cross_entropy(logits[0].flatten(0, 1), things.flatten()) + F.cross_entropy(logits[1].flatten(0, 1), colours.flatten())
         # what belongs to the whole picture is asked of every patch: the language model may look anywhere
         for name, truth in (("background", ground), ("count", count)):
             loss = loss + 0.3 * F.cross_entropy(heads[name](features).flatten(0, 1), truth[:, None].expand(-1, features.shape[1]).flatten())
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimiser.step()
-        optimiser.zero_grad(set_to_none=True)
+        learn(loss, parameters, optimiser, rate_at(step, plan.vision_steps, plan.vision_rate))
         if (step + 1) % plan.log_every == 0:
             covered = things > 0
             curve.log(
@@ -120,15 +124,10 @@ def language(model: JanusForConditionalGeneration, tokenizer: Tokenizer, plan: P
     for step in range(first, plan.language_steps):
         r = random.Random(f"language {plan.seed} {step}")
         batch = pack(writer, {"text": [writer.plain_sample(r) for _ in range(plan.language_batch)]})
-        for group in optimiser.param_groups:
-            group["lr"] = rate_at(step, plan.language_steps, plan.language_rate)
         with device.half():
             y = nano.hidden_states(llama, llama.embed_tokens(batch.ids), batch.positions, batch.groups)
             loss = F.cross_entropy(head(y[batch.text_at]).float(), batch.text_targets)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimiser.step()
-        optimiser.zero_grad(set_to_none=True)
+        learn(loss, parameters, optimiser, rate_at(step, plan.language_steps, plan.language_rate))
         if (step + 1) % plan.log_every == 0:
             curve.log(step + 1, loss=loss, tokens=len(batch.ids))
         done = time.monotonic() > stop_at

@@ -26,7 +26,7 @@ from transformers.models.janus.modeling_janus import JanusVQVAE, JanusVQVAEAttnB
 
 from . import device, progress
 from .render import coverage, render
-from .world import LETTERS, SHAPES, SIDE_PIXELS, Scene, Thing, sample_scene
+from .world import LETTERS, SHAPES, SIDE_PIXELS, Thing, sample_scene
 
 CODES, CODE_SIZE, CELLS = 512, 8, 8
 CELL_PIXELS = SIDE_PIXELS // CELLS
