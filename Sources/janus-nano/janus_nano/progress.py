@@ -39,13 +39,15 @@ def load(path: Path) -> dict | None:
 
 
 def plot(folder: Path, out: Path) -> None:
-    """One picture with a panel for every curve in the folder."""
+    """One picture with a panel for every curve in the folder; none where a run was too short to log."""
+    paths = sorted(folder.glob("*.jsonl"))
+    if not paths:
+        return
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    paths = sorted(folder.glob("*.jsonl"))
     figure, panels = plt.subplots(len(paths), 1, figsize=(9, 2.6 * len(paths)), squeeze=False)
     for panel, path in zip(panels[:, 0], paths, strict=True):
         rows = {row["step"]: row for line in path.read_text().splitlines() if (row := json.loads(line))}
