@@ -28,8 +28,8 @@ import Testing
         #expect(try await python.waitForExit(within: 300) == 0, "\(python.log)")
         let means = python.log.split(separator: "\n").filter { $0.hasPrefix("| ") }.compactMap(Self.mean)
         #expect(means.count == 2, "\(python.log)")
-        #expect(means.first ?? 0 >= 0.4, "drawing: \(python.log)")
-        #expect(means.last ?? 0 >= 0.75, "understanding: \(python.log)")
+        #expect(means.first ?? 0 >= 0.85, "drawing: \(python.log)")
+        #expect(means.last ?? 0 >= 0.95, "understanding: \(python.log)")
         daemon.signal(SIGTERM)
         #expect(try await daemon.waitForExit() == 0)
     }

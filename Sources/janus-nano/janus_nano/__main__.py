@@ -16,7 +16,7 @@ from transformers import JanusForConditionalGeneration
 from . import codes, device, evaluate, expected, export, gate, nano, pretrain, progress, run, score, stages, vq, workers
 from . import tokenizer as words
 
-DRAWN_PICTURES = 14_000
+DRAWN_PICTURES = 24_000
 SMOKE = 0.004  # share of every step count: a run of a minute that exercises everything and learns nothing
 
 
@@ -59,7 +59,7 @@ def train(arguments: argparse.Namespace) -> None:
         vq.train(vq.Plan(seed=seed).scaled(share), folder, sizes.hidden, stop_at)
     plan = pretrain.Plan(seed=seed)
     plan = replace(plan, language_steps=steps(plan.language_steps), vision_steps=steps(plan.vision_steps))
-    if wanted("0") and workers.RANK == 0:
+    if wanted("0"):
         model, tokenizer = _assembled(folder, arguments.size, seed)
         pretrain.vision(model, plan, folder, stop_at)
         pretrain.language(model, tokenizer, plan, folder, stop_at)
@@ -121,7 +121,7 @@ def main() -> None:
     )  # fmt: skip
     command(
         "guidance", lambda a: print(evaluate.best_guidance(run.Transformers(*export.load(a.checkpoint)), tuple(a.weights), a.prompts, a.seed)), checkpoint=folder,
-        weights={"type": float, "nargs": "+", "default": [1, 1.5, 2, 2.5, 3, 4, 5]}, prompts={"type": int, "default": 40},
+        weights={"type": float, "nargs": "+", "default": [1, 1.25, 1.5, 2, 3, 4, 5]}, prompts={"type": int, "default": 40},
     )  # fmt: skip
     command("sheet", sheet, checkpoint=folder, out=folder)
     command(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from dataclasses import dataclass
 
-from .world import BACKGROUNDS, COLOURS, SHAPES, Scene, Thing, place
+from .world import BACKGROUNDS, COLOURS, SHAPES, Scene, Thing, is_held_out, place, sample_scene
 
 NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 NUMBERS_ZH = ("零", "一", "两", "三", "四", "五", "六", "七", "八", "九")
@@ -82,6 +83,12 @@ def description_zh(scene: Scene) -> str:
             return f"{background}有文字{scene.text}"
 
 
+def either_side(scene: Scene, r: random.Random) -> tuple[Thing, Thing, str]:
+    """A pair's things, and where the first returned stands, seen from the other: told from either side."""
+    one, other = scene.things
+    return (one, other, scene.relation) if r.random() < 0.5 else (other, one, INVERSE[scene.relation])
+
+
 _OPENINGS = ("", "", "", "", "", "a photo of ", "a picture of ", "an image of ", "draw ", "please draw ", "show me ", "generate ")
 
 
@@ -99,12 +106,12 @@ def caption(scene: Scene, r: random.Random) -> str:
                  f"{a(named(first))} {where}", f"{a(first.shape)} {where}")
             )  # fmt: skip
         case "pair":
-            one, other, relation = *scene.things, scene.relation
-            if r.random() < 0.5:
-                one, other, relation = other, one, INVERSE[relation]
+            # "and" names things in reading order, as people mostly do: what is said first is drawn first
+            first, second = scene.things
+            one, other, relation = either_side(scene, r)
             said = r.choice((RELATIONS[relation], f"{relation} of" if relation in ("left", "right") else relation))
             body = r.choice(
-                (f"{a(named(one))} and {a(named(other))}", f"{a(named(one))} and {a(named(other))}", f"{a(one.shape)} and {a(other.shape)}",
+                (f"{a(named(first))} and {a(named(second))}", f"{a(named(first))} and {a(named(second))}", f"{a(first.shape)} and {a(second.shape)}",
                  f"{a(named(one))} {said} {a(named(other))}", f"{a(named(one))} {said} {a(named(other))}",
                  f"{a(one.shape)} {said} {a(other.shape)}")
             )  # fmt: skip
@@ -124,8 +131,7 @@ def _caption_zh(scene: Scene, r: random.Random) -> str:
         case "single":
             return f"{opening}一个{named_zh(first)}"
         case "pair":
-            one, other = r.sample(scene.things, 2)
-            return f"{opening}一个{named_zh(one)}和一个{named_zh(other)}"
+            return f"{opening}一个{named_zh(first)}和一个{named_zh(scene.things[1])}"
         case "count":
             return f"{opening}{NUMBERS_ZH[len(scene.things)]}个{named_zh(first)}"
         case _:
@@ -172,9 +178,7 @@ def questions_about(scene: Scene, r: random.Random, chinese: bool) -> dict[str, 
                 say(where, PLACES_ZH[where]),
             )
         case "pair":
-            one, other, relation = *scene.things, scene.relation
-            if r.random() < 0.5:
-                one, other, relation = other, one, INVERSE[relation]
+            one, other, relation = either_side(scene, r)
             out["color"] = (pick((f"What color is the {one.shape}?",), (f"{SHAPES_ZH[one.shape]}是什么颜色？",)), colour_of(one))
             if one.colour != other.colour:
                 out["shape"] = (
@@ -208,9 +212,7 @@ def _yes_no(scene: Scene, r: random.Random, chinese: bool) -> tuple[str, str]:
     yes = r.random() < 0.5
     answer = ("是" if yes else "不是") if chinese else ("yes" if yes else "no")
     if scene.kind == "pair" and r.random() < 0.5:
-        one, other, relation = *scene.things, scene.relation
-        if r.random() < 0.5:
-            one, other, relation = other, one, INVERSE[relation]
+        one, other, relation = either_side(scene, r)
         told = relation if yes else INVERSE[relation]
         if chinese:
             return f"{SHAPES_ZH[one.shape]}在{SHAPES_ZH[other.shape]}的{RELATIONS_ZH[told]}吗？", answer
@@ -225,6 +227,61 @@ def _yes_no(scene: Scene, r: random.Random, chinese: bool) -> tuple[str, str]:
     if chinese:
         return f"有{COLOURS_ZH[colour]}{SHAPES_ZH[shape]}吗？", answer
     return r.choice((f"Is there {a(f'{colour} {shape}')}?", f"Do you see {a(f'{colour} {shape}')}?")), answer
+
+
+@dataclass(frozen=True)
+class Fact:
+    """What is said again of a thing that was told of; `value` is what the telling foretells."""
+
+    before: str
+    value: str
+
+
+def recall(r: random.Random) -> tuple[str, list[Fact]]:
+    """In-context recall: things told in one sentence, and facts of them that only a look back can give.
+
+    A pre-trained language model can do that, and a fresh one learns it from little else than many such looks."""
+    return _listing(r) if r.random() < 0.5 else _related(r)
+
+
+def _verdict(true: bool) -> str:
+    return " yes" if true else " no"
+
+
+def _listing(r: random.Random) -> tuple[str, list[Fact]]:
+    """Three to six things of different shapes and colours, each recalled once. No two of them are held out as a pair."""
+    while True:
+        count = r.randint(3, len(SHAPES))
+        things = [Thing(*names, 0, 0) for names in zip(r.sample(SHAPES, count), r.sample(tuple(COLOURS), count), strict=True)]
+        if not any(is_held_out(Scene("pair", "", pair)) for pair in itertools.combinations(things, 2)):
+            break
+
+    def asked(thing: Thing) -> Fact:
+        colour = thing.colour if r.random() < 0.5 else r.choice([t.colour for t in things if t is not thing])
+        return Fact(f" Is there {a(colour)} {thing.shape}?", _verdict(colour == thing.colour))
+
+    ways = (
+        lambda t: Fact(f" {a(t.colour)}", f" {t.shape}"),  # what followed once follows again: the look back that is learnt first
+        lambda t: Fact(f" The {t.shape} is", f" {t.colour}"),
+        lambda t: Fact(f" The {t.colour} thing is the", f" {t.shape}"),
+        asked,
+    )
+    told = ", ".join(a(named(thing)) for thing in things)
+    return told, [r.choice(ways)(thing) for thing in r.sample(things, count)]
+
+
+def _related(r: random.Random) -> tuple[str, list[Fact]]:
+    """A pair, and where its things stand, told from either side."""
+    scene = sample_scene(r, "pair")
+
+    def fact() -> Fact:
+        one, other, relation = either_side(scene, r)
+        if r.random() < 0.5:
+            return Fact(f" The {one.shape} is", f" {RELATIONS[relation]}")
+        said = relation if r.random() < 0.5 else INVERSE[relation]
+        return Fact(f" Is the {one.shape} {RELATIONS[said]} the {other.shape}?", _verdict(said == relation))
+
+    return description(scene), [fact() for _ in range(4)]
 
 
 def text_question(r: random.Random) -> Question:

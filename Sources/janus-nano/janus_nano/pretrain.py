@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from tokenizers import Tokenizer
 from transformers import JanusForConditionalGeneration
 
-from . import device, nano, progress
+from . import device, nano, optimisers, progress, workers
 from .render import PALETTE, coverage, render
 from .sequences import Writer, pack
 from .world import BACKGROUNDS, COUNT_MAX, LETTERS, SHAPES, Scene, sample_scene
@@ -29,8 +29,8 @@ COVERED_MIN = 0.12  # of a patch: below, the patch counts as background
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    language_steps: int = 800
-    language_batch: int = 64
+    language_steps: int = 2400
+    language_batch: int = 128
     language_rate: float = 2e-3
     vision_steps: int = 2000
     vision_batch: int = 32
@@ -45,13 +45,15 @@ def rate_at(step: int, steps: int, rate: float, warm_up: int = 100) -> float:
     return rate * min(1, (step + 1) / warm_up) * (0.55 + 0.45 * math.cos(math.pi * step / steps))
 
 
-def learn(loss: torch.Tensor, parameters: list[torch.nn.Parameter], optimiser: torch.optim.Optimizer, rate: float) -> None:
-    for group in optimiser.param_groups:
-        group["lr"] = rate
+def learn(
+    loss: torch.Tensor, parameters: list[torch.nn.Parameter], optimiser: optimisers.Optimisers, rate: float, stop: bool = False
+) -> bool:
+    """One step of all workers; true when any of them wants to stop."""
     loss.backward()
+    stopped = workers.average_gradients(parameters, stop)
     torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-    optimiser.step()
-    optimiser.zero_grad(set_to_none=True)
+    optimiser.step(rate)
+    return stopped
 
 
 def patch_truth(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
@@ -78,15 +80,15 @@ def vision(model: JanusForConditionalGeneration, plan: Plan, folder: Path, stop_
         }
     )
     parameters = [*encoder.parameters(), *heads.parameters()]
-    optimiser = torch.optim.AdamW(parameters, plan.vision_rate, betas=(0.9, 0.95), weight_decay=0.0, fused=True)
+    optimiser = optimisers.Optimisers(model.model.language_model, parameters)
     curve, path, first = progress.Curve(folder / "curves", "stage0-vision"), folder / "stage0-vision.pt", 0
     if state := progress.load(path):
         encoder.load_state_dict(state["encoder"]), heads.load_state_dict(state["heads"]), optimiser.load_state_dict(state["optimiser"])
         first = state["step"]
     encoder.train()
     for step in range(first, plan.vision_steps):
-        r = random.Random(f"vision {plan.seed} {step}")
-        scenes = [sample_scene(r) for _ in range(plan.vision_batch)]
+        r = random.Random(f"vision {plan.seed} {step} {workers.RANK}")
+        scenes = [sample_scene(r) for _ in range(workers.share_of(plan.vision_batch))]
         x = device.pixels_in([render(scene)[0] for scene in scenes])
         things, colours = (device.of_numpy(np.stack(t)) for t in zip(*map(patch_truth, scenes), strict=True))
         ground = torch.tensor([tuple(BACKGROUNDS).index(scene.background) for scene in scenes])
@@ -97,16 +99,15 @@ def vision(model: JanusForConditionalGeneration, plan: Plan, folder: Path, stop_
         # what belongs to the whole picture is asked of every patch: the language model may look anywhere
         for name, truth in (("background", ground), ("count", count)):
             loss = loss + 0.3 * F.cross_entropy(heads[name](features).flatten(0, 1), truth[:, None].expand(-1, features.shape[1]).flatten())
-        learn(loss, parameters, optimiser, rate_at(step, plan.vision_steps, plan.vision_rate))
-        if (step + 1) % plan.log_every == 0:
+        done = learn(loss, parameters, optimiser, rate_at(step, plan.vision_steps, plan.vision_rate), time.monotonic() > stop_at)
+        if workers.RANK == 0 and (step + 1) % plan.log_every == 0:
             covered = things > 0
             curve.log(
                 step + 1, loss=loss,
                 things_wrong=(logits[0].argmax(-1) != things)[covered].float().mean(),
                 colours_wrong=(logits[1].argmax(-1) != colours)[covered].float().mean(),
             )  # fmt: skip
-        done = time.monotonic() > stop_at
-        if (step + 1) % plan.save_every == 0 or step + 1 == plan.vision_steps or done:
+        if workers.RANK == 0 and ((step + 1) % plan.save_every == 0 or step + 1 == plan.vision_steps or done):
             progress.save(path, {"encoder": encoder.state_dict(), "heads": heads.state_dict(), "optimiser": optimiser.state_dict(), "step": step + 1})
         if done:
             break
@@ -115,23 +116,22 @@ def vision(model: JanusForConditionalGeneration, plan: Plan, folder: Path, stop_
 def language(model: JanusForConditionalGeneration, tokenizer: Tokenizer, plan: Plan, folder: Path, stop_at: float = math.inf) -> None:
     llama, head, writer = model.model.language_model, model.lm_head, Writer(tokenizer)
     parameters = [*llama.parameters(), *head.parameters()]
-    optimiser = torch.optim.AdamW(parameters, plan.language_rate, betas=(0.9, 0.95), weight_decay=0.0, fused=True)
+    optimiser = optimisers.Optimisers(llama, parameters)
     curve, path, first = progress.Curve(folder / "curves", "stage0-language"), folder / "stage0-language.pt", 0
     if state := progress.load(path):
         llama.load_state_dict(state["llama"]), head.load_state_dict(state["head"]), optimiser.load_state_dict(state["optimiser"])
         first = state["step"]
     model.train()
     for step in range(first, plan.language_steps):
-        r = random.Random(f"language {plan.seed} {step}")
-        batch = pack(writer, {"text": [writer.plain_sample(r) for _ in range(plan.language_batch)]})
+        r = random.Random(f"language {plan.seed} {step} {workers.RANK}")
+        batch = pack(writer, {"text": [writer.plain_sample(r) for _ in range(workers.share_of(plan.language_batch))]})
         with device.half():
             y = nano.hidden_states(llama, llama.embed_tokens(batch.ids), batch.positions, batch.groups)
             loss = F.cross_entropy(head(y[batch.text_at]).float(), batch.text_targets)
-        learn(loss, parameters, optimiser, rate_at(step, plan.language_steps, plan.language_rate))
-        if (step + 1) % plan.log_every == 0:
+        done = learn(loss, parameters, optimiser, rate_at(step, plan.language_steps, plan.language_rate), time.monotonic() > stop_at)
+        if workers.RANK == 0 and (step + 1) % plan.log_every == 0:
             curve.log(step + 1, loss=loss, tokens=len(batch.ids))
-        done = time.monotonic() > stop_at
-        if (step + 1) % plan.save_every == 0 or step + 1 == plan.language_steps or done:
+        if workers.RANK == 0 and ((step + 1) % plan.save_every == 0 or step + 1 == plan.language_steps or done):
             progress.save(path, {"llama": llama.state_dict(), "head": head.state_dict(), "optimiser": optimiser.state_dict(), "step": step + 1})
         if done:
             break

@@ -51,7 +51,7 @@ def plot(folder: Path, out: Path) -> None:
     figure, panels = plt.subplots(len(paths), 1, figsize=(9, 2.6 * len(paths)), squeeze=False)
     for panel, path in zip(panels[:, 0], paths, strict=True):
         rows = {row["step"]: row for line in path.read_text().splitlines() if (row := json.loads(line))}
-        for key in sorted({key for row in rows.values() for key in row} - {"step", "seconds", "rate", "codes"}):
+        for key in sorted({key for row in rows.values() for key in row} - {"step", "seconds", "rate", "codes", "tokens"}):
             points = [(step, row[key]) for step, row in sorted(rows.items()) if key in row]
             panel.plot(*zip(*points, strict=True), label=key, linewidth=1)
         panel.set_title(path.stem, loc="left", fontsize=9)

@@ -69,9 +69,7 @@ def drawing_tasks(column: str, count: int, seed: int, held_out: bool = True) -> 
                 tasks.append(DrawingTask(column, words, ((None, one.shape), (None, other.shape))))
             case "attribution" | "position":
                 scene = sample_scene(r, "pair", held_out)
-                one, other, relation = *scene.things, scene.relation
-                if r.random() < 0.5:
-                    one, other, relation = other, one, language.INVERSE[relation]
+                one, other, relation = language.either_side(scene, r)
                 wanted = ((one.colour, one.shape), (other.colour, other.shape))
                 names = language.a(language.named(one)), language.a(language.named(other))
                 if column == "attribution":

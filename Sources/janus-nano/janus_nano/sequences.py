@@ -16,7 +16,7 @@ from .render import render
 from .world import Scene, sample_scene
 
 IGNORED = -100
-TURNS_MAX = 3
+TURNS_MAX = 6
 
 
 @dataclass
@@ -48,14 +48,15 @@ class Writer:
         return [self.bos, *self.encode(f"{words.SYSTEM}\n\n{words.USER}: {question}\n\n{words.ASSISTANT}:")]
 
     def conversation(self, questions: list[language.Question], picture: np.ndarray | None) -> Sample:
+        return self._turns(self.question_prompt(questions[0].text, picture is not None), questions, picture)
+
+    def _turns(self, prompt: list[int], questions: list[language.Question], picture: np.ndarray | None = None) -> Sample:
+        """A conversation whose first turn is `prompt`; answers are learnt."""
         ids: list[int] = []
         targets: list[int] = []
         for turn, question in enumerate(questions):
-            prompt = (
-                self.question_prompt(question.text, picture is not None)
-                if turn == 0
-                else self.encode(f"{words.USER}: {question.text}\n\n{words.ASSISTANT}:")
-            )
+            if turn > 0:
+                prompt = self.encode(f"{words.USER}: {question.text}\n\n{words.ASSISTANT}:")
             answer = [*self.encode(f" {question.answer}"), self.eos]
             # position p learns token p+1: the last token of a prompt learns the answer's first
             targets += [IGNORED] * (len(prompt) - 1 + (turn > 0)) + answer
@@ -77,29 +78,38 @@ class Writer:
 
     def understanding_sample(self, r: random.Random, scene: Scene | None = None) -> Sample:
         scene = scene or sample_scene(r)
-        asked = list(language.questions_about(scene, r, chinese=r.random() < language.CHINESE).values())
+        return self.conversation(self._asked(scene, r, chinese=r.random() < language.CHINESE), render(scene)[0])
+
+    def _asked(self, scene: Scene, r: random.Random, chinese: bool) -> list[language.Question]:
+        """Some turns about a scene; two questions of a kind may ask about either of its things."""
+        asked = [question for _ in range(2) for question in language.questions_about(scene, r, chinese).values()]
         r.shuffle(asked)
-        return self.conversation(asked[: r.randint(1, TURNS_MAX)], render(scene)[0])
+        return asked[: r.randint(1, TURNS_MAX)]
 
     def text_sample(self, r: random.Random) -> Sample:
-        return self.conversation([language.text_question(r)], None)
+        """Text alone, of stages II and III: a question by the template, or more of stage 0's."""
+        return self.plain_sample(r) if r.random() < 0.6 else self.conversation([language.text_question(r)], None)
 
     def plain_sample(self, r: random.Random) -> Sample:
-        """Stage 0: a scene told in words in the place of its picture, questions about it, captions of it; every token is learnt."""
-        scene, chance = sample_scene(r), r.random()
-        chinese = r.random() < language.CHINESE
+        """Stage 0, plain text: in-context recall; questions about a scene told in words in the place of its picture; a caption and
+        the scene told. What is learnt is what the text before foretells. The system prompt is left out: half of the tokens,
+        and always the same."""
+        chance = r.random()
+        if chance < 0.4:
+            told, facts = language.recall(r)
+            ids, targets = [self.bos, *self.encode(f"{told}.")], []
+            for fact in facts:
+                before, value = self.encode(fact.before), self.encode(fact.value)
+                targets += [IGNORED] * (len(ids) + len(before) - len(targets) - 1) + value
+                ids += before + value + self.encode(".")
+            return Sample(ids, targets + [IGNORED] * (len(ids) - len(targets)))
+        scene, chinese = sample_scene(r), r.random() < language.CHINESE
         told = language.description_zh(scene) if chinese else language.description(scene)
-        if chance < 0.45:
-            asked = list(language.questions_about(scene, r, chinese).values())
-            question = r.choice([q for q in asked if q.kind != "describe"])
-            sample = self.conversation([language.Question(question.kind, f"{told}\n{question.text}", question.answer)], None)
-        elif chance < 0.7:
-            sample = self.conversation([language.text_question(r)], None)
-        else:
-            prompt = self.drawing_prompt(language.caption(scene, r))[:-1]
-            ids = prompt + self.encode(f" {told}") + [self.eos]
-            sample = Sample(ids[:-1], ids[1:])
-        return Sample(sample.ids, [*sample.ids[1:], sample.targets[-1]])
+        if chance < 0.75:
+            asked = self._asked(scene, r, chinese)
+            return self._turns([self.bos, *self.encode(f"{told}\n{words.USER}: {asked[0].text}\n\n{words.ASSISTANT}:")], asked)
+        question = language.text_question(r) if chance < 0.85 else language.Question("drawing", language.caption(scene, r), told)
+        return self._turns([self.bos, *self.encode(f"{words.USER}: {question.text}\n\n{words.ASSISTANT}:")], [question])
 
 
 @dataclass

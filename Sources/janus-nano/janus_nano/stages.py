@@ -23,7 +23,7 @@ from tokenizers import Tokenizer
 from transformers import JanusForConditionalGeneration
 
 from . import codes as cache
-from . import device, language, nano, progress, workers
+from . import device, language, nano, optimisers, progress, workers
 from .sequences import Batch, Writer, pack
 
 PROMPTS_DROPPED = 0.1
@@ -41,8 +41,8 @@ class Stage:
 
 STAGES = {
     "1": Stage("1", 300, 5e-3, 40, (12, 0, 36)),
-    "2": Stage("2", 3200, 2e-3, 200, (10, 15, 25)),
-    "3": Stage("3", 3000, 1e-3, 0, (25, 5, 20), falling_from=0.33),
+    "2": Stage("2", 7000, 2e-3, 100, (10, 15, 25), falling_from=0.55),
+    "3": Stage("3", 1200, 4e-4, 50, (20, 4, 16), falling_from=0.1),
 }
 
 
@@ -107,7 +107,7 @@ def train(
 ) -> bool:  # fmt: skip
     """True when the stage is complete. The model is as the stage left it either way."""
     writer, parameters = Writer(tokenizer), trainable(model, stage.name)
-    optimiser = torch.optim.AdamW(parameters, stage.rate, betas=(0.9, 0.95), weight_decay=0.0, fused=True)
+    optimiser = optimisers.Optimisers(model.model.language_model, parameters)
     curve, path, first = progress.Curve(folder / "curves", f"stage{stage.name}"), folder / f"stage{stage.name}.pt", 0
     if state := progress.load(path):
         model.load_state_dict(state["model"]), optimiser.load_state_dict(state["optimiser"])
@@ -123,15 +123,12 @@ def train(
         rate = stage.rate * min(1, (step + 1) / max(stage.warm_up, 1))
         if step > falling:
             rate *= (stage.steps - step) / (stage.steps - falling)
-        for group in optimiser.param_groups:
-            group["lr"] = rate
         with device.half():
             text, drawn = losses(model, batch)
         (text + drawn).backward()
         done = workers.average_gradients(parameters, stop=time.monotonic() > stop_at)
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimiser.step()
-        optimiser.zero_grad(set_to_none=True)
+        optimiser.step(rate)
         for key, value in {"text": text, "drawn": drawn}.items():
             running[key] = 0.95 * running.get(key, value.item()) + 0.05 * value.item()
         if workers.RANK == 0 and (step + 1) % log_every == 0:

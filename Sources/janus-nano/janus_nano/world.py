@@ -113,21 +113,31 @@ def _single(r: random.Random) -> tuple[Thing, ...]:
     return (Thing(r.choice(SHAPES), r.choice(tuple(COLOURS)), _grid(r, 8, 56), _grid(r, 8, 56)),)
 
 
+def _either_way(r: random.Random, places: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """A row as it is, or turned into a column."""
+    return places if r.random() < 0.5 else [(y, x) for x, y in places]
+
+
 def _pair(r: random.Random) -> tuple[Thing, ...]:
-    """Two things of different shapes, clearly side by side or one above the other."""
+    """Two things of different shapes, side by side or one above the other."""
     shapes, colours = r.sample(SHAPES, 2), r.choices(tuple(COLOURS), k=2)
-    along, across = (r.choice((8, 16)), r.choice((48, 56))), _grid(r, 16, 48)
-    other = min(48, max(16, across + r.choice((-8, 0, 8))))
-    places = ((along[0], across), (along[1], other))
-    if r.random() < 0.5:
-        places = tuple((y, x) for x, y in places)
+    across = _grid(r, 16, 48)
+    places = _either_way(r, [(r.choice((8, 16)), across), (r.choice((48, 56)), across)])
     return tuple(Thing(shape, colour, x, y) for shape, colour, (x, y) in zip(shapes, colours, places, strict=True))
 
 
 def _count(r: random.Random) -> tuple[Thing, ...]:
+    """Two or three in a row or a column, four in a square."""
     shape, colour = r.choice(SHAPES), r.choice(tuple(COLOURS))
-    places = sorted(r.sample([(y, x) for y in (8, 32, 56) for x in (8, 32, 56)], r.randint(2, COUNT_MAX)))
-    return tuple(Thing(shape, colour, x, y) for y, x in places)
+    match r.randint(2, COUNT_MAX):
+        case 2:
+            places = _either_way(r, [(x, y) for y in (_grid(r, 8, 56),) for x in (16, 48)])
+        case 3:
+            places = _either_way(r, [(x, y) for y in (_grid(r, 8, 56),) for x in (8, 32, 56)])
+        case _:
+            left, top = _grid(r, 8, 24), _grid(r, 8, 24)
+            places = [(left + dx, top + dy) for dy in (0, 32) for dx in (0, 32)]
+    return tuple(Thing(shape, colour, x, y) for x, y in places)
 
 
 def _text(r: random.Random) -> tuple[Thing, ...]:
@@ -137,7 +147,7 @@ def _text(r: random.Random) -> tuple[Thing, ...]:
 
 
 _MAKERS = {"single": _single, "pair": _pair, "count": _count, "text": _text}
-KIND_WEIGHTS = {"single": 0.3, "pair": 0.38, "count": 0.22, "text": 0.1}
+KIND_WEIGHTS = {"single": 0.2, "pair": 0.5, "count": 0.2, "text": 0.1}
 
 
 def sample_scene(r: random.Random, kind: str | None = None, held_out: bool = False) -> Scene:

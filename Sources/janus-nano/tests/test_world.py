@@ -1,10 +1,11 @@
 import functools
+import itertools
 import random
 from dataclasses import replace
 
 from janus_nano import detector, language, score
 from janus_nano.render import render
-from janus_nano.world import KIND_WEIGHTS, is_held_out, place, sample_scene
+from janus_nano.world import COLOURS, KIND_WEIGHTS, Scene, Thing, is_held_out, place, sample_scene
 
 
 def test_training_scenes_never_hold_a_held_out_combination():
@@ -52,6 +53,24 @@ def test_places_and_relations_that_the_detector_measures_are_the_scenes():
         reading = detector.read(render(scene)[0])
         one, other = (next(f for f in reading.things if (f.shape, f.colour) == (t.shape, t.colour)) for t in scene.things)
         assert detector.relation(one, other) == scene.relation
+
+
+def test_what_is_recalled_is_what_was_told_and_never_a_held_out_pair():
+    r = random.Random(7)
+    for _ in range(500):
+        told, facts = language.recall(r)
+        shapes = {words[2]: words[1] for words in (part.split()[:3] for part in told.split(", ")) if len(words) == 3}
+        for fact in facts:
+            words, value = fact.before.strip(" ?").split(), fact.value.strip()
+            if value in shapes and words[0] in ("a", "an", "The"):  # a shape by its colour
+                assert shapes[value] == words[1]
+            elif words[0] == "The" and value in COLOURS:
+                assert shapes[words[1]] == value
+            elif words[:2] == ["Is", "there"]:
+                assert (shapes[words[4]] == words[3]) == (value == "yes")
+        things = [Thing(shape, colour, 0, 0) for shape, colour in shapes.items()]
+        for pair in itertools.combinations(things, 2):
+            assert not is_held_out(Scene("pair", "", pair)), told
 
 
 def test_the_scorer_asks_only_for_what_training_held_out():
