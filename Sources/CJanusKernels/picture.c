@@ -39,20 +39,19 @@ JANUS_KERNEL void janus_pixels_u8(const float *restrict x, uint8_t *restrict y, 
 }
 
 JANUS_KERNEL void janus_picture_fill(const float *x, const float *centre, const float *scale, const float *shift,
-                                     int swish, int doubled, size_t height, size_t width, size_t channels, size_t first,
-                                     size_t count, uint16_t *picture) {
-    size_t line = (width + 2) * channels, half = doubled ? 2 : 1;
-    for (size_t row = first; row < first + count; row++) {
-        uint16_t *to = picture + row * line;
+                                     int swish, size_t height, size_t width, size_t channels, size_t first,
+                                     size_t count, uint16_t *rows) {
+    size_t line = (width + 2) * channels;
+    for (size_t row = first; row < first + count; row++, rows += line) {
         if (row == 0 || row > height) {
-            memset(to, 0, line * sizeof *to);
+            memset(rows, 0, line * sizeof *rows);
             continue;
         }
-        memset(to, 0, channels * sizeof *to);
-        memset(to + line - channels, 0, channels * sizeof *to);
-        const float *from = x + (row - 1) / half * (width / half) * channels;
-        for (size_t column = 0; column < width; column += half, from += channels) {
-            to += channels;
+        memset(rows, 0, channels * sizeof *rows);
+        memset(rows + line - channels, 0, channels * sizeof *rows);
+        const float *from = x + (row - 1) * width * channels;
+        uint16_t *to = rows + channels;
+        for (size_t column = 0; column < width; column++, from += channels, to += channels) {
             if (scale && swish)
                 for (size_t c = 0; c < channels; c++) {
                     float value = (from[c] - centre[c]) * scale[c] + shift[c];
@@ -62,10 +61,6 @@ JANUS_KERNEL void janus_picture_fill(const float *x, const float *centre, const 
                 for (size_t c = 0; c < channels; c++) to[c] = bf16_of((from[c] - centre[c]) * scale[c] + shift[c]);
             else
                 for (size_t c = 0; c < channels; c++) to[c] = bf16_of(from[c]);
-            if (doubled) {
-                memcpy(to + channels, to, channels * sizeof *to);
-                to += channels;
-            }
         }
     }
 }
