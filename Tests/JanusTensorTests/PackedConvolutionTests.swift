@@ -100,7 +100,8 @@ struct PackedConvolutionTests {
                 // another's work between two parts takes the same scratch memory
                 _ = convolution(x)
             }
-            #expect(parts > 2)
+            // the norm's, and one a row where parts are that small
+            #expect(productsMax > 1 ? parts >= 2 : parts == (walk == .halving ? 8 : 15))
             #expect(bits(run.result.pixels) == whole, "\(productsMax)")
         }
     }
