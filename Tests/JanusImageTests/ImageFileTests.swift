@@ -27,7 +27,7 @@ struct ImageFileTests {
         var parts = 1
         var file = try encoder.advance()
         while file == nil {
-            _ = try noise(width: 20, height: 10, seed: parts).encoded(as: .png)
+            _ = try noise(width: 20, height: 10, seed: UInt32(parts)).encoded(as: .png)
             file = try encoder.advance()
             parts += 1
         }
