@@ -1,6 +1,5 @@
-#include "CImageCodecs.h"
+#include "png_errors.h"
 
-#include <png.h>
 #include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,18 +10,6 @@ typedef struct source {
     size_t offset;
     int is_truncated;
 } source;
-
-static void fail(png_structp png, png_const_charp text) {
-    char *message = png_get_error_ptr(png);
-    strncpy(message, text, JIC_MESSAGE_BYTES - 1);
-    message[JIC_MESSAGE_BYTES - 1] = 0;
-    png_longjmp(png, 1);
-}
-
-static void ignore_warning(png_structp png, png_const_charp text) {
-    (void)png;
-    (void)text;
-}
 
 static void read_bytes(png_structp png, png_bytep target, size_t count) {
     source *from = png_get_io_ptr(png);

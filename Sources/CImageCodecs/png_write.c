@@ -1,6 +1,5 @@
-#include "CImageCodecs.h"
+#include "png_errors.h"
 
-#include <png.h>
 #include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,18 +11,6 @@ struct jic_png_writer {
     size_t row_bytes;
     char message[JIC_MESSAGE_BYTES];
 };
-
-static void fail(png_structp png, png_const_charp text) {
-    char *message = png_get_error_ptr(png);
-    strncpy(message, text, JIC_MESSAGE_BYTES - 1);
-    message[JIC_MESSAGE_BYTES - 1] = 0;
-    png_longjmp(png, 1);
-}
-
-static void ignore_warning(png_structp png, png_const_charp text) {
-    (void)png;
-    (void)text;
-}
 
 static void write_bytes(png_structp png, png_bytep bytes, size_t count) {
     jic_file *file = png_get_io_ptr(png);
@@ -41,8 +28,10 @@ jic_png_writer *jic_png_begin(
     jic_png_writer *writer = calloc(1, sizeof *writer);
     if (!writer) return NULL;
     writer->row_bytes = 3 * (size_t)width;
-    png_structp png = writer->png = png_create_write_struct(PNG_LIBPNG_VER_STRING, writer->message, fail, ignore_warning);
-    png_infop info = writer->info = png ? png_create_info_struct(png) : NULL;
+    png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, writer->message, fail, ignore_warning);
+    png_infop info = png ? png_create_info_struct(png) : NULL;
+    writer->png = png;
+    writer->info = info;
     if (!info) {
         jic_png_free(writer);
         return NULL;
