@@ -1,6 +1,5 @@
-#include "CImageCodecs.h"
+#include "png_errors.h"
 
-#include <png.h>
 #include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,18 +10,6 @@ typedef struct source {
     size_t offset;
     int is_truncated;
 } source;
-
-static void fail(png_structp png, png_const_charp text) {
-    char *message = png_get_error_ptr(png);
-    strncpy(message, text, JIC_MESSAGE_BYTES - 1);
-    message[JIC_MESSAGE_BYTES - 1] = 0;
-    png_longjmp(png, 1);
-}
-
-static void ignore_warning(png_structp png, png_const_charp text) {
-    (void)png;
-    (void)text;
-}
 
 static void read_bytes(png_structp png, png_bytep target, size_t count) {
     source *from = png_get_io_ptr(png);
@@ -99,54 +86,3 @@ jic_status jic_read_png(
     png_destroy_read_struct(&png, &info, NULL);
     return JIC_OK;
 }
-
-static void write_bytes(png_structp png, png_bytep bytes, size_t count) {
-    jic_file *file = png_get_io_ptr(png);
-    uint8_t *grown = realloc(file->bytes, file->count + count);
-    if (!grown) png_error(png, "out of memory");
-    memcpy(grown + file->count, bytes, count);
-    file->bytes = grown;
-    file->count += count;
-}
-
-static void flush_nothing(png_structp png) { (void)png; }
-
-jic_status jic_write_png(
-    const uint8_t *rgb, uint32_t width, uint32_t height, const char *const *keywords, const char *const *texts,
-    size_t text_count, jic_file *file, char *message) {
-    message[0] = 0;
-    *file = (jic_file){NULL, 0};
-    png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, message, fail, ignore_warning);
-    png_infop info = png ? png_create_info_struct(png) : NULL;
-    if (!info) {
-        png_destroy_write_struct(&png, NULL);
-        return JIC_MEMORY;
-    }
-    if (setjmp(png_jmpbuf(png))) {
-        png_destroy_write_struct(&png, &info);
-        jic_free_file(*file);
-        *file = (jic_file){NULL, 0};
-        return JIC_CORRUPT;
-    }
-    png_set_write_fn(png, file, write_bytes, flush_nothing);
-    png_set_IHDR(
-        png, info, width, height, 8, PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT,
-        PNG_FILTER_TYPE_DEFAULT);
-    for (size_t index = 0; index < text_count; index++) {
-        png_text entry = {0};
-        entry.compression = PNG_ITXT_COMPRESSION_NONE;
-        entry.key = (char *)keywords[index];
-        entry.text = (char *)texts[index];
-        entry.itxt_length = strlen(texts[index]);
-        entry.lang = (char *)"";
-        entry.lang_key = (char *)"";
-        png_set_text(png, info, &entry, 1);
-    }
-    png_write_info(png, info);
-    for (uint32_t row = 0; row < height; row++) png_write_row(png, rgb + 3 * (size_t)width * row);
-    png_write_end(png, NULL);
-    png_destroy_write_struct(&png, &info);
-    return JIC_OK;
-}
-
-void jic_free_file(jic_file file) { free(file.bytes); }

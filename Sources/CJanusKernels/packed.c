@@ -92,12 +92,15 @@ void janus_packed_product(int isa, const struct janus_weights *weights, const st
     size_t width = weights->outputs - output < panel ? weights->outputs - output : panel;
     for (size_t row = first; row < end; row += count) {
         count = end - row < block_rows ? end - row : block_rows;
+        size_t place = row, step = 1;
         if (x->picture) {
-            size_t left = x->picture->out_width - row % x->picture->out_width;
+            size_t out_width = x->picture->out_width, column = row % out_width, left = out_width - column;
             count = left < count ? left : count;
+            step = x->picture->out_step;
+            place = row / out_width * step * (step * out_width) + column * step;
         }
         product(weights, x, index, row, count, sums);
-        janus_packed_flush(sums, count, width, bias ? bias + output : 0, out + row * out_stride + output, out_stride,
-                           accumulate);
+        janus_packed_flush(sums, count, width, bias ? bias + output : 0, out + place * out_stride + output,
+                           step * out_stride, accumulate);
     }
 }

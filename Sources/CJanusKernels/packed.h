@@ -38,8 +38,8 @@ JANUS_INLINE const uint16_t *segment(const struct janus_activations *x, size_t i
         *stride = length;
         return (const uint16_t *)x->values + row * inputs + first * rows + start * length;
     }
-    size_t place = first / p->channels, line = row / p->out_width * p->step + p->origin + place / 3;
-    size_t column = (row % p->out_width + start) * p->step + p->origin + place % 3;
+    size_t place = first / p->channels, line = row / p->out_width * p->step + p->row_origin + place / p->taps;
+    size_t column = (row % p->out_width + start) * p->step + p->column_origin + place % p->taps;
     *stride = p->step * p->channels;
     return (const uint16_t *)x->values + (line * (p->width + 2) + column) * p->channels + first % p->channels;
 }

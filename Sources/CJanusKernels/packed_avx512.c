@@ -7,7 +7,7 @@
 #define ALWAYS static inline __attribute__((always_inline))
 #define UNROLL _Pragma("clang loop unroll(full)")
 
-enum { vectors = panel / 16, ahead_bytes = 8192, int4_tile_rows = 3 };
+enum { vectors = panel / 16, ahead_bytes = 8192, int4_tile_rows = 3, narrow_rows = 12 };
 
 // One group of inputs: `rows` (a constant) rows of activations times 64 outputs, added to sums[rows][64]. Integers are
 // exact, so only the last line rounds. At each step `lines` (a constant) cache lines are fetched from `next` on.
@@ -178,8 +178,41 @@ BF16 ALWAYS void bf16_tile(const int rows, const int lines, const uint16_t *a, s
         _mm512_store_ps(sums + m * panel + 16 * j, sum[m][j]);
 }
 
+// A panel with at most 16 outputs (a picture's three): one vector of them for many rows.
+BF16 ALWAYS void bf16_narrow_tile(const int rows, const uint16_t *a, size_t a_stride, const uint16_t *w, size_t inputs,
+                                  int is_first, float *sums) {
+    __m512 sum[narrow_rows];
+    UNROLL for (int m = 0; m < rows; m++) sum[m] = is_first ? _mm512_setzero_ps() : _mm512_load_ps(sums + m * panel);
+    for (size_t k = 0; k < inputs; k += 2, w += 2 * panel) {
+        __m512bh weights = (__m512bh)_mm512_loadu_si512(w);
+        UNROLL for (int m = 0; m < rows; m++) {
+            int32_t two;
+            memcpy(&two, a + (size_t)m * a_stride + k, 4);
+            sum[m] = _mm512_dpbf16_ps(sum[m], weights, (__m512bh)_mm512_set1_epi32(two));
+        }
+    }
+    UNROLL for (int m = 0; m < rows; m++) _mm512_store_ps(sums + m * panel, sum[m]);
+}
+
+BF16 static void bf16_narrow_panel(const struct janus_weights *weights, const struct janus_activations *x,
+                                   size_t index, size_t row, size_t rows, float *sums) {
+    const uint16_t *w = (const uint16_t *)weights->values + index * panel * weights->inputs;
+    for (size_t first = 0, length; first < weights->inputs; first += length, w += length * panel) {
+        length = segment_length(x, weights->inputs, first);
+        for (size_t m = 0, count; m < rows; m += count) {
+            size_t stride;
+            const uint16_t *a = segment(x, weights->inputs, row, rows, m, first, length, &stride);
+            float *to = sums + m * panel;
+            count = rows - m >= narrow_rows ? narrow_rows : 1;
+            if (count == narrow_rows) bf16_narrow_tile(narrow_rows, a, stride, w, length, first == 0, to);
+            else bf16_narrow_tile(1, a, stride, w, length, first == 0, to);
+        }
+    }
+}
+
 BF16 void janus_panel_bf16(const struct janus_weights *weights, const struct janus_activations *x, size_t index,
                            size_t row, size_t rows, float *sums) {
+    if (weights->outputs - index * panel <= 16) return bf16_narrow_panel(weights, x, index, row, rows, sums);
     size_t inputs = weights->inputs, tiles = tile_count(rows), length;
     const uint16_t *w = (const uint16_t *)weights->values + index * panel * inputs;
     for (size_t first = 0; first < inputs; first += length) {

@@ -150,16 +150,19 @@ final class ImageJob: BatchedJob {
         if lanes.isEmpty, isReserved { run.enter(.decoding) }
     }
 
-    /// A picture's pixels are there.
-    fileprivate func finish(_ tokens: [Int32], index: Int, pixels: Matrix) throws(Interruption) {
+    /// A picture's pixels are there: they are to become a file.
+    fileprivate func encoder(index: Int, pixels: Matrix) -> PictureEncoder {
         let side = resources.engine.configuration.tokenizer.imageSize
-        let image = RGBImage(width: side, height: side, pixels: JanusModel.bytes(pixels: pixels))
         let metadata = ImageMetadata(
             prompt: parameters.prompt, seed: parameters.seed, model: resources.engine.name, index: index)
-        let file: Data
-        do throws(ImageError) {
-            file = try image.encoded(as: PictureFormat(parameters.format), metadata: metadata)
-        } catch { throw .failed(JobError(.internalError, error.description)) }
+        return PictureEncoder(
+            RGBImage(width: side, height: side, pixels: JanusModel.bytes(pixels: pixels)),
+            as: PictureFormat(parameters.format), metadata: metadata)
+    }
+
+    /// A picture's file is there.
+    fileprivate func finish(_ tokens: [Int32], index: Int, file: Data) {
+        let side = resources.engine.configuration.tokenizer.imageSize
         images.append(
             GeneratedImage(
                 index: index, format: parameters.format, width: side, height: side, file: file, tokens: tokens))
@@ -192,6 +195,7 @@ private final class DecodingTask: SideTask {
     private let tokens: [Int32]
     private let index: Int
     private var picture: PictureRun?
+    private var encoder: PictureEncoder?
 
     init(_ tokens: [Int32], index: Int, job: ImageJob, _ model: JanusModel) {
         self.tokens = tokens
@@ -204,15 +208,22 @@ private final class DecodingTask: SideTask {
     var isAbandoned: Bool { owner.outcome != nil }
 
     func advance() throws(Interruption) -> Bool {
+        do throws(ImageError) {
+            if encoder != nil {
+                guard let file = try encoder?.advance() else { return false }
+                owner.finish(tokens, index: index, file: file)
+                return true
+            }
+        } catch { throw .failed(JobError(.internalError, error.description)) }
         do throws(ModelError) {
             if picture == nil { picture = try model.decoding(imageTokens: tokens) }
         } catch { throw Interruption(error) }
-        if picture?.isDone == false {
-            picture?.advance()
-            return false
+        picture?.advance()
+        if let done = picture, done.isDone {
+            encoder = owner.encoder(index: index, pixels: done.pixels)
+            picture = nil
         }
-        if let picture { try owner.finish(tokens, index: index, pixels: picture.pixels) }
-        return true
+        return false
     }
 
     func charge(seconds: Double) { owner.chargeDecoding(seconds: seconds) }

@@ -26,37 +26,25 @@ extension RGBImage {
     /// The picture as a file. PNG carries the metadata as iTXt chunks (`prompt`, `seed`, `model`, `index`, `Software`),
     /// JPEG and WebP as an XMP packet whose `dc:description` is the prompt.
     package func encoded(as format: PictureFormat, metadata: ImageMetadata? = nil) throws(ImageError) -> Data {
-        switch format {
-        case .png:
-            return try encodedPNG(metadata)
-        case .jpeg:
-            return try unsafe encodedFile(.jpeg) { file, message in
-                let packet = metadata.map { XMPPacket($0).app1 } ?? []
-                return unsafe jic_write_jpeg(
-                    pixels, UInt32(width), UInt32(height), Self.jpegQuality, packet, packet.count, file, message)
-            }
-        case .webp:
-            let file = try unsafe encodedFile(.webp) { file, message in
-                unsafe jic_write_webp(pixels, UInt32(width), UInt32(height), Self.webpQuality, file, message)
-            }
-            return XMPPacket.embed(metadata, inWebP: file, width: width, height: height)
+        var encoder = PictureEncoder(self, as: format, metadata: metadata)
+        while true {
+            if let file = try encoder.advance() { return file }
         }
     }
 
-    private func encodedPNG(_ metadata: ImageMetadata?) throws(ImageError) -> Data {
-        let entries: [(String, String)] =
-            metadata.map {
-                [
-                    ("prompt", $0.prompt), ("seed", String($0.seed)), ("model", $0.model), ("index", String($0.index)),
-                    ("Software", ImageMetadata.software),
-                ]
-            } ?? []
-        let keywords = CStrings(entries.map(\.0))
-        let texts = CStrings(entries.map(\.1))
-        return try unsafe encodedFile(.png) { file, message in
-            unsafe jic_write_png(
-                pixels, UInt32(width), UInt32(height), keywords.pointers, texts.pointers, entries.count, file, message)
+    func encodedJPEG(_ metadata: ImageMetadata?) throws(ImageError) -> Data {
+        try unsafe encodedFile(.jpeg) { file, message in
+            let packet = metadata.map { XMPPacket($0).app1 } ?? []
+            return unsafe jic_write_jpeg(
+                pixels, UInt32(width), UInt32(height), Self.jpegQuality, packet, packet.count, file, message)
         }
+    }
+
+    func encodedWebP(_ metadata: ImageMetadata?) throws(ImageError) -> Data {
+        let file = try unsafe encodedFile(.webp) { file, message in
+            unsafe jic_write_webp(pixels, UInt32(width), UInt32(height), Self.webpQuality, file, message)
+        }
+        return XMPPacket.embed(metadata, inWebP: file, width: width, height: height)
     }
 
     private func encodedFile(
@@ -72,13 +60,4 @@ extension RGBImage {
         }
         return unsafe Data(bytes: bytes, count: file.count)
     }
-}
-
-/// Null-terminated copies of strings, freed together.
-@safe private struct CStrings: ~Copyable {
-    let pointers: [UnsafePointer<CChar>?]
-
-    init(_ strings: [String]) { unsafe pointers = strings.map { unsafe UnsafePointer(strdup($0)) } }
-
-    deinit { unsafe pointers.forEach { unsafe free(UnsafeMutablePointer(mutating: $0)) } }
 }

@@ -113,7 +113,7 @@ struct ImageTokenizer {
                 operations.append(
                     .convolve(
                         try reader.convolution(
-                            "\(name).up.\(index).upsample.conv", outputs: outputs, inputs: outputs), doubled: true))
+                            "\(name).up.\(index).upsample.conv", outputs: outputs, inputs: outputs, walk: .doubling)))
             }
             channels = outputs
         }

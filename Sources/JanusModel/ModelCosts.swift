@@ -34,7 +34,8 @@ extension VisionConfiguration {
 }
 
 extension ImageTokenizerConfiguration {
-    /// Multiplications of decoding one picture, attention counted: the walk of `TokenizerDecoder`.
+    /// Multiplications of decoding one picture from a pack, attention counted: the walk of `ImageTokenizer.decoder`. Of
+    /// convolutions that double the picture, those of the phases, which are four ninths of the enlarged picture's.
     package var decodeProducts: Int {
         var pixels = gridSide * gridSide
         func convolution(_ inputs: Int, _ outputs: Int) -> Int { pixels * 9 * inputs * outputs }
@@ -51,7 +52,7 @@ extension ImageTokenizerConfiguration {
             }
             if level < levelChannels.count - 1 {
                 pixels *= 4
-                total += convolution(outputs, outputs)
+                total += convolution(outputs, outputs) * 4 / 9
             }
         }
         return total + convolution(channels, 3)

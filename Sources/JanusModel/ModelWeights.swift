@@ -14,6 +14,8 @@ protocol ModelWeights: AnyObject {
     /// A table of rows to look up.
     func table(_ name: String, rows: Int, columns: Int) throws(ModelError) -> Table
     func linear(_ layer: LinearLayer) throws(ModelError) -> Linear
+    /// The layer's weights as packs hold them; nil where they are f32, or only listed.
+    func packed(_ layer: LinearLayer) throws(ModelError) -> PackedMatrix?
     func drawnTokens(codebook: Int, codeWidth: Int, hidden: Int) throws(ModelError) -> DrawnTokenTable
 }
 
@@ -41,11 +43,14 @@ struct LinearLayer {
     var sides: [Int]
     var hasBias: Bool
     var role: Role
-    /// A 3×3 kernel, whose weights are reordered.
-    var isConvolution = false
+    /// How a 3×3 kernel walks, whose weights are reordered; nil is a matrix.
+    var walk: Convolution3x3.Walk?
 
     var outputs: Int { parts.reduce(0) { $0 + $1.outputs } }
     var inputs: Int { sides.reduce(1, *) }
+
+    /// Whether packs hold the kernels of the four phases instead of the one.
+    var isPhased: Bool { walk == .doubling && role == .picture && DoublingPhases.suit(channels: sides[0]) }
 }
 
 extension LinearLayer {
@@ -75,10 +80,12 @@ extension ModelWeights {
     func convolution(
         _ name: String, outputs: Int, inputs: Int, walk: Convolution3x3.Walk = .same
     ) throws(ModelError) -> Convolution3x3 {
-        Convolution3x3(
-            try linear(
-                LinearLayer(
-                    name: name, parts: [.init(name: name, outputs: outputs)], sides: [inputs, 3, 3], hasBias: true,
-                    role: .picture, isConvolution: true)), walk: walk)
+        let layer = LinearLayer(
+            name: name, parts: [.init(name: name, outputs: outputs)], sides: [inputs, 3, 3], hasBias: true,
+            role: .picture, walk: walk)
+        if layer.isPhased, let phases = try packed(layer) {
+            return Convolution3x3(phases: phases, bias: try vector(name + ".bias", outputs))
+        }
+        return Convolution3x3(try linear(layer), walk: walk)
     }
 }

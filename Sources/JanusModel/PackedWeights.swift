@@ -31,6 +31,13 @@ final class PackedWeights: ModelWeights {
     }
 
     func linear(_ layer: LinearLayer) throws(ModelError) -> Linear {
+        Linear(
+            packed: try mapped(layer), bias: layer.hasBias ? try vector(layer.name + ".bias", layer.outputs) : nil)
+    }
+
+    func packed(_ layer: LinearLayer) throws(ModelError) -> PackedMatrix? { try mapped(layer) }
+
+    private func mapped(_ layer: LinearLayer) throws(ModelError) -> PackedMatrix {
         let layout = layer.layout(pack.precision)
         let values = Self.values(layer.name)
         let scales = Self.scales(layer.name)
@@ -38,7 +45,7 @@ final class PackedWeights: ModelWeights {
             try pack.file.mappedWeights(values: values, scales: scales, layout: layout)
         }
         used.insert(scales)
-        return Linear(packed: packed, bias: layer.hasBias ? try vector(layer.name + ".bias", layer.outputs) : nil)
+        return packed
     }
 
     func drawnTokens(codebook: Int, codeWidth: Int, hidden: Int) throws(ModelError) -> DrawnTokenTable {
@@ -68,6 +75,8 @@ extension LinearLayer {
             case .head: precision == .int4 ? .int8 : precision
             case .picture: .bf16
             }
-        return PackedLayout(precision: own, outputs: outputs, inputs: inputs)
+        return isPhased
+            ? DoublingPhases.layout(outputs: outputs, inputs: sides[0])
+            : PackedLayout(precision: own, outputs: outputs, inputs: inputs)
     }
 }

@@ -101,6 +101,8 @@ private final class PackPlan: ModelWeights {
         return Table(.placeholder([rows, columns]))
     }
 
+    func packed(_ layer: LinearLayer) -> PackedMatrix? { nil }
+
     func drawnTokens(codebook: Int, codeWidth: Int, hidden: Int) -> DrawnTokenTable {
         DrawnTokenTable(stored: table(DrawnTokenTable.name, rows: codebook, columns: hidden))
     }
@@ -178,6 +180,8 @@ private final class PackWriter: ModelWeights {
         return Table(.placeholder([matrix.rows, matrix.columns]))
     }
 
+    func packed(_ layer: LinearLayer) -> PackedMatrix? { nil }
+
     func drawnTokens(codebook: Int, codeWidth: Int, hidden: Int) throws(ModelError) -> DrawnTokenTable {
         let table = try reader.drawnTokens(codebook: codebook, codeWidth: codeWidth, hidden: hidden)
         let rows = try table.all(codebook: codebook, hidden: hidden)
@@ -190,7 +194,8 @@ private final class PackWriter: ModelWeights {
     func linear(_ layer: LinearLayer) throws(ModelError) -> Linear {
         let weights = try reader.weights(of: layer)
         try equalizer?.apply(to: layer, weights)
-        guard let packed = PackedMatrix(weights, precision: layer.layout(precision).precision) else {
+        let stored = layer.isPhased ? DoublingPhases.kernels(of: weights) : weights
+        guard let packed = PackedMatrix(stored, precision: layer.layout(precision).precision) else {
             throw .notFinite(name: layer.name)
         }
         try unsafe packed.withBytes { values, scales throws(ModelError) in

@@ -2,8 +2,8 @@ package import JanusTensor
 
 /// What a picture's network is made of, so that it can be left and taken up between any two parts.
 enum PictureOperation {
-    /// After the norm, where there is one, and enlarging to twice the sides, where asked.
-    case convolve(Convolution3x3, norm: PictureNorm? = nil, doubled: Bool = false)
+    /// After the norm, where there is one.
+    case convolve(Convolution3x3, norm: PictureNorm? = nil)
     /// A residual block begins: the picture, through the 1×1 convolution where channels change, is kept for its end.
     case branch(Linear?)
     /// A residual block ends: the result is added to what was kept.
@@ -11,8 +11,8 @@ enum PictureOperation {
     case attend(PixelAttention)
 }
 
-/// A picture on its way through a network, in parts of some ten milliseconds at real sizes. Others may compute between
-/// any two of them; the result does not depend on it.
+/// A picture on its way through a network, in parts of at most some ten milliseconds at real sizes. Others may compute
+/// between any two of them; the result does not depend on it.
 package struct PictureRun {
     private var picture: Picture
     /// A residual block's input.
@@ -21,6 +21,7 @@ package struct PictureRun {
     private var convolution: Convolution3x3.Run?
     private var next = 0
     private let operations: [PictureOperation]
+    private let memory = PictureMemory()
 
     init(_ picture: Picture, _ operations: [PictureOperation]) {
         self.picture = picture
@@ -43,14 +44,14 @@ package struct PictureRun {
         }
         guard next < operations.count else { return }
         switch operations[next] {
-        case .convolve(let layer, let norm, let doubled):
-            convolution = layer.begin(picture, norm: norm, doubled: doubled)
-        case .branch(let shortcut):
-            branch =
-                shortcut.map { Picture(height: picture.height, width: picture.width, pixels: $0(picture.pixels)) }
-                ?? picture
+        case .convolve(let layer, let norm): convolution = layer.begin(picture, norm: norm, memory: memory)
+        case .branch(nil): branch = picture
+        case .branch(let shortcut?):
+            let pixels = memory.matrix(rows: picture.pixels.rows, columns: shortcut.outputs)
+            shortcut.apply(picture.pixels, into: pixels)
+            branch = Picture(height: picture.height, width: picture.width, pixels: pixels)
         case .convolveOntoBranch(let layer, let norm):
-            convolution = layer.begin(picture, norm: norm, addedTo: branch)
+            convolution = layer.begin(picture, norm: norm, addedTo: branch, memory: memory)
             branch = nil
         case .attend(let attention): picture = attention(picture)
         }

@@ -30,10 +30,14 @@ final class SyntheticWeights: ModelWeights {
     }
 
     func linear(_ layer: LinearLayer) -> Linear {
+        Linear(packed: noise(layer), bias: layer.hasBias ? vector(layer.name + ".bias", layer.outputs) : nil)
+    }
+
+    func packed(_ layer: LinearLayer) -> PackedMatrix? { noise(layer) }
+
+    private func noise(_ layer: LinearLayer) -> PackedMatrix {
         seed += 1
-        return Linear(
-            packed: PackedMatrix(noise: layer.layout(precision), seed: seed),
-            bias: layer.hasBias ? vector(layer.name + ".bias", layer.outputs) : nil)
+        return PackedMatrix(noise: layer.layout(precision), seed: seed)
     }
 }
 

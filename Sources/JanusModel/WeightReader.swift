@@ -76,6 +76,8 @@ final class WeightReader: ModelWeights {
         Linear(weight: try weights(of: layer), bias: try bias(of: layer))
     }
 
+    func packed(_ layer: LinearLayer) -> PackedMatrix? { nil }
+
     func drawnTokens(codebook: Int, codeWidth: Int, hidden: Int) throws(ModelError) -> DrawnTokenTable {
         try DrawnTokenTable(codebook: codebook, codeWidth: codeWidth, hidden: hidden, self)
     }
@@ -84,7 +86,7 @@ final class WeightReader: ModelWeights {
     func weights(of layer: LinearLayer) throws(ModelError) -> Matrix {
         let parts = parts(of: layer).map { (name: $0.name + ".weight", rows: $0.outputs) }
         let weights = try stacked(parts, sides: layer.sides)
-        return layer.isConvolution ? Convolution3x3.ordered(weights) : weights
+        return layer.walk != nil ? Convolution3x3.ordered(weights) : weights
     }
 
     /// [1, outputs]

@@ -1,16 +1,23 @@
 import CJanusKernels
 
+/// For each channel: (x − centre) · scale + shift; each [1, channels].
+struct ChannelAffine {
+    let centre: Matrix
+    let scale: Matrix
+    let shift: Matrix
+}
+
 extension Matrix {
     /// GroupNorm over a picture [pixels, channels], then swish where asked: each group of channels has one mean and one
     /// variance over all pixels. weight and bias [1, channels].
     ///
     /// Sums run in f64 over fixed blocks of rows, added in order, so that threads change nothing.
     package func groupNorm(groups: Int, weight: Matrix, bias: Matrix, epsilon: Float, swish: Bool) -> Matrix {
-        let (centre, scale, shift) = affine(groups: groups, weight: weight, bias: bias, epsilon: epsilon)
+        let affine = affine(groups: groups, weight: weight, bias: bias, epsilon: epsilon)
         let out = Matrix(rows: rows, columns: columns)
         Threads.split(rows, grain: Self.grainRows) { range in
             unsafe janus_channel_affine(
-                self.base + range.lowerBound * self.columns, centre.base, scale.base, shift.base,
+                self.base + range.lowerBound * self.columns, affine.centre.base, affine.scale.base, affine.shift.base,
                 out.base + range.lowerBound * self.columns, range.count, self.columns, swish ? 1 : 0)
         }
         return out
@@ -18,9 +25,7 @@ extension Matrix {
 
     /// What normalising comes to for each channel: (x − centre) · scale + shift. The centre is the mean in f32
     /// and the shift makes up for its rounding: x − mean is small where x and the mean are large.
-    func affine(groups: Int, weight: Matrix, bias: Matrix, epsilon: Float) -> (
-        centre: Matrix, scale: Matrix, shift: Matrix
-    ) {
+    func affine(groups: Int, weight: Matrix, bias: Matrix, epsilon: Float) -> ChannelAffine {
         precondition(isDense && groups > 0 && columns % groups == 0, "\(columns) channels in \(groups) groups")
         precondition(weight.count == columns && bias.count == columns, "a norm of other width")
         let sums = channelSums()
@@ -46,7 +51,7 @@ extension Matrix {
                 shift[0, channel] = Float(Double(bias[0, channel]) - (mean - Double(Float(mean))) * slope)
             }
         }
-        return (centre, scale, shift)
+        return ChannelAffine(centre: centre, scale: scale, shift: shift)
     }
 
     /// Σx of each channel, then Σx² of each.

@@ -26,6 +26,12 @@ package struct Matrix {
         self.init(storage: FloatStorage(count: count), offset: 0, rows: rows, columns: columns, stride: columns)
     }
 
+    /// The first values of storage that others had before, with whatever is in it.
+    init(reusing storage: FloatStorage, rows: Int, columns: Int) {
+        precondition(storage.count >= rows * columns, "\(storage.count) values for \(rows) × \(columns)")
+        self.init(storage: storage, offset: 0, rows: rows, columns: columns, stride: columns)
+    }
+
     /// Values of a mapped file, which must not be written to.
     init(readOnly storage: FloatStorage, rows: Int, columns: Int) {
         precondition(storage.count == rows * columns, "\(storage.count) values for \(rows) × \(columns)")

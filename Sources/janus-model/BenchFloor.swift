@@ -77,6 +77,7 @@ struct BenchCosts {
             precision: .bf16)
     }
 
+    /// Of doubled convolutions, the products that are really made: those of their phases.
     var decodedPicture: BenchWork {
         BenchWork(products: configuration.tokenizer.decodeProducts, precision: .bf16)
     }

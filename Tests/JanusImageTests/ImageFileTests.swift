@@ -20,6 +20,27 @@ struct ImageFileTests {
         #expect(try RGBImage(decoding: image.encoded(as: .png)) == image)
     }
 
+    @Test("a PNG of real size comes in parts, and others may be written between them")
+    func parts() throws {
+        let image = noise(width: 384, height: 384, seed: 6)
+        var encoder = PictureEncoder(image, as: .png, metadata: metadata)
+        var parts = 1
+        var file = try encoder.advance()
+        while file == nil {
+            _ = try noise(width: 20, height: 10, seed: UInt32(parts)).encoded(as: .png)
+            file = try encoder.advance()
+            parts += 1
+        }
+        #expect(parts > 2)
+        #expect(try file == image.encoded(as: .png, metadata: metadata))
+    }
+
+    @Test("a PNG that is given up halfway is freed")
+    func givenUp() throws {
+        var encoder = PictureEncoder(noise(width: 384, height: 384, seed: 7), as: .png)
+        #expect(try encoder.advance() == nil)
+    }
+
     @Test("JPEG and WebP come close, with the metadata as XMP", arguments: [PictureFormat.jpeg, .webp])
     func lossy(format: PictureFormat) throws {
         var pixels: [UInt8] = []

@@ -1,6 +1,6 @@
 // Typed doors to libpng, libjpeg and libwebp. They exist because those libraries report errors by setjmp/longjmp, which
-// Swift cannot call, or by variadic macros, which Swift does not import. Nothing here keeps state or allocates what it
-// does not free or hand over.
+// Swift cannot call, or by variadic macros, which Swift does not import. Nothing here keeps state, but for a PNG that is
+// being written, or allocates what it does not free or hand over.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
@@ -35,10 +35,20 @@ typedef struct jic_file {
 } jic_file;
 void jic_free_file(jic_file file);
 
-// Text entries become iTXt chunks; keywords are Latin-1 of at most 79 bytes, texts are UTF-8.
-jic_status jic_write_png(
-    const uint8_t *rgb, uint32_t width, uint32_t height, const char *const *keywords, const char *const *texts,
-    size_t text_count, jic_file *file, char *message);
+// A PNG in the course of being written: begun, given its rows from the top, ended, freed. Text entries become iTXt chunks;
+// keywords are Latin-1 of at most 79 bytes, texts are UTF-8. After a failure, which jic_png_message names, only freeing is
+// of use.
+typedef struct jic_png_writer jic_png_writer;
+// Null: out of memory.
+jic_png_writer *jic_png_begin(
+    uint32_t width, uint32_t height, const char *const *keywords, const char *const *texts, size_t text_count);
+// The next rows, 3 * width bytes each.
+jic_status jic_png_write(jic_png_writer *writer, const uint8_t *rgb, uint32_t rows);
+// After the last row: hands the file over.
+jic_status jic_png_end(jic_png_writer *writer, jic_file *file);
+const char *jic_png_message(const jic_png_writer *writer);
+void jic_png_free(jic_png_writer *writer);
+
 // app1 is the content of one APP1 marker, at most 65,533 bytes; none where app1_count is 0.
 jic_status jic_write_jpeg(
     const uint8_t *rgb, uint32_t width, uint32_t height, int quality, const uint8_t *app1, size_t app1_count,

@@ -45,7 +45,7 @@ struct janus_weights {
 //   bf16         uint16 [blocks][segments][rows of the block][segment]
 //   int8, int4   int8, alike; for each segment and row a scale and the sum's start (−128 · Σ values: it takes the weights'
 //                offset away): [blocks][segments][rows of the block]
-// Or, where `picture` is given, a picture to be convolved with 3×3 kernels in bf16: the rows are then its pixels.
+// Or, where `picture` is given, a picture to be convolved in bf16: the rows are then the result's pixels.
 struct janus_activations {
     const void *values;
     const float *scales;
@@ -54,26 +54,26 @@ struct janus_activations {
     const struct janus_picture *picture;
 };
 
-// A picture in bf16, uint16 [height + 2][width + 2][channels] with a border of zeros; channels are a multiple of 32. The
-// inputs of an output pixel are [3][3][channels] from the picture's row y · step + origin and column x · step + origin on.
+// Rows of a picture in bf16, uint16 [rows][width + 2][channels] with a border of zeros; channels are a multiple of 32. The
+// inputs of an output pixel are [taps][taps][channels] from row y · step + row_origin and column x · step + column_origin on.
+// Output pixels lie out_step apart in both directions: 2 for one phase of a picture that is doubled.
 struct janus_picture {
     size_t width, channels; // without the border
-    size_t out_width;       // output pixels in a row
-    size_t step, origin;
+    size_t out_width;       // output pixels in a row, of this phase
+    size_t taps, step, row_origin, column_origin, out_step;
 };
 
 // out[row][output] = bias[output] + …, or out[row][output] += bias[output] + … (bias may be 0), for the outputs of one
-// panel and rows first ..< first + rows, where first is the beginning of a block of 48, or of a picture's row; out is the
-// whole result's.
+// panel and rows first ..< first + rows, where first is the beginning of a block of 48, or of a picture's row; out is where
+// the result's row 0 goes.
 void janus_packed_product(int isa, const struct janus_weights *weights, const struct janus_activations *x, size_t index,
                           size_t first, size_t rows, const float *bias, float *out, size_t out_stride, int accumulate);
 
-// Rows first ..< first + count (the border's too: there are height + 2) of a picture in bf16 with its border; x is
-// [height][width][channels]. Where scale is given, each value is first (x − centre) · scale + shift of its channel, then
-// swish where asked. `doubled`: every pixel of x is four of the picture, whose height and width these are.
+// Rows first ..< first + count (the border's too: there are height + 2) of a picture in bf16 with its border, the first of
+// them to `rows`; x is [height][width][channels]. Where scale is given, each value is first (x − centre) · scale + shift of
+// its channel, then swish where asked.
 void janus_picture_fill(const float *x, const float *centre, const float *scale, const float *shift, int swish,
-                        int doubled, size_t height, size_t width, size_t channels, size_t first, size_t count,
-                        uint16_t *picture);
+                        size_t height, size_t width, size_t channels, size_t first, size_t count, uint16_t *rows);
 
 // Quantises rows first ..< first + count of `rows` rows; x is row 0, `inputs` values are padded with zeros to `padded`.
 // int8: `activation_group` values share a scale, which is written for each `group` of them. A group with a
