@@ -26,6 +26,12 @@ package struct Matrix {
         self.init(storage: FloatStorage(count: count), offset: 0, rows: rows, columns: columns, stride: columns)
     }
 
+    /// The first values of storage that others had before, with whatever is in it.
+    init(reusing storage: FloatStorage, rows: Int, columns: Int) {
+        precondition(storage.count >= rows * columns, "\(storage.count) values for \(rows) × \(columns)")
+        self.init(storage: storage, offset: 0, rows: rows, columns: columns, stride: columns)
+    }
+
     /// Values of a mapped file, which must not be written to.
     init(readOnly storage: FloatStorage, rows: Int, columns: Int) {
         precondition(storage.count == rows * columns, "\(storage.count) values for \(rows) × \(columns)")
@@ -49,6 +55,11 @@ package struct Matrix {
     /// A new matrix of these, one below the other; all of one width, at least one.
     package init(stacking parts: [Matrix]) {
         self.init(rows: parts.reduce(0) { $0 + $1.rows }, columns: parts[0].columns)
+        stack(parts)
+    }
+
+    /// Writes these into the first rows, one below the other; all of its width.
+    package func stack(_ parts: some Sequence<Matrix>) {
         var first = 0
         for part in parts {
             self[first..<first + part.rows].copy(from: part)
