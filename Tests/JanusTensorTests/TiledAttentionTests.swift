@@ -208,11 +208,11 @@ struct TiledAttentionTests {
         let (apart, expected, own) = (input(), Matrix(rows: rows, columns: heads * size), caches())
         apart.columns(0..<(heads + keyHeads) * size).rotate(
             heads: heads + keyHeads, table: rotary, positions: positions)
-        let keys = apart.columns(heads * size..<(heads + keyHeads) * size)
-        let values = apart.columns((heads + keyHeads) * size..<(heads + 2 * keyHeads) * size)
+        let newKeys = apart.columns(heads * size..<(heads + keyHeads) * size)
+        let newValues = apart.columns((heads + keyHeads) * size..<(heads + 2 * keyHeads) * size)
         for (row, position) in positions.enumerated() {
             TiledCache.store(
-                [.init(cache: own[row], start: position, range: row..<row + 1)], keys: keys, values: values)
+                [.init(cache: own[row], start: position, range: row..<row + 1)], keys: newKeys, values: newValues)
             Attention.attend(
                 queries: apart.columns(0..<heads * size),
                 blocks: QueryBlock.causal(cache: row, start: position, range: row..<row + 1), caches: own,
