@@ -9,7 +9,8 @@ JANUS_INLINE float dot_pair(float sum, const uint16_t *a, const uint16_t *b) {
 }
 
 void janus_scores_scalar(const uint16_t *q, size_t queries, const uint16_t *keys, size_t tiles, size_t padded,
-                         float *scores) {
+                         tiles_ahead ahead, float *scores) {
+    (void)ahead;
     for (size_t m = 0; m < queries; m++)
         for (size_t position = 0; position < tiles * tile; position++) {
             const uint16_t *key = keys + position / tile * tile * padded + position % tile * 2;
@@ -20,7 +21,8 @@ void janus_scores_scalar(const uint16_t *q, size_t queries, const uint16_t *keys
 }
 
 void janus_mix_scalar(const uint16_t *weights, size_t queries, const uint16_t *values, size_t tiles, size_t padded,
-                      float *sums) {
+                      tiles_ahead ahead, float *sums) {
+    (void)ahead;
     for (size_t m = 0; m < queries; m++)
         for (size_t i = 0; i < padded; i++) {
             float sum = flushed(sums[m * head_max + i]);
@@ -29,6 +31,9 @@ void janus_mix_scalar(const uint16_t *weights, size_t queries, const uint16_t *v
             sums[m * head_max + i] = sum;
         }
 }
+
+// Tiles that are fetched before they are read: the memory's latency at its full rate.
+enum { tiles_before = 4 };
 
 // What is known of each query's softmax so far.
 struct running {
@@ -92,9 +97,27 @@ JANUS_KERNEL void janus_attention_result(const struct running *state, const floa
     }
 }
 
+// The i-th tile of a head when its keys are read before its values.
+JANUS_INLINE const uint16_t *tile_of(struct janus_tiles tiles, size_t count, size_t i, size_t padded) {
+    return i < count ? tiles.keys + i * tile * padded : tiles.values + (i - count) * tile * padded;
+}
+
+// Fills `ahead` for the tiles of a block that starts at tile `first`: its keys if `done` is 0, its values if it is
+// `length`. A block's keys are read, then its values, then the next block's, and after the last one the next head's.
+JANUS_INLINE void look_ahead(struct janus_tiles own, size_t count, size_t first, size_t length, size_t done,
+                             struct janus_tiles next, size_t next_count, size_t padded, const uint16_t **ahead) {
+    for (size_t t = 0; t < length; t++) {
+        size_t i = done + t + tiles_before;
+        if (i < length) ahead[t] = own.keys + (first + i) * tile * padded;
+        else if (i < 2 * length) ahead[t] = own.values + (first + i - length) * tile * padded;
+        else if (first + length < count) ahead[t] = own.keys + (first + i - length) * tile * padded;
+        else ahead[t] = tile_of(next, next_count, i - 2 * length, padded);
+    }
+}
+
 void janus_tiles_attend(int isa, const float *queries, size_t stride, size_t count, size_t seen, size_t step,
-                        size_t size, size_t padded, float scale, const uint16_t *key_tiles,
-                        const uint16_t *value_tiles, float *out, size_t out_stride) {
+                        size_t size, size_t padded, float scale, struct janus_tiles own, struct janus_tiles next,
+                        size_t next_seen, float *out, size_t out_stride) {
     janus_tile_scores *score = janus_scores_scalar;
     janus_tile_mix *mix = janus_mix_scalar;
 #if defined(__x86_64__)
@@ -118,13 +141,16 @@ void janus_tiles_attend(int isa, const float *queries, size_t stride, size_t cou
         state.totals[m] = (lanes_f32){0};
         memset(sums + m * head_max, 0, padded * sizeof *sums);
     }
-    size_t tiles = (seen + tile - 1) / tile;
+    size_t tiles = (seen + tile - 1) / tile, next_tiles = (next_seen + tile - 1) / tile;
+    const uint16_t *ahead[block_tiles];
     for (size_t first = 0; first < tiles; first += block_tiles) {
         size_t length = tiles - first < block_tiles ? tiles - first : block_tiles;
-        score(q, count, key_tiles + first * tile * padded, length, padded, scores);
+        look_ahead(own, tiles, first, length, 0, next, next_tiles, padded, ahead);
+        score(q, count, own.keys + first * tile * padded, length, padded, ahead, scores);
         janus_attention_weights(scores, count, length * tile, seen - first * tile, step, scale, &state, weights, sums,
                                 padded);
-        mix(weights, count, value_tiles + first * tile * padded, length, padded, sums);
+        look_ahead(own, tiles, first, length, length, next, next_tiles, padded, ahead);
+        mix(weights, count, own.values + first * tile * padded, length, padded, ahead, sums);
     }
     janus_attention_result(&state, sums, count, size, out, out_stride);
 }

@@ -11,12 +11,15 @@ enum {
     head_max = janus_head_size_max,
 };
 
+// What will be read a few tiles after each tile of a block. Few queries wait for memory, so it is fetched meanwhile.
+typedef const uint16_t *const *tiles_ahead;
+
 // scores[query][block] of `tiles` tiles of keys; q[query][padded]
 typedef void janus_tile_scores(const uint16_t *q, size_t queries, const uint16_t *keys, size_t tiles, size_t padded,
-                               float *scores);
+                               tiles_ahead ahead, float *scores);
 // sums[query][head_max] += weights[query][block] · values of `tiles` tiles
 typedef void janus_tile_mix(const uint16_t *weights, size_t queries, const uint16_t *values, size_t tiles,
-                            size_t padded, float *sums);
+                            size_t padded, tiles_ahead ahead, float *sums);
 
 janus_tile_scores janus_scores_scalar, janus_scores_avx2, janus_scores_bf16;
 janus_tile_mix janus_mix_scalar, janus_mix_avx2, janus_mix_bf16;

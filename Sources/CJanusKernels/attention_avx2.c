@@ -49,7 +49,8 @@ AVX2 ALWAYS void score_part(const int rows, const uint16_t *q, const uint16_t *k
 enum { flush_denormals = 0x8040 };
 
 AVX2 void janus_scores_avx2(const uint16_t *q, size_t queries, const uint16_t *keys, size_t tiles, size_t padded,
-                            float *scores) {
+                            tiles_ahead ahead, float *scores) {
+    (void)ahead;
     unsigned mode = _mm_getcsr();
     _mm_setcsr(mode | flush_denormals);
     for (size_t t = 0; t < tiles; t++, keys += tile * padded, scores += tile) {
@@ -78,7 +79,8 @@ AVX2 ALWAYS void mix_part(const int rows, const uint16_t *weights, const uint16_
 }
 
 AVX2 void janus_mix_avx2(const uint16_t *weights, size_t queries, const uint16_t *values, size_t tiles, size_t padded,
-                         float *sums) {
+                         tiles_ahead ahead, float *sums) {
+    (void)ahead;
     unsigned mode = _mm_getcsr();
     _mm_setcsr(mode | flush_denormals);
     for (size_t i = 0; i < padded; i += 16) {

@@ -79,11 +79,19 @@ VNNI ALWAYS void int4_tile(const int rows, const int lines, const int8_t *a, con
     }
 }
 
-// The tiles of a block of rows use the same weights one after the other, and share the work of fetching the next: that
-// many lines each at a step, the last ones none.
+// The tiles of a block of rows use the same weights one after the other, and share the work of fetching the next as
+// evenly as it goes: four lines a step together, the last of many tiles none.
 JANUS_INLINE int lines_of(size_t tiles, size_t tile) {
-    int lines = tiles == 1 ? 4 : tiles <= 3 ? 2 : 1;
-    return tile * (size_t)lines < 4 ? lines : 0;
+    if (tiles == 1) return 4;
+    if (tiles == 2) return 2;
+    if (tiles == 3) return tile == 0 ? 2 : 1;
+    return tile < 4 ? 1 : 0;
+}
+// What the tiles before it fetch, in quarters of the whole.
+JANUS_INLINE size_t lines_before(size_t tiles, size_t tile) {
+    size_t lines = 0;
+    for (size_t i = 0; i < tile; i++) lines += (size_t)lines_of(tiles, i);
+    return lines;
 }
 
 #define FOR_LINES(ROWS, CALL)                                                                                          \
@@ -117,7 +125,7 @@ VNNI static void int8_panel(const struct janus_weights *weights, const struct ja
             const float *a_scales = x->scales + row * groups + g * rows + start;
             // The first block of rows waits for memory; the others find the weights in the cache.
             int lines = row == 0 ? lines_of(tiles, tile) : 0;
-            const char *next = (const char *)w + ahead_bytes + tile * (size_t)lines * group * panel / 4;
+            const char *next = (const char *)w + ahead_bytes + lines_before(tiles, tile) * group * panel / 4;
             float *to = sums + start * panel;
 #define CALL(ROWS, LINES) int8_tile(ROWS, LINES, a, starts, a_scales, w, scales, group, next, g == 0, to)
             FOR_ROWS(CALL)
@@ -138,7 +146,7 @@ VNNI static void int4_panel(const struct janus_weights *weights, const struct ja
             const int32_t *starts = x->starts + row * groups + g * rows + start;
             const float *a_scales = x->scales + row * groups + g * rows + start;
             int lines = row == 0 ? lines_of(tiles, tile) : 0;
-            const char *next = (const char *)w + ahead_bytes + tile * (size_t)lines * span_bytes / 4;
+            const char *next = (const char *)w + ahead_bytes + lines_before(tiles, tile) * span_bytes / 4;
             float *to = sums + start * panel;
 #define CALL(ROWS, LINES) int4_tile(ROWS, LINES, a, starts, a_scales, w, scales, span, rows, next, g == 0, to)
             switch (count) {
@@ -223,7 +231,7 @@ BF16 void janus_panel_bf16(const struct janus_weights *weights, const struct jan
             const uint16_t *from = w + first * panel;
             int lines = row == 0 ? lines_of(tiles, tile) : 0;
             const char *next =
-                (const char *)from + 2 * bf16_block * panel + tile * (size_t)lines * length * panel / 2;
+                (const char *)from + 2 * bf16_block * panel + lines_before(tiles, tile) * length * panel / 2;
             float *to = sums + start * panel;
 #define CALL(ROWS, LINES) bf16_tile(ROWS, LINES, a, stride, from, length, next, first == 0, to)
             FOR_ROWS(CALL)

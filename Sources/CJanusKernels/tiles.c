@@ -4,6 +4,18 @@
 
 enum { tile = janus_tile_positions };
 
+// The even or the odd ones of pairs.
+JANUS_INLINE void store_half(uint16_t *pairs, size_t is_odd, const float *values, size_t size) {
+    uint32_t kept = is_odd ? 0xffff : 0xffff0000;
+    int shift = is_odd ? 16 : 0;
+    for (size_t i = 0; i < size; i++) {
+        uint32_t pair;
+        memcpy(&pair, pairs + 2 * i, sizeof pair);
+        pair = (pair & kept) | (uint32_t)bf16_of(values[i]) << shift;
+        memcpy(pairs + 2 * i, &pair, sizeof pair);
+    }
+}
+
 // Positions first ..< first + count of one tile; keys and values begin at the first.
 JANUS_INLINE void store_part(const float *keys, const float *values, size_t stride, size_t first, size_t count,
                              size_t size, size_t padded, uint16_t *key_tile, uint16_t *value_tile) {
@@ -19,9 +31,7 @@ JANUS_INLINE void store_part(const float *keys, const float *values, size_t stri
             memcpy(to + i * tile, &pair, sizeof pair);
         }
         if (size % 2) to[(size - 1) * tile] = bf16_of(key[size - 1]);
-        uint16_t *place = value_tile + (first + p) / 2 * 2 * padded;
-        size_t odd = (first + p) % 2;
-        for (size_t i = 0; i < size; i++) place[2 * i + odd] = bf16_of(value[i]);
+        store_half(value_tile + (first + p) / 2 * 2 * padded, (first + p) % 2, value, size);
     }
 }
 

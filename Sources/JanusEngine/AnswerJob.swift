@@ -145,7 +145,7 @@ final class AnswerJob: BatchedJob {
     }
 
     func draw(_ logits: Matrix, for lane: Lane) -> Int? {
-        sampler.draw(logits.row(0), position: lane.tokens.count, topP: parameters.topP)
+        sampler.draw(logits, position: lane.tokens.count, topP: parameters.topP)
     }
 
     func accept(_ token: Int?, for lane: Lane) {

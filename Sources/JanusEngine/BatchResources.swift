@@ -14,6 +14,9 @@ final class BatchResources {
     var fills: [Fill] = []
     private var rowsOpen = 0
 
+    /// Of a pass and of drawing: taken once, for as many rows as there ever were.
+    var rooms = StepRooms()
+
     init(_ engine: EngineParts, cacheBytesMax: Int) {
         self.engine = engine
         cache = KVCache(engine.configuration, bytesMax: cacheBytesMax)
@@ -51,4 +54,14 @@ final class BatchResources {
         if isNew { fills.append(prefix.fill) }
         return (prefix, isNew)
     }
+}
+
+/// Memory of a step that every step uses again.
+struct StepRooms {
+    /// [rows, hidden], into a pass and out of it.
+    var embeddings = MatrixRoom()
+    var passed = MatrixRoom()
+    /// [rows, hidden] and [rows, tokens] of the lanes of one head.
+    var hidden = MatrixRoom()
+    var logits = MatrixRoom()
 }

@@ -102,12 +102,7 @@ package final class Batcher {
         for head in [Lane.Head.image, .text] {
             let lanes = entries.flatMap(\.job.lanes).filter { $0.head == head && $0.hidden != nil }
             guard !lanes.isEmpty else { continue }
-            let hidden = Matrix(stacking: lanes.compactMap(\.hidden))
-            let logits =
-                switch head {
-                case .image: resources.engine.model.imageLogits(hidden)
-                case .text: resources.engine.model.textLogits(hidden)
-                }
+            let logits = logits(of: lanes, head)
             var first = 0
             let views = lanes.map { lane in
                 defer { first += lane.rows.count }
@@ -118,6 +113,24 @@ package final class Batcher {
                 lane.hidden = nil
                 lane.job.accept(token, for: lane)
             }
+        }
+    }
+
+    /// [rows of all lanes, tokens]
+    private func logits(of lanes: [Lane], _ head: Lane.Head) -> Matrix {
+        let configuration = resources.engine.configuration
+        let rows = lanes.reduce(0) { $0 + $1.rows.count }
+        let hidden = resources.rooms.hidden.matrix(rows: rows, columns: configuration.hiddenSize)
+        hidden.stack(lanes.lazy.compactMap(\.hidden))
+        switch head {
+        case .image:
+            let logits = resources.rooms.logits.matrix(rows: rows, columns: configuration.codebookSize)
+            resources.engine.model.imageLogits(hidden, into: logits)
+            return logits
+        case .text:
+            let logits = resources.rooms.logits.matrix(rows: rows, columns: configuration.language.vocabularySize)
+            resources.engine.model.textLogits(hidden, into: logits)
+            return logits
         }
     }
 
@@ -149,30 +162,31 @@ package final class Batcher {
         let model = resources.engine.model
         let images = lanes.filter { $0.head == .image }
         let texts = lanes.filter { $0.head == .text }
-        var parts: [Matrix] = []
-        if !images.isEmpty {
-            parts.append(try model.embed(imageTokens: images.flatMap { lane in lane.rows.map { _ in lane.token } }))
-        }
-        if !texts.isEmpty { parts.append(try model.embed(tokens: texts.map(\.token))) }
         let stepped = images + texts
         var spans = stepped.flatMap(\.rows).map { JanusModel.Span(row: $0) }
         let fills = plan.pieces.map { (fill: resources.fills[$0.fill], count: $0.positions) }
-        for (fill, count) in fills {
-            parts.append(fill.next(count))
-            spans.append(JanusModel.Span(row: fill.row, positions: count))
-        }
+        for (fill, count) in fills { spans.append(JanusModel.Span(row: fill.row, positions: count)) }
 
-        let hidden = try model.forward(Matrix(stacking: parts), spans: spans, cache: resources.cache)
+        let rows = spans.reduce(0) { $0 + $1.positions }
+        let columns = resources.engine.configuration.hiddenSize
+        let embeddings = resources.rooms.embeddings.matrix(rows: rows, columns: columns)
+        let hidden = resources.rooms.passed.matrix(rows: rows, columns: columns)
         var first = 0
-        func take(_ count: Int) -> Matrix {
+        func take(_ count: Int, of matrix: Matrix) -> Matrix {
             defer { first += count }
-            return hidden[first..<first + count]
+            return matrix[first..<first + count]
         }
+        let drawn = images.flatMap { lane in lane.rows.map { _ in lane.token } }
+        try model.embed(imageTokens: drawn, into: take(drawn.count, of: embeddings))
+        try model.embed(tokens: texts.map(\.token), into: take(texts.count, of: embeddings))
+        for (fill, count) in fills { take(count, of: embeddings).copy(from: fill.next(count)) }
+        try model.forward(embeddings, spans: spans, cache: resources.cache, into: hidden)
+        first = 0
         for lane in stepped {
-            lane.hidden = take(lane.rows.count)
+            lane.hidden = take(lane.rows.count, of: hidden)
             lane.isFed = false
         }
-        for (fill, count) in fills { fill.receive(take(count)) }
+        for (fill, count) in fills { fill.receive(take(count, of: hidden)) }
     }
 
     /// Whether no job wants the pass that is running. Each is asked: for some this is the only sign of life in seconds.

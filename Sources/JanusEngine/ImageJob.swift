@@ -124,16 +124,11 @@ final class ImageJob: BatchedJob {
     }
 
     func draw(_ logits: Matrix, for lane: Lane) -> Int? {
-        sampler.draw(
-            guided(logits), image: lane.index, position: lane.tokens.count, topK: parameters.topK)
-    }
-
-    private func guided(_ logits: Matrix) -> [Float] {
-        guard logits.rows == 2 else { return logits.row(0) }
-        let weight = parameters.cfgWeight
-        return zip(logits.row(0), logits.row(1)).map { conditional, unconditional in
-            unconditional + weight * (conditional - unconditional)
+        let own = logits[0..<1]
+        if logits.rows == 2 {
+            own.guide(conditional: own, unconditional: logits[1..<2], weight: parameters.cfgWeight)
         }
+        return sampler.draw(own, image: lane.index, position: lane.tokens.count, topK: parameters.topK)
     }
 
     func accept(_ token: Int?, for lane: Lane) {

@@ -18,7 +18,7 @@ final class Lane {
     unowned let job: any BatchedJob
     /// As drawn.
     var tokens: [Int32] = []
-    /// [rows, hidden]: what the next token is drawn from. nil until there is something.
+    /// [rows, hidden]: what the next token is drawn from, good until the next pass. nil until there is something.
     var hidden: Matrix?
     /// The last token goes into the next pass.
     var isFed = false
@@ -45,9 +45,9 @@ protocol BatchedJob: AnyObject {
     func reserve()
     /// Takes up what the last pass and the work beside it have brought.
     func proceed()
-    /// - Parameter logits: [the lane's rows, tokens]
-    /// - Returns: the next token; nil when the logits are not numbers. Reads only: lanes draw at the same time, on any of
-    ///   the pool's threads.
+    /// - Parameter logits: [the lane's rows, tokens]; may be overwritten.
+    /// - Returns: the next token; nil when the logits are not numbers. Changes nothing else: lanes draw at the same time,
+    ///   on any of the pool's threads.
     func draw(_ logits: Matrix, for lane: Lane) -> Int?
     /// What came of it.
     func accept(_ token: Int?, for lane: Lane)

@@ -1,7 +1,7 @@
 /// Philox4x32-10 (Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3", SC 2011): a counter-based generator.
 /// Every number is a pure function of key and counter, so draws do not depend on each other or on their order.
 package struct Philox {
-    private let key: (UInt32, UInt32)
+    let key: (UInt32, UInt32)
 
     package init(seed: Int64) {
         let bits = UInt64(bitPattern: seed)

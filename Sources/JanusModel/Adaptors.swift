@@ -25,6 +25,8 @@ struct Adaptor {
 struct GenerationHead {
     private let projection: Linear
     private let logits: Linear
+    /// Of what lies between the two.
+    private var room = MatrixRoom()
 
     init(hidden: Int, codebook: Int, _ reader: any ModelWeights) throws(ModelError) {
         projection = try reader.linear(
@@ -34,9 +36,17 @@ struct GenerationHead {
     }
 
     /// [n, hidden] → [n, codebook]
-    func callAsFunction(_ x: Matrix) -> Matrix {
-        let inner = projection(x)
+    mutating func callAsFunction(_ x: Matrix) -> Matrix {
+        let out = Matrix(rows: x.rows, columns: logits.outputs)
+        apply(x, into: out)
+        return out
+    }
+
+    /// The same, into a matrix of those sides.
+    mutating func apply(_ x: Matrix, into out: Matrix) {
+        let inner = room.matrix(rows: x.rows, columns: projection.outputs)
+        projection.apply(x, into: inner)
         inner.gelu()
-        return logits(inner)
+        logits.apply(inner, into: out)
     }
 }

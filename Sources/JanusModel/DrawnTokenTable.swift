@@ -26,10 +26,17 @@ struct DrawnTokenTable {
 
     /// [tokens, hidden]
     func lookUp(_ tokens: [Int32]) throws(ModelError) -> Matrix {
-        let name = "image token table"
         switch values {
-        case .computed(let table, let aligner): return aligner(try table.lookUp(tokens, table: name))
-        case .stored(let table): return try table.lookUp(tokens, table: name)
+        case .computed(let table, let aligner): return aligner(try table.lookUp(tokens, table: Self.what))
+        case .stored(let table): return try table.lookUp(tokens, table: Self.what)
+        }
+    }
+
+    /// As `lookUp`, into a matrix of those sides.
+    func lookUp(_ tokens: [Int32], into out: Matrix) throws(ModelError) {
+        switch values {
+        case .computed: out.copy(from: try lookUp(tokens))
+        case .stored(let table): try table.lookUp(tokens, table: Self.what, into: out)
         }
     }
 
@@ -43,5 +50,6 @@ struct DrawnTokenTable {
         return out
     }
 
+    private static let what = "image token table"
     private static let rowsAtOnce = Matrix.thinRowsMax
 }

@@ -21,7 +21,7 @@ package final class JanusModel {
     private let aligner: Adaptor
     private var language: LanguageModel
     private let drawnTokens: DrawnTokenTable
-    private let generationHead: GenerationHead
+    private var generationHead: GenerationHead
     private let imageTokenizer: ImageTokenizer
 
     init(
@@ -112,6 +112,11 @@ package final class JanusModel {
         try language.embedding.lookUp(tokens, table: "vocabulary")
     }
 
+    /// As `embed(tokens:)`, into a matrix of those sides.
+    package func embed(tokens: [Int32], into out: Matrix) throws(ModelError) {
+        try language.embedding.lookUp(tokens, table: "vocabulary", into: out)
+    }
+
     /// As `embed(tokens:)`, but each token equal to `placeholder` takes the next row of the pictures, in order. The
     /// placeholders must be as many as the pictures have rows.
     package func embed(tokens: [Int32], placeholder: Int32, pictures: [Matrix]) throws(ModelError) -> Matrix {
@@ -139,7 +144,17 @@ package final class JanusModel {
     ///   - spans: which cache row, and how many of its next positions; each row at most once.
     /// - Returns: [Σ positions, hidden] after the last norm.
     package func forward(_ embeddings: Matrix, spans: [Span], cache: KVCache) throws(ModelError) -> Matrix {
-        try language.forward(embeddings, spans: spans, cache: cache, check: check)
+        let out = Matrix(rows: embeddings.rows, columns: embeddings.columns)
+        try forward(embeddings, spans: spans, cache: cache, into: out)
+        return out
+    }
+
+    /// As `forward(_:spans:cache:)`, into a matrix of the embeddings' sides. In steps of as many rows as there were before,
+    /// with packed weights, no memory is taken but what the system's parallel calls themselves take.
+    package func forward(
+        _ embeddings: Matrix, spans: [Span], cache: KVCache, into out: Matrix
+    ) throws(ModelError) {
+        try language.forward(embeddings, spans: spans, cache: cache, into: out, check: check)
     }
 
     package struct Span: Sendable, Equatable {
@@ -152,16 +167,31 @@ package final class JanusModel {
     }
 
     /// - Returns: [rows, vocabulary]
-    package func textLogits(_ hidden: Matrix) -> Matrix { language.logits(hidden) }
+    package func textLogits(_ hidden: Matrix) -> Matrix {
+        let out = Matrix(rows: hidden.rows, columns: configuration.language.vocabularySize)
+        textLogits(hidden, into: out)
+        return out
+    }
+
+    /// The same, into a matrix of those sides.
+    package func textLogits(_ hidden: Matrix, into out: Matrix) { language.logits(hidden, into: out) }
 
     // MARK: generation
 
     /// - Returns: [rows, codebook], before guidance.
     package func imageLogits(_ hidden: Matrix) -> Matrix { generationHead(hidden) }
 
+    /// The same, into a matrix of those sides.
+    package func imageLogits(_ hidden: Matrix, into out: Matrix) { generationHead.apply(hidden, into: out) }
+
     /// What is fed back for drawn image tokens: gen_aligner(gen_embed(token)), [tokens, hidden].
     package func embed(imageTokens: [Int32]) throws(ModelError) -> Matrix {
         try drawnTokens.lookUp(imageTokens)
+    }
+
+    /// As `embed(imageTokens:)`, into a matrix of those sides.
+    package func embed(imageTokens: [Int32], into out: Matrix) throws(ModelError) {
+        try drawnTokens.lookUp(imageTokens, into: out)
     }
 
     /// VQ decode of one picture's tokens. - Returns: [S·S, 3], pixel after pixel, about −1…1.

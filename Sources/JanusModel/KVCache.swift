@@ -118,6 +118,15 @@ package final class KVCache {
         return .tiled(tiled.map(\.cache))
     }
 
+    /// Of each span, a layer's tiles of its row, after those that are in `caches`; false where the cache has none (f32).
+    func appendTiles(layer: Int, _ spans: [Span], to caches: inout [TiledCache]) -> Bool {
+        for span in spans {
+            guard case .tiled(let cache) = store(span.row)[layer] else { return false }
+            caches.append(cache)
+        }
+        return true
+    }
+
     /// After all layers have stored them.
     func append(row: Int, positions: Int) { lengths[row] += positions }
 

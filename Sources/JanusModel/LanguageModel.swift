@@ -14,6 +14,7 @@ struct LanguageModel {
     private var rotary: RotaryTable
     /// For as many rows as were ever asked for at once: a step finds what it needs.
     private var scratch: LanguageScratch
+    private var batch = Batch()
 
     init(_ configuration: LanguageConfiguration, _ reader: any ModelWeights) throws(ModelError) {
         self.configuration = configuration
@@ -38,11 +39,14 @@ struct LanguageModel {
         scratch = LanguageScratch(rows: 0, configuration)
     }
 
-    /// x [n, H] → [n, H] after the last norm.
+    /// x [n, H] → out [n, H] after the last norm.
     mutating func forward(
-        _ embeddings: Matrix, spans: [JanusModel.Span], cache: KVCache, check: () throws(ModelError) -> Void
-    ) throws(ModelError) -> Matrix {
-        let batch = Batch(spans, cache: cache)
+        _ embeddings: Matrix, spans: [JanusModel.Span], cache: KVCache, into out: Matrix,
+        check: () throws(ModelError) -> Void
+    ) throws(ModelError) {
+        batch.begin(spans, cache: cache)
+        // Nothing of a row may outlive it.
+        defer { batch.end() }
         let rows = embeddings.rows
         precondition(batch.positions.count == rows, "\(rows) embeddings for \(batch.positions.count) positions")
         rotary.extend(to: (batch.positions.max() ?? 0) + 1)
@@ -52,40 +56,55 @@ struct LanguageModel {
         x.copy(from: embeddings)
         for (index, layer) in layers.enumerated() {
             try check()
-            layer.apply(index: index, batch: batch, cache: cache, rotary: rotary.table, scratch: scratch)
+            layer.apply(index: index, batch: &batch, cache: cache, rotary: rotary.table, scratch: scratch)
         }
         for span in spans { cache.append(row: span.row, positions: span.positions) }
-        return x.rmsNorm(weight: norm, epsilon: configuration.normEpsilon)
+        x.rmsNorm(weight: norm, epsilon: configuration.normEpsilon, into: out)
     }
 
-    /// [n, H] → [n, vocabulary]
-    func logits(_ hidden: Matrix) -> Matrix { head(hidden) }
+    /// [n, H] → out [n, vocabulary]
+    func logits(_ hidden: Matrix, into out: Matrix) { head.apply(hidden, into: out) }
 }
 
-/// Where the rows of one forward pass lie: which of them are whose, and at which position.
+/// Where the rows of one forward pass lie: which of them are whose, and at which position. Its memory serves every pass.
 private struct Batch {
-    var parts: [KVCache.Span] = []
+    private(set) var parts: [KVCache.Span] = []
     /// The same queries as kernels take them.
-    var blocks: [QueryBlock] = []
+    private(set) var blocks: [QueryBlock] = []
     /// Of each row of the batch.
-    var positions: [Int] = []
+    private(set) var positions: [Int] = []
     /// Decoding: every part is one position, and they are attended together.
-    var isStep: Bool
+    private(set) var isStep = false
+    /// Of each part, for the layer whose turn it is.
+    private(set) var caches: [TiledCache] = []
 
-    init(_ spans: [JanusModel.Span], cache: KVCache) {
-        precondition(Set(spans.map(\.row)).count == spans.count, "a cache row twice in one pass")
+    mutating func begin(_ spans: [JanusModel.Span], cache: KVCache) {
         isStep = spans.allSatisfy { $0.positions == 1 }
-        for span in spans {
+        for (index, span) in spans.enumerated() {
+            precondition(!spans[..<index].contains { $0.row == span.row }, "a cache row twice in one pass")
             let start = cache.lengths[span.row]
             precondition(span.positions >= 1, "a span of \(span.positions)")
             precondition(
                 start + span.positions <= cache.capacity(of: span.row),
                 "\(start) + \(span.positions) positions in a row of \(cache.capacity(of: span.row))")
             let range = positions.count..<positions.count + span.positions
-            blocks += QueryBlock.causal(cache: parts.count, start: start, range: range)
+            QueryBlock.appendCausal(to: &blocks, cache: parts.count, start: start, range: range)
             parts.append(.init(row: span.row, start: start, range: range))
             positions.append(contentsOf: start..<start + span.positions)
         }
+    }
+
+    /// Whether this is a step over tiles, whose caches of that layer are then there.
+    mutating func isTiledStep(layer: Int, _ cache: KVCache) -> Bool {
+        caches.removeAll(keepingCapacity: true)
+        return isStep && cache.appendTiles(layer: layer, parts, to: &caches)
+    }
+
+    mutating func end() {
+        parts.removeAll(keepingCapacity: true)
+        blocks.removeAll(keepingCapacity: true)
+        positions.removeAll(keepingCapacity: true)
+        caches.removeAll(keepingCapacity: true)
     }
 }
 
@@ -168,16 +187,25 @@ private struct LanguageLayer {
             LinearLayer(mlp + "down_proj", outputs: hidden, inputs: width, hasBias: false, role: .language))
     }
 
-    func apply(index: Int, batch: Batch, cache: KVCache, rotary: Matrix, scratch: LanguageScratch) {
-        let x = scratch.x
-        attend(index: index, batch: batch, cache: cache, rotary: rotary, scratch: scratch)
+    func apply(index: Int, batch: inout Batch, cache: KVCache, rotary: Matrix, scratch: LanguageScratch) {
+        let (x, normed) = (scratch.x, scratch.normed)
+        let epsilon = configuration.normEpsilon
+        qkv.apply(normed, into: scratch.qkv) { x.rmsNorm(weight: inputNorm, epsilon: epsilon, into: normed, row: $0) }
+        if batch.isTiledStep(layer: index, cache) {
+            Attention.step(
+                qkv: scratch.qkv, heads: configuration.heads, rotary: rotary, caches: batch.caches,
+                positions: batch.positions, into: scratch.attended)
+        } else {
+            attend(index: index, batch: batch, cache: cache, rotary: rotary, scratch: scratch)
+        }
         output.apply(scratch.attended, into: x, accumulate: true)
 
-        x.rmsNorm(weight: mlpNorm, epsilon: configuration.normEpsilon, into: scratch.normed)
-        gateUp.apply(scratch.normed, into: scratch.gateUp)
+        gateUp.apply(normed, into: scratch.gateUp) {
+            x.rmsNorm(weight: mlpNorm, epsilon: epsilon, into: normed, row: $0)
+        }
         let gate = scratch.gateUp.columns(0..<configuration.mlpWidth)
-        gate.swishMultiply(by: scratch.gateUp.columns(configuration.mlpWidth..<2 * configuration.mlpWidth))
-        down.apply(gate, into: x, accumulate: true)
+        let up = scratch.gateUp.columns(configuration.mlpWidth..<2 * configuration.mlpWidth)
+        down.apply(gate, into: x, accumulate: true) { gate.swishMultiply(by: up, row: $0) }
     }
 
     /// Fills scratch.attended [n, Q]; keys and values go through the cache, the current positions' too.
@@ -186,8 +214,6 @@ private struct LanguageLayer {
         let shared = configuration.keyValueHeads
         let queryWidth = heads * configuration.headSize
         let sharedWidth = shared * configuration.headSize
-        scratch.x.rmsNorm(weight: inputNorm, epsilon: configuration.normEpsilon, into: scratch.normed)
-        qkv.apply(scratch.normed, into: scratch.qkv)
         let queries = scratch.qkv.columns(0..<queryWidth)
         let keys = scratch.qkv.columns(queryWidth..<queryWidth + sharedWidth)
         let values = scratch.qkv.columns(queryWidth + sharedWidth..<queryWidth + 2 * sharedWidth)

@@ -27,15 +27,10 @@ extension Matrix {
     /// erf x in place.
     package func errorFunction() { unsafe eachRow { unsafe janus_erf($0, $1) } }
 
-    /// self = swish(self) · other (Llama's gate and up).
-    package func swishMultiply(by other: Matrix) {
-        precondition(rows == other.rows && columns == other.columns, "different sides")
-        forRows { range in
-            for row in range {
-                unsafe janus_swish_multiply(
-                    self.base + row * self.stride, other.base + row * other.stride, self.columns)
-            }
-        }
+    /// self = swish(self) · other in one row (Llama's gate and up).
+    package func swishMultiply(by other: Matrix, row: Int) {
+        precondition(rows == other.rows && columns == other.columns && row >= 0 && row < rows, "different sides")
+        unsafe janus_swish_multiply(base + row * stride, other.base + row * other.stride, columns)
     }
 
     /// self += other.
@@ -90,14 +85,16 @@ extension Matrix {
 
     /// As `rmsNorm(weight:epsilon:)`, into a matrix of the same sides.
     package func rmsNorm(weight: Matrix, epsilon: Float, into out: Matrix) {
-        precondition(weight.rows == 1 && weight.columns == columns, "a norm of other width")
-        precondition(out.rows == rows && out.columns == columns, "different sides")
         forRows { range in
-            for row in range {
-                unsafe janus_rms_norm(
-                    self.base + row * self.stride, weight.base, out.base + row * out.stride, self.columns, epsilon)
-            }
+            for row in range { self.rmsNorm(weight: weight, epsilon: epsilon, into: out, row: row) }
         }
+    }
+
+    /// As `rmsNorm(weight:epsilon:into:)`, one row only.
+    package func rmsNorm(weight: Matrix, epsilon: Float, into out: Matrix, row: Int) {
+        precondition(weight.rows == 1 && weight.columns == columns, "a norm of other width")
+        precondition(out.rows == rows && out.columns == columns && row >= 0 && row < rows, "different sides")
+        unsafe janus_rms_norm(base + row * stride, weight.base, out.base + row * out.stride, columns, epsilon)
     }
 
     /// (x − mean) / √(variance + ε) · weight + bias, each row; weight and bias [1, columns].

@@ -60,14 +60,19 @@ package struct Linear {
     }
 
     /// out = layer(x), or out += layer(x): the residual of a block.
-    package func apply(_ x: Matrix, into out: Matrix, accumulate: Bool = false) {
+    /// - Parameter prepare: called for each row of x before it is read, on any of the threads: what fills it.
+    package func apply(_ x: Matrix, into out: Matrix, accumulate: Bool = false, prepare: ((Int) -> Void)? = nil) {
         switch weights {
         case .dense(let matrix):
+            if let prepare {
+                Threads.split(x.rows, grain: 1) { range in for row in range { prepare(row) } }
+            }
             if let bias {
                 if accumulate { out.addToEachRow(bias) } else { out.fillRows(with: bias) }
             }
             x.multiply(byTransposed: matrix, into: out, accumulate: accumulate || bias != nil)
-        case .packed(let matrix): x.multiply(by: matrix, bias: bias, into: out, accumulate: accumulate)
+        case .packed(let matrix):
+            x.multiply(by: matrix, bias: bias, into: out, accumulate: accumulate, prepare: prepare)
         }
     }
 }

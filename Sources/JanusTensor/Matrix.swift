@@ -55,6 +55,11 @@ package struct Matrix {
     /// A new matrix of these, one below the other; all of one width, at least one.
     package init(stacking parts: [Matrix]) {
         self.init(rows: parts.reduce(0) { $0 + $1.rows }, columns: parts[0].columns)
+        stack(parts)
+    }
+
+    /// Writes these into the first rows, one below the other; all of its width.
+    package func stack(_ parts: some Sequence<Matrix>) {
         var first = 0
         for part in parts {
             self[first..<first + part.rows].copy(from: part)

@@ -4,17 +4,19 @@ extension Matrix {
     /// out = bias + self [m, k] · weightsᵀ in the weights' precision, or that is added to it.
     ///
     /// A row's result depends on that row and the weights only: not on m, the threads or the instruction set.
-    /// - Parameter bias: [1, outputs]
+    /// - Parameters:
+    ///   - bias: [1, outputs]
+    ///   - prepare: called for each row of self, on any of the threads, before it is read: what fills it.
     package func multiply(
         by weights: PackedMatrix, bias: Matrix? = nil, into out: Matrix, accumulate: Bool = false,
-        isa: InstructionSet = Threads.isa
+        isa: InstructionSet = Threads.isa, prepare: ((Int) -> Void)? = nil
     ) {
         let layout = weights.layout
         precondition(columns == layout.inputs && out.rows == rows && out.columns == layout.outputs, "product's sides")
         precondition(bias.map { $0.rows == 1 && $0.columns == layout.outputs } ?? true, "a bias of other width")
         precondition(isa.isSupported, "no \(isa.name) on this processor")
         guard out.count > 0 else { return }
-        let quantized = Activations(self, layout)
+        let quantized = Activations(self, layout, prepare: prepare)
         let few = rows * layout.inputs * layout.outputs < Self.packedGrainProducts
         // Where there are few panels, blocks of rows are shared out too.
         let blocks = (rows + Self.blockRows - 1) / Self.blockRows
@@ -50,7 +52,7 @@ extension Matrix {
     private let rows: Int
     private let padded: Int
 
-    init(_ x: Matrix, _ layout: PackedLayout) {
+    init(_ x: Matrix, _ layout: PackedLayout, prepare: ((Int) -> Void)?) {
         rows = x.rows
         padded = layout.padded
         let padded = padded
@@ -63,7 +65,9 @@ extension Matrix {
         unsafe self.values = values
         unsafe self.scales = scales
         unsafe self.starts = starts
-        Threads.split(x.rows, grain: max(1, Self.grainValues / padded)) { range in
+        let grain = Self.grainValues / (prepare == nil ? 1 : 2)
+        Threads.split(x.rows, grain: max(1, grain / padded)) { range in
+            if let prepare { for row in range { prepare(row) } }
             if isHalf {
                 unsafe janus_bf16_activations(
                     x.base, x.stride, range.lowerBound, range.count, x.rows, x.columns, padded,

@@ -15,6 +15,12 @@ package struct QueryBlock: Sendable {
     /// Queries at the positions from `start` on of a sequence, each of which sees itself and what is before it.
     package static func causal(cache: Int, start: Int, range: Range<Int>) -> [QueryBlock] {
         var blocks: [QueryBlock] = []
+        appendCausal(to: &blocks, cache: cache, start: start, range: range)
+        return blocks
+    }
+
+    /// Appends what `causal` gives.
+    package static func appendCausal(to blocks: inout [QueryBlock], cache: Int, start: Int, range: Range<Int>) {
         var done = 0
         while done < range.count {
             let position = start + done
@@ -23,7 +29,6 @@ package struct QueryBlock: Sendable {
                 QueryBlock(cache: cache, first: range.lowerBound + done, count: count, seen: position + 1, step: 1))
             done += count
         }
-        return blocks
     }
 
     /// Queries each of which sees the first `positions`.
@@ -35,7 +40,7 @@ package struct QueryBlock: Sendable {
     }
 
     /// Blocks of causal queries begin where tiles begin.
-    private static let queriesMax = Int(janus_attention_queries_max)
+    fileprivate static let queriesMax = Int(janus_attention_queries_max)
 }
 
 extension Attention {
@@ -72,11 +77,67 @@ extension Attention {
                 let (head, number) = index.quotientAndRemainder(dividingBy: blocks.count)
                 let block = blocks[number]
                 let (cache, keyHead) = (caches[block.cache], head / shared)
+                let tiles = unsafe cache.tiles(head: keyHead)
                 unsafe janus_tiles_attend(
                     Int32(isa.rawValue), queries.base + block.first * queries.stride + head * size, queries.stride,
-                    block.count, block.seen, block.step, size, cache.padded, scale,
-                    cache.keys(head: keyHead), cache.values(head: keyHead),
+                    block.count, block.seen, block.step, size, cache.padded, scale, tiles, tiles, 0,
                     out.base + block.first * out.stride + head * size, out.stride)
+            }
+        }
+    }
+
+    /// One new position of each of several sequences: rotates queries and keys, stores keys and values, attends. The same
+    /// bits as `rotate`, `TiledCache.store` and `attend` one after the other.
+    /// - Parameters:
+    ///   - qkv: [n, (heads + 2 · key heads) · size]: queries, keys and values side by side; rotated in place.
+    ///   - rotary: cosines then sines of each position, [positions, size].
+    ///   - caches: one layer's, of each row's sequence.
+    ///   - positions: of each row, in its sequence.
+    ///   - out: [n, heads · size]
+    package static func step(
+        qkv: Matrix, heads: Int, rotary: Matrix, caches: [TiledCache], positions: [Int], into out: Matrix,
+        isa: InstructionSet = Threads.isa
+    ) {
+        guard let sample = caches.first else { return }
+        let (size, keyHeads, rows) = (sample.headSize, sample.heads, qkv.rows)
+        precondition(caches.count == rows && positions.count == rows, "a sequence for each row")
+        precondition(heads % keyHeads == 0 && qkv.columns == (heads + 2 * keyHeads) * size, "heads of other sizes")
+        precondition(out.rows == rows && out.columns == heads * size && rotary.columns == size, "different sides")
+        precondition(isa.isSupported, "no \(isa.name) on this processor")
+        var products = 0
+        for (cache, position) in zip(caches, positions) {
+            precondition(cache.headSize == size && cache.heads == keyHeads, "caches of other sizes")
+            precondition(
+                position >= 0 && position < cache.positionsMax && position < rotary.rows, "position \(position)")
+            products += (position + 1) * size
+        }
+        let shared = heads / keyHeads
+        let scale = 1 / Float(size).squareRoot()
+        let grain = max(1, tiledGrainProducts * rows / max(products * shared, 1))
+        Threads.split(keyHeads * rows, grain: grain) { range in
+            for index in range {
+                let (head, row) = index.quotientAndRemainder(dividingBy: rows)
+                let (cache, position) = (caches[row], positions[row])
+                let angles = unsafe rotary.base + position * rotary.stride
+                let queries = unsafe qkv.base + row * qkv.stride + head * shared * size
+                let key = unsafe qkv.base + row * qkv.stride + (heads + head) * size
+                let tiles = unsafe cache.tiles(head: head)
+                unsafe janus_rope(queries, angles, angles + size / 2, shared, size)
+                unsafe janus_rope(key, angles, angles + size / 2, 1, size)
+                unsafe janus_tiles_store(
+                    key, key + keyHeads * size, qkv.stride, position, 1, size, cache.padded,
+                    cache.keys(head: head), cache.values(head: head))
+                // what this thread reads after the last of these queries
+                let isLast = index + 1 == range.upperBound
+                let (nextHead, nextRow) = (isLast ? index : index + 1).quotientAndRemainder(dividingBy: rows)
+                let next = unsafe caches[nextRow].tiles(head: nextHead)
+                for first in Swift.stride(from: 0, to: shared, by: QueryBlock.queriesMax) {
+                    let count = min(QueryBlock.queriesMax, shared - first)
+                    unsafe janus_tiles_attend(
+                        Int32(isa.rawValue), queries + first * size, size, count, position + 1, 0, size, cache.padded,
+                        scale, tiles, next, isLast ? 0 : positions[nextRow] + 1,
+                        out.base + row * out.stride + (head * shared + first) * size, size)
+                }
             }
         }
     }

@@ -47,6 +47,10 @@ package final class TiledCache {
 
     @unsafe func values(head: Int) -> UnsafeMutablePointer<UInt16> { unsafe keys(head: head) + headValues }
 
+    @unsafe func tiles(head: Int) -> janus_tiles {
+        unsafe janus_tiles(keys: keys(head: head), values: values(head: head))
+    }
+
     /// Where new positions of a sequence go.
     package struct Span {
         package var cache: TiledCache

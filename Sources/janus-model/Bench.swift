@@ -23,6 +23,8 @@ struct Bench: ParsableCommand {
     @Option(help: "bf16, int8 or int4.") var precision = PackedPrecision.int8
     @Option(help: "Images at once, beside one alone; 0 leaves this out.") var images = 8
     @Option(help: "Texts at once; 0 leaves this out.") var text = 16
+    @Option(parsing: .upToNextOption, help: "Measure these parts only, by their keys in --json.") var only: [String] =
+        []
     @Option(help: "Threads to compute with (default: one a processor).") var threads: Int?
     @Option(help: "How often each part is measured.") var repeats = 5
     @Flag(help: "Print JSON instead of a table.") var json = false
@@ -59,7 +61,7 @@ struct Bench: ParsableCommand {
         let model = try JanusModel.synthetic(shape, precision: precision)
         let weights = BenchMemory.now().proportional
         var bench = EngineBench(model: model, precision: precision, repeats: repeats)
-        let measured = try bench.measure(images: images, texts: text) { bar.show("bench", $0, note: $1) }
+        let measured = try bench.measure(images: images, texts: text, only: only) { bar.show("bench", $0, note: $1) }
         // before the probe, which has memory of its own
         let memory = BenchMemory.now()
         bar.show("bench", 1, note: "ceilings")

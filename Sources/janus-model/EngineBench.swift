@@ -35,6 +35,10 @@ struct EngineBench {
 
     private var costs: BenchCosts { BenchCosts(configuration: model.configuration, precision: precision) }
     private var generator = SplitMix(seed: 1)
+    /// As an engine has them, for all steps.
+    private var embeddingsRoom = MatrixRoom()
+    private var hiddenRoom = MatrixRoom()
+    private var logitsRoom = MatrixRoom()
 
     init(model: JanusModel, precision: PackedPrecision, repeats: Int) {
         self.model = model
@@ -42,30 +46,36 @@ struct EngineBench {
         self.repeats = repeats
     }
 
-    /// - Parameter progress: told the fraction that is done and what comes next.
+    /// - Parameters:
+    ///   - only: the keys of the parts that are wanted; none wants all.
+    ///   - progress: told the fraction that is done and what comes next.
     mutating func measure(
-        images: Int, texts: Int, progress: (Double, String) -> Void
+        images: Int, texts: Int, only: [String] = [], progress: (Double, String) -> Void
     ) throws(ModelError) -> [Measured] {
         var parts: [Measured] = []
         let total = 5.0 + (images > 0 ? 1 : 0) + (texts > 0 ? 1 : 0)
-        func begin(_ name: String) { progress(Double(parts.count) / total, name) }
-        begin("decoding a picture")
-        let picture = try decodedPicture()
-        parts.append(picture)
-        begin("seeing a picture")
-        parts.append(try vision())
-        begin("one image")
-        parts += try drawing(images: 1, key: "image", picture: picture)
-        if images > 0 {
-            begin("\(images) images")
+        func begins(_ key: String, _ name: String) -> Bool {
+            guard only.isEmpty || only.contains(key) else { return false }
+            progress(Double(parts.count) / total, name)
+            return true
+        }
+        // an image ends with it
+        let isDrawing = only.contains("image") || only.contains("images")
+        var picture = Measured(key: "vq", name: "", unit: "", seconds: 0, work: [])
+        if begins("vq", "decoding a picture") || isDrawing {
+            picture = try decodedPicture()
+            parts.append(picture)
+        }
+        if begins("vision", "seeing a picture") { parts.append(try vision()) }
+        if begins("image", "one image") { parts += try drawing(images: 1, key: "image", picture: picture) }
+        if images > 0, begins("images", "\(images) images") {
             parts += try drawing(images: images, key: "images", picture: picture)
         }
-        begin("prefill")
-        parts.append(try prefill())
-        begin("one text")
-        parts.append(try decoding(rows: 1, context: Self.pictureContext, key: "decode"))
-        if texts > 0 {
-            begin("\(texts) texts")
+        if begins("prefill", "prefill") { parts.append(try prefill()) }
+        if begins("decode", "one text") {
+            parts.append(try decoding(rows: 1, context: Self.pictureContext, key: "decode"))
+        }
+        if texts > 0, begins("texts", "\(texts) texts") {
             parts.append(try decoding(rows: texts, context: Self.textContext, key: "texts"))
         }
         return parts
@@ -77,7 +87,7 @@ struct EngineBench {
         let tokens = (0..<model.configuration.generationTokens).map { _ in
             Int32.random(in: 0..<Int32(model.configuration.codebookSize), using: &generator)
         }
-        let seconds = try best { () throws(ModelError) in _ = try model.decodeImage(tokens: tokens) }
+        let seconds = try Self.best(repeats) { () throws(ModelError) in _ = try model.decodeImage(tokens: tokens) }
         return Measured(
             key: "vq", name: "VQ decode", unit: "picture", seconds: seconds, work: [(1, costs.decodedPicture)])
     }
@@ -85,7 +95,7 @@ struct EngineBench {
     private mutating func vision() throws(ModelError) -> Measured {
         let side = model.configuration.imageSize
         let pixels = (0..<side * side * 3).map { _ in Float.random(in: -1...1, using: &generator) }
-        let seconds = try best { () throws(ModelError) in _ = try model.imageEmbeddings(pixels: pixels) }
+        let seconds = try Self.best(repeats) { () throws(ModelError) in _ = try model.imageEmbeddings(pixels: pixels) }
         return Measured(
             key: "vision", name: "vision tower and aligner", unit: "picture", seconds: seconds,
             work: [(1, costs.vision)])
@@ -104,7 +114,7 @@ struct EngineBench {
         // prompts differ, and so do their lengths: each row is prefilled
         let prompt = noise(rows * Self.promptTokens)
         let spans = (0..<rows).map { JanusModel.Span(row: $0, positions: Self.promptTokens) }
-        let prefillSeconds = try best { () throws(ModelError) in
+        let prefillSeconds = try Self.best(repeats) { () throws(ModelError) in
             for row in 0..<rows { cache.truncate(row: row, to: 0) }
             _ = try model.forward(prompt, spans: spans, cache: cache)
         }
@@ -113,8 +123,9 @@ struct EngineBench {
         var middle = 0.0
         for (index, context) in contexts.enumerated() {
             try fill(cache, to: context)
-            let step = try best { () throws(ModelError) in
+            let step = try Self.best(repeats) { () throws(ModelError) in
                 try drawStep(images: images, cache: cache, position: context)
+            } after: {
                 for row in 0..<rows { cache.truncate(row: row, to: context) }
             }
             if index == Self.contextsOfImage / 2 { middle = step }
@@ -138,18 +149,19 @@ struct EngineBench {
     }
 
     /// What an engine does for each token of each image: embed, run, logits, guidance, draw.
-    private func drawStep(images: Int, cache: KVCache, position: Int) throws(ModelError) {
+    private mutating func drawStep(images: Int, cache: KVCache, position: Int) throws(ModelError) {
         let rows = 2 * images
         let tokens = (0..<rows).map { Int32(($0 / 2 * 7919 + position) % model.configuration.codebookSize) }
-        let hidden = try model.forward(
-            try model.embed(imageTokens: tokens), spans: (0..<rows).map { JanusModel.Span(row: $0) }, cache: cache)
-        let logits = model.imageLogits(hidden)
+        let (embeddings, hidden) = rooms(rows: rows)
+        try model.embed(imageTokens: tokens, into: embeddings)
+        try model.forward(embeddings, spans: (0..<rows).map { JanusModel.Span(row: $0) }, cache: cache, into: hidden)
+        let logits = logitsRoom.matrix(rows: rows, columns: model.configuration.codebookSize)
+        model.imageLogits(hidden, into: logits)
         let sampler = TokenSampler(seed: 1, domain: .image, temperature: 1)
-        for image in 0..<images {
-            let guided = zip(logits.row(2 * image), logits.row(2 * image + 1)).map { conditional, unconditional in
-                unconditional + Self.guidance * (conditional - unconditional)
-            }
-            _ = sampler.draw(guided, image: image, position: position)
+        _ = Threads.map(images) { image in
+            let own = logits[2 * image..<2 * image + 1]
+            own.guide(conditional: own, unconditional: logits[2 * image + 1..<2 * image + 2], weight: Self.guidance)
+            return sampler.draw(own, image: image, position: position)
         }
     }
 
@@ -159,7 +171,7 @@ struct EngineBench {
         let count = Self.prefillTokens
         let cache = KVCache(model.configuration, rows: 1, positionsMax: count)
         let input = noise(count)
-        let seconds = try best { () throws(ModelError) in
+        let seconds = try Self.best(repeats) { () throws(ModelError) in
             cache.truncate(row: 0, to: 0)
             let hidden = try model.forward(input, spans: [.init(row: 0, positions: count)], cache: cache)
             _ = model.textLogits(hidden[count - 1..<count])
@@ -175,10 +187,14 @@ struct EngineBench {
         let tokens = (0..<rows).map { Int32($0 * 7919 % model.configuration.vocabularySize) }
         let spans = (0..<rows).map { JanusModel.Span(row: $0) }
         let sampler = TokenSampler(seed: 1, domain: .text, temperature: 0)
-        let seconds = try best { () throws(ModelError) in
-            let logits = model.textLogits(
-                try model.forward(try model.embed(tokens: tokens), spans: spans, cache: cache))
-            for row in 0..<rows { _ = sampler.draw(logits.row(row), position: context) }
+        let seconds = try Self.best(repeats) { () throws(ModelError) in
+            let (embeddings, hidden) = rooms(rows: rows)
+            try model.embed(tokens: tokens, into: embeddings)
+            try model.forward(embeddings, spans: spans, cache: cache, into: hidden)
+            let logits = logitsRoom.matrix(rows: rows, columns: model.configuration.language.vocabularySize)
+            model.textLogits(hidden, into: logits)
+            _ = Threads.map(rows) { sampler.draw(logits[$0..<$0 + 1], position: context) }
+        } after: {
             for row in 0..<rows { cache.truncate(row: row, to: context) }
         }
         return Measured(
@@ -188,6 +204,14 @@ struct EngineBench {
     }
 
     // MARK: means
+
+    /// [rows, hidden] each: what goes into a pass, and what comes out.
+    private mutating func rooms(rows: Int) -> (Matrix, Matrix) {
+        let columns = model.configuration.hiddenSize
+        return (
+            embeddingsRoom.matrix(rows: rows, columns: columns), hiddenRoom.matrix(rows: rows, columns: columns)
+        )
+    }
 
     /// Lengthens every row to `context` positions of the same noise.
     private mutating func fill(_ cache: KVCache, to context: Int) throws(ModelError) {
@@ -204,12 +228,16 @@ struct EngineBench {
             (0..<rows * columns).map { _ in Float.random(in: -1...1, using: &generator) }, rows: rows, columns: columns)
     }
 
-    private func best(_ body: () throws(ModelError) -> Void) throws(ModelError) -> Double {
+    /// - Parameter after: called after each time; does not count.
+    private static func best(
+        _ repeats: Int, _ body: () throws(ModelError) -> Void, after: () -> Void = {}
+    ) throws(ModelError) -> Double {
         var least = Double.infinity
         for _ in 0..<repeats {
             let start = ContinuousClock.now
             try body()
             least = min(least, (ContinuousClock.now - start) / .seconds(1))
+            after()
         }
         return least
     }

@@ -79,8 +79,10 @@ struct QualityCases {
         for position in 0..<steps {
             let logits = model.imageLogits(hidden)
             for image in prompts.indices {
-                let guided = Self.guided(logits.row(2 * image), logits.row(2 * image + 1))
-                drawn[image].append(Int32(sampler.draw(guided, image: image, position: position) ?? 0))
+                let own = logits[2 * image..<2 * image + 1]
+                own.guide(
+                    conditional: own, unconditional: logits[2 * image + 1..<2 * image + 2], weight: Self.guidance)
+                drawn[image].append(Int32(sampler.draw(own, image: image, position: position) ?? 0))
             }
             guard position + 1 < steps else { break }
             let tokens = drawn.flatMap { [$0[position], $0[position]] }
@@ -108,7 +110,7 @@ struct QualityCases {
         hidden = hidden[hidden.rows - 1..<hidden.rows]
         let sampler = TokenSampler(seed: 0, domain: .text, temperature: 0)
         while answer.ids.count < prompt.count + Self.answerTokensMax {
-            let token = Int32(sampler.draw(model.textLogits(hidden).row(0), position: 0) ?? 0)
+            let token = Int32(sampler.draw(model.textLogits(hidden), position: 0) ?? 0)
             answer.ids.append(token)
             guard token != tokenizer.specials.endOfSentence else { break }
             hidden = try model.forward(try model.embed(tokens: [token]), spans: [.init(row: 0)], cache: cache)

@@ -1,5 +1,6 @@
 import Foundation
 import JanusEngine
+import JanusTensor
 import Testing
 
 @Suite("Sampling")
@@ -126,5 +127,14 @@ struct SamplingTests {
             draw(2, .image, 0, 0), draw(1, .text, 0, 0), draw(1, .image, 1, 0), draw(1, .image, 0, 1),
             draw(1 + 1 << 32, .image, 0, 0), draw(-1, .image, 0, 0),
         ] { #expect(other != first) }
+    }
+}
+
+extension TokenSampler {
+    fileprivate func draw(
+        _ logits: [Float], image: Int = 0, position: Int, topK: Int = 0, topP: Float = 1
+    ) -> Int? {
+        draw(
+            Matrix(logits, rows: 1, columns: logits.count), image: image, position: position, topK: topK, topP: topP)
     }
 }

@@ -52,7 +52,7 @@ struct ElementwiseTests {
         let gate = random(rows, columns, seed: 10, scale: 8)
         let up = random(rows, columns, seed: 11)
         let expected = zip(gate.array(), up.array()).map { Double($0) / (1 + Foundation.exp(-Double($0))) * Double($1) }
-        gate.swishMultiply(by: up)
+        for row in 0..<rows { gate.swishMultiply(by: up, row: row) }
         #expect(relativeError(gate.array(), expected) < 1e-6)
     }
 
@@ -132,5 +132,29 @@ struct ElementwiseTests {
         }
         #expect(PortableMath.exp(0) == 1 && PortableMath.exp(800) == .infinity && PortableMath.exp(-800) == 0)
         #expect(PortableMath.log(1) == 0 && PortableMath.log(0) == -.infinity && PortableMath.log(-1).isNaN)
+    }
+
+    @Test(
+        "the greatest of a row is the first of equals, wherever it lies; NaN anywhere gives none",
+        arguments: [1, 15, 16, 17, 501])
+    func greatest(columns: Int) {
+        for place in [0, columns / 2, columns - 1] {
+            let row = random(1, columns, seed: UInt64(columns))
+            row[0, place] = 100
+            row[0, columns - 1] = 100
+            #expect(row.greatest == place)
+            row[0, columns - 1 - place] = .nan
+            #expect(row.greatest == nil)
+        }
+        #expect(Matrix([-.infinity, -.infinity], rows: 1, columns: 2).greatest == 0)
+        #expect(Matrix(rows: 1, columns: 0).greatest == nil)
+    }
+
+    @Test("guidance moves away from the unconditional, in place too")
+    func guidance() {
+        let (conditional, unconditional) = (random(1, 37, seed: 1), random(1, 37, seed: 2))
+        let expected = zip(conditional.array(), unconditional.array()).map { $1 + 5 * ($0 - $1) }
+        conditional.guide(conditional: conditional, unconditional: unconditional, weight: 5)
+        #expect(conditional.array() == expected)
     }
 }

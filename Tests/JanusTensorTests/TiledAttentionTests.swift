@@ -180,4 +180,47 @@ struct TiledAttentionTests {
             #expect(bits(out[37..<60]) == Array(whole[(37 * 64)...]), "cache \(number)")
         }
     }
+
+    @Test("a step in one call gives the bits of rotating, storing and attending", arguments: shapes, [1, 2])
+    func step(shape: Shape, threads: Int) {
+        guard shape.size % 2 == 0 else { return }
+        let (heads, keyHeads, size) = (shape.heads, shape.keyHeads, shape.size)
+        // rows of sequences at different positions, the last one at its first
+        let positions = [shape.positions - 1, shape.positions / 2, 0]
+        let rotary = values(shape.positions, size, seed: 5, .ordinary)
+        let past = make(shape)
+        func caches() -> [TiledCache] {
+            positions.map { position in
+                let cache = TiledCache(positionsMax: shape.positions, heads: keyHeads, headSize: size)
+                if position > 0 {
+                    let span = TiledCache.Span(cache: cache, start: 0, range: 0..<position)
+                    TiledCache.store([span], keys: past.keys, values: past.values)
+                }
+                return cache
+            }
+        }
+        let before = Threads.count
+        Threads.configure(threads)
+        defer { Threads.configure(before) }
+        let rows = positions.count
+        func input() -> Matrix { values(rows, (heads + 2 * keyHeads) * size, seed: 4, .ordinary) }
+
+        let (apart, expected, own) = (input(), Matrix(rows: rows, columns: heads * size), caches())
+        apart.columns(0..<(heads + keyHeads) * size).rotate(
+            heads: heads + keyHeads, table: rotary, positions: positions)
+        let newKeys = apart.columns(heads * size..<(heads + keyHeads) * size)
+        let newValues = apart.columns((heads + keyHeads) * size..<(heads + 2 * keyHeads) * size)
+        for (row, position) in positions.enumerated() {
+            TiledCache.store(
+                [.init(cache: own[row], start: position, range: row..<row + 1)], keys: newKeys, values: newValues)
+            Attention.attend(
+                queries: apart.columns(0..<heads * size),
+                blocks: QueryBlock.causal(cache: row, start: position, range: row..<row + 1), caches: own,
+                heads: heads, into: expected)
+        }
+        let (qkv, out) = (input(), Matrix(rows: rows, columns: heads * size))
+        Attention.step(qkv: qkv, heads: heads, rotary: rotary, caches: caches(), positions: positions, into: out)
+        #expect(bits(out) == bits(expected))
+        #expect(bits(qkv) == bits(apart))
+    }
 }

@@ -55,3 +55,21 @@ void janus_patches3x3(const float *x, size_t height, size_t width, size_t channe
 void janus_upsample2(const float *x, size_t width, size_t channels, size_t first, size_t count, float *y);
 // clip((x + 1) / 2 · 255, 0, 255), truncated; NaN is 0
 void janus_pixels_u8(const float *x, uint8_t *y, size_t n);
+
+// The first of the greatest of n values; n where one is a NaN, or there are none.
+size_t janus_greatest(const float *x, size_t n);
+// out = unconditional + weight · (conditional − unconditional); out may be one of them
+void janus_guide(const float *conditional, const float *unconditional, float weight, float *out, size_t n);
+// The least logit that may be drawn: the top_k-th greatest (0: any), or that at which the weights e^((x − greatest) /
+// temperature), from the greatest on, reach top_p of their sum (1: any), whichever comes first; −∞ where neither does.
+// heap is room for n values.
+float janus_floor(const float *x, size_t n, float greatest, float temperature, size_t top_k, float top_p, float *heap);
+// Of the tokens first ..< first + count (first a multiple of 64), those that Gumbel noise could lift to `least`: x[token] is
+// at least `floor`, and x[token] / temperature + (what the noise is at most) is at least `least`. The noise of token t is
+// made of word t mod 4 of Philox4x32-10 with the counter (t / 4, counter[0], counter[1], counter[2]). Returns how many.
+struct janus_candidate {
+    uint32_t token, word;
+};
+size_t janus_gumbel_candidates(const float *x, size_t first, size_t count, float floor, double temperature,
+                               double least, const uint32_t *counter, const uint32_t *key,
+                               struct janus_candidate *candidates);

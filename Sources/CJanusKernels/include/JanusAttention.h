@@ -27,8 +27,14 @@ void janus_tiles_store(const float *keys, const float *values, size_t stride, si
 // Zeroes the values from `start` to the end of its tile: 0 · NaN would be NaN.
 void janus_tiles_clear(size_t start, size_t padded, uint16_t *value_tiles);
 
+// Tiles of one head.
+struct janus_tiles {
+    const uint16_t *keys, *values;
+};
+
 // `queries` (1 … 16) queries of one head: the i-th sees the first seen + i · step positions (at least one). The last
-// positions that they see lie in one tile.
+// positions that they see lie in one tile. `next` is what the thread will attend to after this, the first `next_seen`
+// positions of it: its first tiles are fetched meanwhile (0 fetches none).
 void janus_tiles_attend(int isa, const float *queries, size_t stride, size_t count, size_t seen, size_t step,
-                        size_t size, size_t padded, float scale, const uint16_t *key_tiles,
-                        const uint16_t *value_tiles, float *out, size_t out_stride);
+                        size_t size, size_t padded, float scale, struct janus_tiles own, struct janus_tiles next,
+                        size_t next_seen, float *out, size_t out_stride);
