@@ -166,9 +166,8 @@ private struct VisionBlock {
     /// x [T, W] += attention(norm(x))
     func attend(_ x: Matrix, _ scratch: VisionScratch) {
         let width = x.columns
-        let (projected, attended) = (scratch.projected, scratch.attended)
-        norm1.apply(x, into: scratch.normed)
-        qkv.apply(scratch.normed, into: projected)
+        let (normed, projected, attended) = (scratch.normed, scratch.projected, scratch.attended)
+        qkv.apply(normed, into: projected) { norm1.apply(x, into: normed, row: $0) }
         Attention.attend(
             queries: projected.columns(0..<width), keys: projected.columns(width..<2 * width),
             values: projected.columns(2 * width..<3 * width), heads: heads, keyHeads: heads, causal: false,
@@ -178,13 +177,15 @@ private struct VisionBlock {
 
     /// The first half of the MLP, x [T, W] → scratch.inner
     func widen(_ x: Matrix, _ scratch: VisionScratch) {
-        norm2.apply(x, into: scratch.normed)
-        fc1.apply(scratch.normed, into: scratch.inner)
-        scratch.inner.gelu()
+        let normed = scratch.normed
+        fc1.apply(normed, into: scratch.inner) { norm2.apply(x, into: normed, row: $0) }
     }
 
-    /// The second half: x [T, W] += narrow(scratch.inner)
-    func narrow(_ scratch: VisionScratch, into x: Matrix) { fc2.apply(scratch.inner, into: x, accumulate: true) }
+    /// The second half: x [T, W] += narrow(gelu(scratch.inner)). Each row is read again while it lies in the cache.
+    func narrow(_ scratch: VisionScratch, into x: Matrix) {
+        let inner = scratch.inner
+        fc2.apply(inner, into: x, accumulate: true) { inner.gelu(row: $0) }
+    }
 }
 
 /// Weight and bias [1, width].
@@ -200,5 +201,7 @@ struct LayerNorm {
     }
 
     func callAsFunction(_ x: Matrix) -> Matrix { x.layerNorm(weight: weight, bias: bias, epsilon: epsilon) }
-    func apply(_ x: Matrix, into out: Matrix) { x.layerNorm(weight: weight, bias: bias, epsilon: epsilon, into: out) }
+    func apply(_ x: Matrix, into out: Matrix, row: Int) {
+        x.layerNorm(weight: weight, bias: bias, epsilon: epsilon, into: out, row: row)
+    }
 }

@@ -20,6 +20,11 @@ extension Matrix {
 
     /// Exact GELU in place: x/2 · (1 + erf(x/√2)).
     package func gelu() { unsafe eachRow { unsafe janus_gelu($0, $1) } }
+    /// As `gelu()`, of one row.
+    package func gelu(row: Int) {
+        precondition(row >= 0 && row < rows, "row \(row)")
+        unsafe janus_gelu(base + row * stride, columns)
+    }
     /// x / (1 + e^−x) in place (SiLU).
     package func swish() { unsafe eachRow { unsafe janus_swish($0, $1) } }
     /// e^x in place.
@@ -106,16 +111,18 @@ extension Matrix {
 
     /// As `layerNorm(weight:bias:epsilon:)`, into a matrix of the same sides.
     package func layerNorm(weight: Matrix, bias: Matrix, epsilon: Float, into out: Matrix) {
+        forRows { range in
+            for row in range { self.layerNorm(weight: weight, bias: bias, epsilon: epsilon, into: out, row: row) }
+        }
+    }
+
+    /// As `layerNorm(weight:bias:epsilon:into:)`, of one row.
+    package func layerNorm(weight: Matrix, bias: Matrix, epsilon: Float, into out: Matrix, row: Int) {
         precondition(weight.rows == 1 && weight.columns == columns, "a norm of other width")
         precondition(bias.rows == 1 && bias.columns == columns, "a norm of other width")
-        precondition(out.rows == rows && out.columns == columns, "different sides")
-        forRows { range in
-            for row in range {
-                unsafe janus_layer_norm(
-                    self.base + row * self.stride, weight.base, bias.base, out.base + row * out.stride, self.columns,
-                    epsilon)
-            }
-        }
+        precondition(out.rows == rows && out.columns == columns && row >= 0 && row < rows, "different sides")
+        unsafe janus_layer_norm(
+            base + row * stride, weight.base, bias.base, out.base + row * out.stride, columns, epsilon)
     }
 
     /// 8-bit values of pixels in −1…1: clip((x + 1) / 2 · 255, 0, 255), truncated.
