@@ -8,7 +8,8 @@ struct Bench: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Measures a model of real sizes with made-up weights, and the machine's ceilings beside it.",
         discussion: """
-            The weights are noise, made in memory; no checkpoint is needed. Seconds are the best of --repeats times. An image \
+            The weights are noise, made in memory; no checkpoint is needed. Seconds are the best of --repeats times, \
+            and of more until they took a second and a half. An image \
             is a prompt of 32 tokens, conditional and unconditional, 576 steps and the decoding of the picture; the steps \
             are measured at five contexts from the first to the last and summed by the trapezoidal rule, drawing of tokens \
             included.
