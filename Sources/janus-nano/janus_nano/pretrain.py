@@ -45,17 +45,6 @@ def rate_at(step: int, steps: int, rate: float, warm_up: int = 100) -> float:
     return rate * min(1, (step + 1) / warm_up) * (0.55 + 0.45 * math.cos(math.pi * step / steps))
 
 
-def learn(
-    loss: torch.Tensor, parameters: list[torch.nn.Parameter], optimiser: optimisers.Optimisers, rate: float, stop: bool = False
-) -> bool:
-    """One step of all workers; true when any of them wants to stop."""
-    loss.backward()
-    stopped = workers.average_gradients(parameters, stop)
-    torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-    optimiser.step(rate)
-    return stopped
-
-
 def patch_truth(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
     """int64 [64] the thing of each patch (0: none) and [64] its colour (0: none)."""
     cells = nano.SIDE_PIXELS // nano.PATCH_PIXELS
@@ -99,7 +88,7 @@ def vision(model: JanusForConditionalGeneration, plan: Plan, folder: Path, stop_
         # what belongs to the whole picture is asked of every patch: the language model may look anywhere
         for name, truth in (("background", ground), ("count", count)):
             loss = loss + 0.3 * F.cross_entropy(heads[name](features).flatten(0, 1), truth[:, None].expand(-1, features.shape[1]).flatten())
-        done = learn(loss, parameters, optimiser, rate_at(step, plan.vision_steps, plan.vision_rate), time.monotonic() > stop_at)
+        done = optimiser.learn(loss, rate_at(step, plan.vision_steps, plan.vision_rate), time.monotonic() > stop_at)
         if workers.RANK == 0 and (step + 1) % plan.log_every == 0:
             covered = things > 0
             curve.log(
@@ -128,7 +117,7 @@ def language(model: JanusForConditionalGeneration, tokenizer: Tokenizer, plan: P
         with device.half():
             y = nano.hidden_states(llama, llama.embed_tokens(batch.ids), batch.positions, batch.groups)
             loss = F.cross_entropy(head(y[batch.text_at]).float(), batch.text_targets)
-        done = learn(loss, parameters, optimiser, rate_at(step, plan.language_steps, plan.language_rate), time.monotonic() > stop_at)
+        done = optimiser.learn(loss, rate_at(step, plan.language_steps, plan.language_rate), time.monotonic() > stop_at)
         if workers.RANK == 0 and (step + 1) % plan.log_every == 0:
             curve.log(step + 1, loss=loss, tokens=len(batch.ids))
         if workers.RANK == 0 and ((step + 1) % plan.save_every == 0 or step + 1 == plan.language_steps or done):

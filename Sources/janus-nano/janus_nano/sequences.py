@@ -27,6 +27,11 @@ class Sample:
     codes: np.ndarray | None = None  # [64], drawn: code i follows position `len(ids) - 1 + i`
 
 
+def asking(text: str) -> str:
+    """A user's turn by the template, up to where the answer begins."""
+    return f"{words.USER}: {text}\n\n{words.ASSISTANT}:"
+
+
 class Writer:
     """Turns scenes and questions into samples, by the published conversation template."""
 
@@ -45,7 +50,7 @@ class Writer:
         if with_picture:
             picture = [self.begin, *[self.image] * IMAGE_TOKENS, self.end]
             return self._system + picture + self.encode(f"\n{question}\n\n{words.ASSISTANT}:")
-        return [self.bos, *self.encode(f"{words.SYSTEM}\n\n{words.USER}: {question}\n\n{words.ASSISTANT}:")]
+        return [self.bos, *self.encode(f"{words.SYSTEM}\n\n{asking(question)}")]
 
     def conversation(self, questions: list[language.Question], picture: np.ndarray | None) -> Sample:
         return self._turns(self.question_prompt(questions[0].text, picture is not None), questions, picture)
@@ -56,7 +61,7 @@ class Writer:
         targets: list[int] = []
         for turn, question in enumerate(questions):
             if turn > 0:
-                prompt = self.encode(f"{words.USER}: {question.text}\n\n{words.ASSISTANT}:")
+                prompt = self.encode(asking(question.text))
             answer = [*self.encode(f" {question.answer}"), self.eos]
             # position p learns token p+1: the last token of a prompt learns the answer's first
             targets += [IGNORED] * (len(prompt) - 1 + (turn > 0)) + answer
@@ -64,7 +69,7 @@ class Writer:
         return Sample(ids[:-1], targets, picture)
 
     def drawing_prompt(self, text: str) -> list[int]:
-        return [self.bos, *self.encode(f"{words.USER}: {text}\n\n{words.ASSISTANT}:"), self.begin]
+        return [self.bos, *self.encode(asking(text)), self.begin]
 
     def unconditional(self, prompt: list[int]) -> list[int]:
         """The row that guidance is measured from: all but the first and the last token are pads."""
@@ -107,9 +112,9 @@ class Writer:
         told = language.description_zh(scene) if chinese else language.description(scene)
         if chance < 0.75:
             asked = self._asked(scene, r, chinese)
-            return self._turns([self.bos, *self.encode(f"{told}\n{words.USER}: {asked[0].text}\n\n{words.ASSISTANT}:")], asked)
+            return self._turns([self.bos, *self.encode(f"{told}\n{asking(asked[0].text)}")], asked)
         question = language.text_question(r) if chance < 0.85 else language.Question("drawing", language.caption(scene, r), told)
-        return self._turns([self.bos, *self.encode(f"{words.USER}: {question.text}\n\n{words.ASSISTANT}:")], [question])
+        return self._turns([self.bos, *self.encode(asking(question.text))], [question])
 
 
 @dataclass

@@ -106,8 +106,8 @@ def train(
     stop_at: float = math.inf, log_every: int = 50, save_every: int = 200,
 ) -> bool:  # fmt: skip
     """True when the stage is complete. The model is as the stage left it either way."""
-    writer, parameters = Writer(tokenizer), trainable(model, stage.name)
-    optimiser = optimisers.Optimisers(model.model.language_model, parameters)
+    writer = Writer(tokenizer)
+    optimiser = optimisers.Optimisers(model.model.language_model, trainable(model, stage.name))
     curve, path, first = progress.Curve(folder / "curves", f"stage{stage.name}"), folder / f"stage{stage.name}.pt", 0
     if state := progress.load(path):
         model.load_state_dict(state["model"]), optimiser.load_state_dict(state["optimiser"])
@@ -125,10 +125,7 @@ def train(
             rate *= (stage.steps - step) / (stage.steps - falling)
         with device.half():
             text, drawn = losses(model, batch)
-        (text + drawn).backward()
-        done = workers.average_gradients(parameters, stop=time.monotonic() > stop_at)
-        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimiser.step(rate)
+        done = optimiser.learn(text + drawn, rate, time.monotonic() > stop_at)
         for key, value in {"text": text, "drawn": drawn}.items():
             running[key] = 0.95 * running.get(key, value.item()) + 0.05 * value.item()
         if workers.RANK == 0 and (step + 1) % log_every == 0:
