@@ -58,10 +58,14 @@ import Testing
         let daemon = try await daemon(stage)
         try await stage.inspector.query("SELECT janus.configure('images_max', '64')")
         let worker = try #require(daemon.children.first)
+        // they begin together, so that none can end before the last is seen to have begun
+        kill(worker, SIGSTOP)
         var jobs: [Int64] = []
         for seed in 0..<3 {
             jobs.append(try await stage.enqueue("janus.generate('a fox', images => 64, seed => \(seed))"))
         }
+        for job in jobs { try await stage.wait(job, for: "running") }
+        kill(worker, SIGCONT)
         try await waitUntil("all of them are in the batch") {
             try await stage.inspector.query(
                 "SELECT count(*) AS n FROM janus_private.run WHERE phase IN ('prefill', 'drawing', 'decoding')"
