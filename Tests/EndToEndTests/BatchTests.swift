@@ -65,9 +65,12 @@ import Testing
             jobs.append(try await stage.enqueue("janus.generate('a fox', images => 64, seed => \(seed))"))
         }
         for job in jobs { try await stage.wait(job, for: "running") }
-        kill(worker, SIGCONT)
+        // and it moves by a few milliseconds at a time, so that none ends before all are seen in the batch
         try await waitUntil("all of them are in the batch") {
-            try await stage.inspector.query(
+            kill(worker, SIGCONT)
+            try await Task.sleep(for: .milliseconds(5))
+            kill(worker, SIGSTOP)
+            return try await stage.inspector.query(
                 "SELECT count(*) AS n FROM janus_private.run WHERE phase IN ('prefill', 'drawing', 'decoding')"
             ).row.int("n") == 3
         }
