@@ -24,13 +24,15 @@ extension LanguageConfiguration {
 }
 
 extension VisionConfiguration {
-    /// Multiplications of one picture, attention counted.
-    package var products: Int {
-        let block = 4 * width * width + 2 * width * mlpWidth
-        return tokens * (layers * block + 3 * patchSize * patchSize * width) + 2 * layers * tokens * tokens * width
-    }
+    /// Weights of the blocks, each of which is a multiply and an add a token.
+    package var blockWeights: Int { layers * (4 * width * width + 2 * width * mlpWidth) }
 
-    package var weights: Int { layers * (4 * width * width + 2 * width * mlpWidth) + 3 * patchSize * patchSize * width }
+    /// Of the patch embedding.
+    package var patchWeights: Int { 3 * patchSize * patchSize * width }
+
+    /// Multiplications of one picture's attention.
+    package var attentionProducts: Int { 2 * layers * tokens * tokens * width }
+
 }
 
 extension ImageTokenizerConfiguration {

@@ -32,7 +32,9 @@ struct LinearLayer {
         case language
         /// What draws tokens: never less than eight bits.
         case head
-        /// Whatever sees or makes pictures: 16 bits.
+        /// The vision tower's blocks: eight bits, or sixteen.
+        case vision
+        /// Whatever else sees or makes pictures: 16 bits.
         case picture
     }
 

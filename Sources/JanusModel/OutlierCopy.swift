@@ -12,6 +12,8 @@ package enum OutlierCopy {
     ///     rows of v                  →  columns of o          (attention is linear in v)
     ///     rows of up                 →  columns of down       (silu(gate) · up is linear in up)
     ///     the last norm              →  columns of lm_head and of the image head's first layer
+    ///     vision: a block's norms    →  columns of q, k and v, and of the first layer of its MLP
+    ///     vision: rows of v          →  columns of the projection
     ///
     /// - Parameters:
     ///   - directory: the checkpoint; its language model must not tie lm_head to the embedding.
@@ -23,7 +25,7 @@ package enum OutlierCopy {
         precondition(factor > 0 && every >= 1, "a factor of \(factor), one of \(every) channels")
         let source = try CheckpointDirectory(directory)
         let language = source.configuration.language
-        let plan = OutlierPlan(source.configuration.layout, language, factor: factor, every: every)
+        let plan = OutlierPlan(source.configuration, factor: factor, every: every)
         guard !language.tiesEmbeddings || source.checkpoint.entry(plan.name("lm_head.weight")) != nil else {
             throw .configuration(
                 file: directory, key: "tie_word_embeddings", reason: "is true: the embedding cannot carry the inverse")
@@ -66,8 +68,9 @@ private struct OutlierPlan {
     private var rows: [String: Float] = [:]
     private var columns: [String: Float] = [:]
 
-    init(_ layout: CheckpointLayout, _ language: LanguageConfiguration, factor: Float, every: Int) {
-        self.layout = layout
+    init(_ configuration: JanusConfiguration, factor: Float, every: Int) {
+        layout = configuration.layout
+        let language = configuration.language
         self.every = every
         func scale(_ names: [String], readers: [String]) {
             for name in names { rows[layout.name(name)] = factor }
@@ -89,6 +92,17 @@ private struct OutlierPlan {
         scale(
             ["model.language_model.norm.weight"],
             readers: ["lm_head.weight", "model.generation_head.proj_out.weight"])
+        // the original stores q, k and v in one, whose rows are not all of v
+        guard layout == .huggingFace else { return }
+        for layer in 0..<configuration.vision.layers {
+            let block = "model.vision_model.encoder.layers.\(layer)"
+            func norm(_ name: String) -> [String] { ["\(block).\(name).weight", "\(block).\(name).bias"] }
+            scale(norm("layer_norm1"), readers: ["q", "k", "v"].map { "\(block).self_attn.\($0)_proj.weight" })
+            scale(norm("layer_norm2"), readers: ["\(block).mlp.fc1.weight"])
+            scale(
+                ["\(block).self_attn.v_proj.weight", "\(block).self_attn.v_proj.bias"],
+                readers: ["\(block).self_attn.projection_layer.weight"])
+        }
     }
 
     func name(_ ours: String) -> String { layout.name(ours) }

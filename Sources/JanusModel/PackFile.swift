@@ -13,7 +13,7 @@ import JanusTensor
 ///     content_sha256    over every tensor's name and SHA-256
 struct PackFile {
     static let format = "janus-pack"
-    static let formatVersion = 3
+    static let formatVersion = 4
     /// How a pack in a directory is found.
     static let suffix = ".pack.safetensors"
     /// Small files of the checkpoint, carried along as bytes.

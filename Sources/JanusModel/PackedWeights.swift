@@ -72,7 +72,7 @@ extension LinearLayer {
         let own: PackedPrecision =
             switch role {
             case .language: precision
-            case .head: precision == .int4 ? .int8 : precision
+            case .head, .vision: precision == .int4 ? .int8 : precision
             case .picture: .bf16
             }
         return isPhased

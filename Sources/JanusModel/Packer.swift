@@ -202,7 +202,10 @@ private final class PackWriter: ModelWeights {
             try unsafe emit(PackedWeights.values(layer.name), values)
             if let scales = unsafe scales { try unsafe emit(PackedWeights.scales(layer.name), scales) }
         }
-        if let bias = try reader.bias(of: layer) { try emit(layer.name + ".bias", bias) }
+        if let bias = try reader.bias(of: layer) {
+            try equalizer?.apply(toBiasOf: layer, bias)
+            try emit(layer.name + ".bias", bias)
+        }
         return .placeholder(layer)
     }
 }

@@ -154,13 +154,13 @@ private struct VisionBlock {
         qkv = try reader.linear(
             LinearLayer(
                 prefix + ".self_attn.qkv", parts: ["q", "k", "v"].map { ("\(prefix).self_attn.\($0)_proj", width) },
-                inputs: width, hasBias: true, role: .picture))
+                inputs: width, hasBias: true, role: .vision))
         projection = try reader.linear(
-            LinearLayer(prefix + ".self_attn.projection_layer", outputs: width, inputs: width, role: .picture))
+            LinearLayer(prefix + ".self_attn.projection_layer", outputs: width, inputs: width, role: .vision))
         norm2 = try LayerNorm(prefix + ".layer_norm2", width, configuration.layerNormEpsilon, reader)
         let mlp = configuration.mlpWidth
-        fc1 = try reader.linear(LinearLayer(prefix + ".mlp.fc1", outputs: mlp, inputs: width, role: .picture))
-        fc2 = try reader.linear(LinearLayer(prefix + ".mlp.fc2", outputs: width, inputs: mlp, role: .picture))
+        fc1 = try reader.linear(LinearLayer(prefix + ".mlp.fc1", outputs: mlp, inputs: width, role: .vision))
+        fc2 = try reader.linear(LinearLayer(prefix + ".mlp.fc2", outputs: width, inputs: mlp, role: .vision))
     }
 
     /// x [T, W] += attention(norm(x))

@@ -12,16 +12,21 @@ struct BenchWork {
     var products = 0
     /// Whose rate the products have.
     var precision: PackedPrecision
+    /// Multiplications besides that are made in bf16 at every precision.
+    var halfProducts = 0
 
     func seconds(_ ceilings: MachineCeilings) -> Double {
-        let rate =
-            switch precision {
-            case .bf16: ceilings.bf16GOPPerSecond
-            case .int8, .int4: ceilings.int8GOPPerSecond
-            }
+        func seconds(_ products: Int, _ precision: PackedPrecision) -> Double {
+            let rate =
+                switch precision {
+                case .bf16: ceilings.bf16GOPPerSecond
+                case .int8, .int4: ceilings.int8GOPPerSecond
+                }
+            // a processor without such instructions has no known rate
+            return rate > 0 ? 2 * Double(products) / (rate * 1e9) : 0
+        }
         let perByte = 1 / (ceilings.readGBPerSecond * 1e9)
-        // a processor without such instructions has no known rate
-        let computing = rate > 0 ? 2 * Double(products) / (rate * 1e9) : 0
+        let computing = seconds(products, precision) + seconds(halfProducts, .bf16)
         return max(Double(weightBytes) * perByte, computing) + Double(cacheBytes) * perByte
     }
 }
@@ -67,14 +72,16 @@ struct BenchCosts {
         pass(rows: rows, headRows: rows, positions: rows * (context + 1), head: head)
     }
 
-    /// Pictures are bf16 in every pack.
+    /// The tower's blocks are int8 in packs of eight and of four bits; patches, attention and the aligner are bf16.
     var vision: BenchWork {
         let vision = configuration.vision
         let hidden = configuration.hiddenSize
         let aligner = vision.width * hidden + hidden * hidden
+        let halves = vision.patchWeights + aligner
         return BenchWork(
-            weightBytes: 2 * (vision.weights + aligner), products: vision.products + vision.tokens * aligner,
-            precision: .bf16)
+            weightBytes: vision.blockWeights * (precision == .bf16 ? 2 : 1) + 2 * halves,
+            products: vision.tokens * vision.blockWeights, precision: precision,
+            halfProducts: vision.tokens * halves + vision.attentionProducts)
     }
 
     /// Of doubled convolutions, the products that are really made: those of their phases.

@@ -82,7 +82,7 @@ struct PackCacheTests {
         Damage(testDescription: "empty", says: "it is empty") { _ in Data() },
         Damage(
             testDescription: "another version", says: "format version 7",
-            change: replacing(#""format_version":"3""#, #""format_version":"7""#)),
+            change: replacing(#""format_version":"4""#, #""format_version":"7""#)),
         Damage(
             testDescription: "another precision", says: "it is bf16, not int8",
             change: replacing(#""precision":"int8""#, #""precision":"bf16""#)),

@@ -185,7 +185,7 @@ struct PackTests {
             copy.replaceSubrange(range, with: Data(to.utf8))
             return copy
         }
-        #expect(try error(changed(#""format_version":"3""#, #""format_version":"9""#)).contains("format version 9"))
+        #expect(try error(changed(#""format_version":"4""#, #""format_version":"9""#)).contains("format version 9"))
         #expect(try error(changed(#""precision":"int8""#, #""precision":"int9""#)).contains("int9"))
         #expect(try error(changed(#"\"mlpWidth\":160"#, #"\"mlpWidth\":192"#)).contains("expected"))
         #expect(try error(changed("janus-pack", "other-pack")).contains("no pack"))
