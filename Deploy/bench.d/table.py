@@ -1,5 +1,5 @@
 """The table of a run: `table.py FOLDER`, which holds janus-PRECISION.json (`janus-model bench --json`), transformers.json,
-llama-KIND.json and openvino-KIND.json where they were measured. A ratio is how many times as fast we are."""
+llama-KIND.json, ik-llama-KIND.json and openvino-KIND.json where they were measured. A ratio is how many times as fast we are."""
 
 import json, pathlib, sys
 
@@ -13,7 +13,7 @@ def read(name: str):
 
 transformers = read("transformers.json")
 openvino = {path.stem: read(path.name) for path in sorted(folder.glob("openvino-*.json")) if path.stat().st_size}
-families = {path.stem: read(path.name) for path in sorted(folder.glob("llama-*.json")) if path.stat().st_size}
+families = {path.stem: read(path.name) for path in sorted(folder.glob("*llama-*.json")) if path.stat().st_size}
 # what a precision must reach: times transformers, times the best of the llama family, percent of the floor
 TARGETS = {
     "1b": {
@@ -24,7 +24,7 @@ TARGETS = {
     "7b": {("image", "int8"): (4.0, None, 75)},
 }
 # a decoding step is held against the family at the same bits, the rest against its best
-SAME_BITS = {("decode", "int8"): ["llama-q8_0"], ("decode", "int4"): ["llama-q4_0"]}
+SAME_BITS = {("decode", "int8"): "-q8_0", ("decode", "int4"): "-q4_0"}
 WIDTHS = [40, 8, 8, 12, 14, 21, 15, 6]
 
 
@@ -67,10 +67,10 @@ for precision in ("int8", "int4", "bf16"):
         fraction = f"{share:.0f} %" + (f" (≥ {percent})" if percent else "")
         theirs = transformers and transformers.get(key, {}).get("seconds")
         against, reached = ratio(theirs, part["seconds"], times)
-        names = SAME_BITS.get((key, precision), families)
+        names = [name for name in families if name.endswith(SAME_BITS.get((key, precision), ""))]
         nearest, seconds = fastest(families, names, key)
         against_family, reached_family = ratio(seconds, part["seconds"], family_times)
-        against_family += nearest and f" {nearest.removeprefix('llama-')}"
+        against_family += nearest and f" {nearest.replace('llama-', '')}"
         nearest, seconds = fastest(openvino, openvino, key)
         against_openvino = ratio(seconds, part["seconds"], None)[0] + (nearest and f" {nearest.removeprefix('openvino-')}")
         verdict = "missed" if not (reached and reached_family and (not percent or share >= percent)) else ""
