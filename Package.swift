@@ -98,6 +98,11 @@ let package = Package(
             name: "TestSupport", dependencies: ["JanusPostgres", "JanusQueue"], path: "Tests/TestSupport",
             exclude: ["receiver.py", "verify_webhook.py"],
             swiftSettings: strict),
+        // counts the allocations of the engine's steps in a process of its own
+        .target(name: "CAllocations", path: "Tests/CAllocations"),
+        .executableTarget(
+            name: "step-allocations", dependencies: ["CAllocations", "JanusEngine", "JanusJob"],
+            path: "Tests/StepAllocations", swiftSettings: strict),
         .tests("JanusJobTests", ["JanusJob"]),
         .tests("JanusWireTests", ["JanusJob", "JanusWire"]),
         .tests("JanusPostgresTests", ["JanusPostgres"]),

@@ -11,14 +11,18 @@
 
 enum { threads_max = 256, spins_max = 20000 };
 
+// A Swift closure that does not escape: its code, and what it captures in the register where Swift looks for it. As a C
+// function with a pointer it would have to be boxed on the heap, every time.
+typedef __attribute__((swiftcall)) void janus_part(size_t part, __attribute__((swift_context)) void *context);
+
 static pthread_mutex_t submitting = PTHREAD_MUTEX_INITIALIZER;
 static size_t started = 1;                  // guarded by `submitting`
 static _Atomic size_t allowed = 1;
 static _Atomic uint64_t ticket;             // job << 32 | next part
 static _Atomic uint32_t job_number;         // what sleepers wait on
 static _Atomic size_t job_parts;
+static _Atomic(janus_part *) job_body;
 static _Atomic(void *) job_context;
-static _Atomic(void (*)(void *, size_t)) job_body;
 static _Atomic size_t remaining;
 static _Atomic uint32_t sleepers;
 
@@ -35,14 +39,14 @@ static void work(uint32_t job) {
     for (;;) {
         uint64_t now = atomic_load_explicit(&ticket, memory_order_acquire);
         size_t parts = atomic_load_explicit(&job_parts, memory_order_relaxed);
+        janus_part *body = atomic_load_explicit(&job_body, memory_order_relaxed);
         void *context = atomic_load_explicit(&job_context, memory_order_relaxed);
-        void (*body)(void *, size_t) = atomic_load_explicit(&job_body, memory_order_relaxed);
         if ((uint32_t)(now >> 32) != job || (uint32_t)now >= parts) return;
         // When this succeeds, the job still had that part to give, so what was read above was its own.
         if (!atomic_compare_exchange_strong_explicit(&ticket, &now, now + 1, memory_order_acq_rel,
                                                      memory_order_relaxed))
             continue;
-        body(context, (uint32_t)now);
+        body((uint32_t)now, context);
         atomic_fetch_sub_explicit(&remaining, 1, memory_order_release);
     }
 }
@@ -92,10 +96,11 @@ void janus_pool_configure(size_t count) {
     pthread_mutex_unlock(&submitting);
 }
 
-void janus_pool_run(size_t parts, void (*body)(void *context, size_t part), void *context) {
+// Threads.swift declares it, as C cannot: janus_pool_run(parts, body), where body is a closure.
+__attribute__((swiftcall)) void janus_pool_run(size_t parts, janus_part *body, void *context) {
     if (parts < 2 || atomic_load_explicit(&allowed, memory_order_relaxed) < 2 || parts > UINT32_MAX ||
         pthread_mutex_trylock(&submitting) != 0) {
-        for (size_t part = 0; part < parts; part++) body(context, part);
+        for (size_t part = 0; part < parts; part++) body(part, context);
         return;
     }
     // The last job's ticket is used up, so nobody can claim while these change.
@@ -103,8 +108,8 @@ void janus_pool_run(size_t parts, void (*body)(void *context, size_t part), void
     atomic_store_explicit(&ticket, (uint64_t)job << 32 | UINT32_MAX, memory_order_relaxed);
     atomic_thread_fence(memory_order_seq_cst);
     atomic_store_explicit(&job_parts, parts, memory_order_relaxed);
-    atomic_store_explicit(&job_context, context, memory_order_relaxed);
     atomic_store_explicit(&job_body, body, memory_order_relaxed);
+    atomic_store_explicit(&job_context, context, memory_order_relaxed);
     atomic_store_explicit(&remaining, parts, memory_order_relaxed);
     atomic_store_explicit(&ticket, (uint64_t)job << 32, memory_order_release);
     atomic_store(&job_number, job);

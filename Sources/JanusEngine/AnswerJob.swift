@@ -16,20 +16,24 @@ final class AnswerJob: BatchedJob {
     private let parameters: AnswerParameters
     private let resources: BatchResources
     private let sampler: TokenSampler
-    private let emit: (String) -> Void
+    private let emit: ((String) -> Void)?
     private let prompt: EncodedPrompt
     /// [prompt, hidden]
     private let embeddings: Matrix
     /// What the encoder takes; given up once they are on their way.
     private var pictures: [[Float]]
-    /// nil where there is no picture, or no room for more than the answer's own row.
-    private let prefixKey: PrefixKey?
+    /// One, or none where there is no picture, or no room for more than the answer's own row.
+    private let prefixKeys: [PrefixKey]
     private var prefix: Prefix?
     /// The answer's row, once it is open.
     private var row: Int?
     /// Into the answer's row.
     private var fill: Fill?
     private var answer: Answer
+    /// Of the answer, in UTF-8. It and the answer's tokens have room from the beginning, so that steps take none.
+    private var text: [UInt8] = []
+    /// What the last token completed.
+    private var part: [UInt8] = []
     private var decoder: TokenDecoder
     private var stops: StopStrings
 
@@ -37,7 +41,7 @@ final class AnswerJob: BatchedJob {
     /// - Throws: `failed` with invalidRequest, invalidImage, inputTooLarge, promptTooLong or memoryExceeded.
     init(
         _ parameters: AnswerParameters, pictures files: [Data], _ resources: BatchResources, run: EngineRun,
-        emit: @escaping (String) -> Void
+        emit: ((String) -> Void)?
     ) throws(Interruption) {
         let engine = resources.engine
         prompt = try engine.answerPrompt(parameters, pictureCount: files.count)
@@ -59,11 +63,19 @@ final class AnswerJob: BatchedJob {
         answer = Answer(
             text: "", finishReason: .length, tokens: [], usage: JobUsage(promptTokens: prompt.ids.count))
         let shared = prompt.pictures.last?.upperBound ?? 0
-        prefixKey =
+        prefixKeys =
             shared > 0 && bytes + resources.cache.bytes(positions: shared) <= resources.cache.bytesMax
-            ? PrefixKey(tokens: Array(prompt.ids[..<shared]), pictures: files.map(PrefixKey.digest)) : nil
+            ? [PrefixKey(tokens: Array(prompt.ids[..<shared]), pictures: files.map(PrefixKey.digest))] : []
+        answer.tokens.reserveCapacity(parameters.maxTokens)
+        text.reserveCapacity(parameters.maxTokens * Self.tokenBytesUsual)
+        part.reserveCapacity(Self.partBytesUsual)
         run.begin(stepsTotal: files.count + PrefillSteps.total(prompt.ids.count) + parameters.maxTokens)
     }
+
+    /// Far more than a token has on average in any language.
+    private static let tokenBytesUsual = 16
+    /// Far more than a token that is text has.
+    private static let partBytesUsual = 256
 
     // MARK: room
 
@@ -71,11 +83,10 @@ final class AnswerJob: BatchedJob {
 
     func reserve() {
         let positions = prompt.ids.count + parameters.maxTokens
-        let keys = prefixKey.map { [$0] } ?? []
-        guard row == nil, resources.makeRoom(rows: 1, positions: positions, beside: keys) else { return }
-        if let prefixKey {
+        guard row == nil, resources.makeRoom(rows: 1, positions: positions, beside: prefixKeys) else { return }
+        if let key = prefixKeys.first {
             let (prefix, isNew) = resources.usePrefix(
-                prefixKey, embeddings: embeddings[0..<prefixKey.tokens.count], picturesAwaited: pictures.count)
+                key, embeddings: embeddings[0..<key.tokens.count], picturesAwaited: pictures.count)
             self.prefix = prefix
             if isNew { look(into: prefix.fill) }
         }
@@ -125,7 +136,7 @@ final class AnswerJob: BatchedJob {
             releasePrefix()
         }
         if let last = fill?.last, lanes.isEmpty, answer.tokens.isEmpty, let row {
-            let lane = Lane(.text, rows: [row], job: self)
+            let lane = Lane(.text, rows: [row], tokensMax: parameters.maxTokens, job: self)
             lane.hidden = last
             lanes = [lane]
             run.enter(.drawing)
@@ -144,8 +155,8 @@ final class AnswerJob: BatchedJob {
         run.advance(to: seen + PrefillSteps.done(positions, of: total) + answer.tokens.count)
     }
 
-    func draw(_ logits: Matrix, for lane: Lane) -> Int? {
-        sampler.draw(logits, position: lane.tokens.count, topP: parameters.topP)
+    func draw(_ logits: Matrix, room: Matrix, for lane: Lane) -> Int? {
+        sampler.draw(logits, position: lane.tokens.count, topP: parameters.topP, room: room)
     }
 
     func accept(_ token: Int?, for lane: Lane) {
@@ -158,20 +169,29 @@ final class AnswerJob: BatchedJob {
             answer.finishReason = .stop
             return finish()
         }
-        give(stops.append(decoder.append(id)))
+        part.removeAll(keepingCapacity: true)
+        decoder.append(id, to: &part)
+        give { stops.append(part, to: &text) }
         report()
         if stops.isStopped || answer.tokens.count == parameters.maxTokens { return finish() }
         lane.isFed = true
     }
 
-    private func give(_ text: String) {
-        answer.text += text
-        if !text.isEmpty { emit(text) }
+    /// Tells whoever listens what `lengthen` adds to the text.
+    private func give(_ lengthen: () -> Void) {
+        let before = text.count
+        lengthen()
+        if let emit, text.count > before { emit(String(decoding: text[before...], as: UTF8.self)) }
     }
 
     private func finish() {
-        give(stops.append(decoder.finish()))
-        give(stops.finish())
+        part.removeAll(keepingCapacity: true)
+        decoder.finish(&part)
+        give {
+            stops.append(part, to: &text)
+            stops.finish(&text)
+        }
+        answer.text = String(decoding: text, as: UTF8.self)
         if stops.isStopped { answer.finishReason = .stop }
         answer.usage.outputTokens = answer.tokens.count
         outcome = .success(.answer(answer))

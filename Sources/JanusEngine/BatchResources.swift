@@ -5,6 +5,8 @@ import JanusTensor
 final class BatchResources {
     /// Sequences that a pass steps at once: bounds its scratch memory.
     static let rowsMax = 256
+    /// Positions that a pass takes at most, of sequences and prompts.
+    static let passPositionsMax = max(rowsMax + PassPlan.positionsBesideSteps, PassPlan.positionsMax)
 
     let engine: EngineParts
     let cache: KVCache
@@ -14,13 +16,15 @@ final class BatchResources {
     var fills: [Fill] = []
     private var rowsOpen = 0
 
-    /// Of a pass and of drawing: taken once, for as many rows as there ever were.
-    var rooms = StepRooms()
+    /// Of a pass and of drawing.
+    var rooms: StepRooms
 
     init(_ engine: EngineParts, cacheBytesMax: Int) {
         self.engine = engine
         cache = KVCache(engine.configuration, bytesMax: cacheBytesMax)
         prefixes = PrefixCache(cache)
+        rooms = StepRooms(engine.configuration, textsMax: engine.jobsMax)
+        engine.model.reserve(rows: Self.passPositionsMax, positions: engine.contextTokensMax)
     }
 
     /// Whether `count` rows could be opened now; prefixes that nobody uses are given up for it.
@@ -28,8 +32,9 @@ final class BatchResources {
     ///   - beside: prefixes that are to be opened as well where they are not there yet.
     func makeRoom(rows count: Int, positions: Int, beside keys: [PrefixKey] = []) -> Bool {
         guard rowsOpen + count <= Self.rowsMax else { return false }
-        let missing = keys.filter { !prefixes.contains($0) }.reduce(0) { $0 + cache.bytes(positions: $1.tokens.count) }
-        return prefixes.makeRoom(bytes: count * cache.bytes(positions: positions) + missing, keeping: keys)
+        var bytes = count * cache.bytes(positions: positions)
+        for key in keys where !prefixes.contains(key) { bytes += cache.bytes(positions: key.tokens.count) }
+        return prefixes.makeRoom(bytes: bytes, keeping: keys)
     }
 
     /// Opens rows for which room was made.
@@ -56,12 +61,24 @@ final class BatchResources {
     }
 }
 
-/// Memory of a step that every step uses again.
+/// Memory of a step that every step uses again. Large memory is touched only where it is used.
 struct StepRooms {
     /// [rows, hidden], into a pass and out of it.
-    var embeddings = MatrixRoom()
-    var passed = MatrixRoom()
-    /// [rows, hidden] and [rows, tokens] of the lanes of one head.
-    var hidden = MatrixRoom()
-    var logits = MatrixRoom()
+    var embeddings: MatrixRoom
+    var passed: MatrixRoom
+    /// Of the lanes of one head: [rows, hidden], and [rows and one more for each lane, tokens].
+    var hidden: MatrixRoom
+    var logits: MatrixRoom
+
+    /// - Parameter textsMax: answers at once.
+    init(_ configuration: JanusConfiguration, textsMax: Int) {
+        let (rows, columns) = (BatchResources.rowsMax, configuration.hiddenSize)
+        embeddings = MatrixRoom(count: BatchResources.passPositionsMax * columns)
+        passed = MatrixRoom(count: BatchResources.passPositionsMax * columns)
+        hidden = MatrixRoom(count: rows * columns)
+        // an image without guidance has one row
+        logits = MatrixRoom(
+            count: 2
+                * max(rows * configuration.codebookSize, min(textsMax, rows) * configuration.language.vocabularySize))
+    }
 }

@@ -27,10 +27,27 @@ package final class Batcher {
     private var entries: [Entry] = []
     /// Of the last pass.
     private var passSeconds = 0.0
+    /// Asked within a pass.
+    private var interrupt: () -> Bool = { false }
+
+    // What a step gathers, in memory that all steps use: the lanes that it is about, their logits and what they draw, what
+    // goes into the pass.
+    private var lanes: [Lane] = []
+    private var logits: [Matrix] = []
+    private var drawn: [Int?] = []
+    private var plan = PassPlan()
+    private var spans: [JanusModel.Span] = []
+    private var tokens: [Int32] = []
 
     init(_ engine: EngineParts) {
         resources = BatchResources(engine, cacheBytesMax: engine.options.cacheBytesMax)
         jobsMax = engine.jobsMax
+        interrupt = { [unowned self] in isUnwanted }
+        lanes.reserveCapacity(BatchResources.rowsMax)
+        logits.reserveCapacity(BatchResources.rowsMax)
+        drawn.reserveCapacity(BatchResources.rowsMax)
+        spans.reserveCapacity(BatchResources.passPositionsMax)
+        tokens.reserveCapacity(BatchResources.rowsMax)
     }
 
     package var isIdle: Bool { entries.isEmpty }
@@ -46,12 +63,12 @@ package final class Batcher {
     /// Takes a job in: what can be judged without computing is judged now.
     /// - Parameters:
     ///   - pictures: files, in the order of the messages that they belong to.
-    ///   - emit: told each part of an answer's text as soon as it is certain.
+    ///   - emit: told each part of an answer's text as soon as it is certain; nil makes no parts.
     ///   - end: called once; `stopped` when the observer said so, or `failed` with invalidRequest, invalidImage,
     ///     inputTooLarge, promptTooLong, memoryExceeded or internalError.
     package func submit(
         _ task: JobTask, pictures: [Data] = [], observer: @escaping EngineObserver,
-        emit: @escaping (String) -> Void = { _ in }, end: @escaping End
+        emit: ((String) -> Void)? = nil, end: @escaping End
     ) {
         let run = EngineRun(observer: observer)
         do throws(Interruption) {
@@ -70,12 +87,16 @@ package final class Batcher {
     }
 
     /// One token for every sequence, a piece of the waiting prompts, a part of the work beside.
+    ///
+    /// With packed weights a step allocates nothing: it has what was allocated with the engine and with its jobs. Jobs that
+    /// begin or end allocate, and so do prompts, the work beside, and the strings that an answer's listener is told.
     package func advance() {
         for entry in entries where entry.job.run.wantsToStop() { entry.job.fail(.stopped) }
         settle()
         for entry in entries where !entry.job.isReserved { entry.job.reserve() }
         for entry in entries { entry.job.proceed() }
-        drawTokens()
+        drawTokens(.image)
+        drawTokens(.text)
         settle()
         runPass()
         resources.side.advance(afterPassOf: passSeconds)
@@ -84,8 +105,8 @@ package final class Batcher {
 
     /// Ends the jobs that are over.
     private func settle() {
+        guard entries.contains(where: { $0.job.outcome != nil }) else { return }
         let over = entries.filter { $0.job.outcome != nil }
-        guard !over.isEmpty else { return }
         entries.removeAll { $0.job.outcome != nil }
         for entry in over {
             entry.job.release()
@@ -96,42 +117,58 @@ package final class Batcher {
         }
     }
 
-    // MARK: drawing
-
-    private func drawTokens() {
-        for head in [Lane.Head.image, .text] {
-            let lanes = entries.flatMap(\.job.lanes).filter { $0.head == head && $0.hidden != nil }
-            guard !lanes.isEmpty else { continue }
-            let logits = logits(of: lanes, head)
-            var first = 0
-            let views = lanes.map { lane in
-                defer { first += lane.rows.count }
-                return logits[first..<first + lane.rows.count]
-            }
-            let tokens = Threads.map(lanes.count) { lanes[$0].job.draw(views[$0], for: lanes[$0]) }
-            for (lane, token) in zip(lanes, tokens) {
-                lane.hidden = nil
-                lane.job.accept(token, for: lane)
-            }
+    /// Adds those lanes of all jobs that are due.
+    private func gather(_ head: Lane.Head, where isDue: (Lane) -> Bool) {
+        for entry in entries {
+            for lane in entry.job.lanes where lane.head == head && isDue(lane) { lanes.append(lane) }
         }
     }
 
-    /// [rows of all lanes, tokens]
-    private func logits(of lanes: [Lane], _ head: Lane.Head) -> Matrix {
-        let configuration = resources.engine.configuration
-        let rows = lanes.reduce(0) { $0 + $1.rows.count }
-        let hidden = resources.rooms.hidden.matrix(rows: rows, columns: configuration.hiddenSize)
-        hidden.stack(lanes.lazy.compactMap(\.hidden))
-        switch head {
-        case .image:
-            let logits = resources.rooms.logits.matrix(rows: rows, columns: configuration.codebookSize)
-            resources.engine.model.imageLogits(hidden, into: logits)
-            return logits
-        case .text:
-            let logits = resources.rooms.logits.matrix(rows: rows, columns: configuration.language.vocabularySize)
-            resources.engine.model.textLogits(hidden, into: logits)
-            return logits
+    // MARK: drawing
+
+    private func drawTokens(_ head: Lane.Head) {
+        lanes.removeAll(keepingCapacity: true)
+        gather(head) { $0.hidden != nil }
+        guard !lanes.isEmpty else { return }
+        let all = computeLogits(head)
+        let rooms = all.rows - lanes.count
+        var first = 0
+        logits.removeAll(keepingCapacity: true)
+        for lane in lanes {
+            logits.append(all[first..<first + lane.rows.count])
+            first += lane.rows.count
         }
+        Threads.map(lanes.count, into: &drawn) { [lanes, logits] index in
+            let room = all[rooms + index..<rooms + index + 1]
+            return lanes[index].job.draw(logits[index], room: room, for: lanes[index])
+        }
+        for (lane, token) in zip(lanes, drawn) {
+            lane.hidden = nil
+            lane.job.accept(token, for: lane)
+        }
+    }
+
+    /// - Returns: [rows of all lanes and one more for each lane, tokens]; these last ones are room.
+    private func computeLogits(_ head: Lane.Head) -> Matrix {
+        let model = resources.engine.model
+        let rows = lanes.reduce(0) { $0 + $1.rows.count }
+        let hidden = resources.rooms.hidden.matrix(rows: rows, columns: model.configuration.hiddenSize)
+        var first = 0
+        for lane in lanes {
+            if let own = lane.hidden { hidden[first..<first + lane.rows.count].copy(from: own) }
+            first += lane.rows.count
+        }
+        let columns =
+            switch head {
+            case .image: model.configuration.codebookSize
+            case .text: model.configuration.language.vocabularySize
+            }
+        let logits = resources.rooms.logits.matrix(rows: rows + lanes.count, columns: columns)
+        switch head {
+        case .image: model.imageLogits(hidden, into: logits[0..<rows])
+        case .text: model.textLogits(hidden, into: logits[0..<rows])
+        }
+        return logits
     }
 
     // MARK: the pass
@@ -139,15 +176,18 @@ package final class Batcher {
     private func runPass() {
         passSeconds = 0
         resources.fills.removeAll { $0.isAbandoned || $0.last != nil }
-        let lanes = entries.flatMap(\.job.lanes).filter(\.isFed)
-        let plan = PassPlan(
-            lanes: lanes.count, fills: resources.fills.map(\.ready), isMixed: resources.engine.isInvariant)
+        lanes.removeAll(keepingCapacity: true)
+        gather(.image) { $0.isFed }
+        gather(.text) { $0.isFed }
+        plan.decide(
+            lanes: lanes.count, fills: resources.fills.lazy.map { $0.ready }, isMixed: resources.engine.isInvariant)
         guard !plan.isEmpty else { return }
+        if !plan.steps { lanes.removeAll(keepingCapacity: true) }
         let start = ContinuousClock.now
         let model = resources.engine.model
-        model.interrupt = { [unowned self] in isUnwanted }
+        model.interrupt = interrupt
         do throws(ModelError) {
-            try run(plan, lanes: plan.steps ? lanes : [])
+            try runPlan()
         } catch {
             // An interrupted pass is one that no job wanted: each will say so when it is asked.
             let interruption = Interruption(error)
@@ -158,15 +198,14 @@ package final class Batcher {
         for entry in entries { entry.job.charge(seconds: passSeconds) }
     }
 
-    private func run(_ plan: PassPlan, lanes: [Lane]) throws(ModelError) {
+    /// Runs the lanes, images' first, and the plan's pieces of prompts.
+    private func runPlan() throws(ModelError) {
         let model = resources.engine.model
-        let images = lanes.filter { $0.head == .image }
-        let texts = lanes.filter { $0.head == .text }
-        let stepped = images + texts
-        var spans = stepped.flatMap(\.rows).map { JanusModel.Span(row: $0) }
-        let fills = plan.pieces.map { (fill: resources.fills[$0.fill], count: $0.positions) }
-        for (fill, count) in fills { spans.append(JanusModel.Span(row: fill.row, positions: count)) }
-
+        spans.removeAll(keepingCapacity: true)
+        for lane in lanes { for row in lane.rows { spans.append(JanusModel.Span(row: row)) } }
+        for piece in plan.pieces {
+            spans.append(JanusModel.Span(row: resources.fills[piece.fill].row, positions: piece.positions))
+        }
         let rows = spans.reduce(0) { $0 + $1.positions }
         let columns = resources.engine.configuration.hiddenSize
         let embeddings = resources.rooms.embeddings.matrix(rows: rows, columns: columns)
@@ -176,17 +215,28 @@ package final class Batcher {
             defer { first += count }
             return matrix[first..<first + count]
         }
-        let drawn = images.flatMap { lane in lane.rows.map { _ in lane.token } }
-        try model.embed(imageTokens: drawn, into: take(drawn.count, of: embeddings))
-        try model.embed(tokens: texts.map(\.token), into: take(texts.count, of: embeddings))
-        for (fill, count) in fills { take(count, of: embeddings).copy(from: fill.next(count)) }
+        gatherTokens(.image)
+        try model.embed(imageTokens: tokens, into: take(tokens.count, of: embeddings))
+        gatherTokens(.text)
+        try model.embed(tokens: tokens, into: take(tokens.count, of: embeddings))
+        for piece in plan.pieces {
+            take(piece.positions, of: embeddings).copy(from: resources.fills[piece.fill].next(piece.positions))
+        }
         try model.forward(embeddings, spans: spans, cache: resources.cache, into: hidden)
         first = 0
-        for lane in stepped {
+        for lane in lanes {
             lane.hidden = take(lane.rows.count, of: hidden)
             lane.isFed = false
         }
-        for (fill, count) in fills { fill.receive(take(count, of: hidden)) }
+        for piece in plan.pieces { resources.fills[piece.fill].receive(take(piece.positions, of: hidden)) }
+    }
+
+    /// What each row of the lanes is fed.
+    private func gatherTokens(_ head: Lane.Head) {
+        tokens.removeAll(keepingCapacity: true)
+        for lane in lanes where lane.head == head {
+            for _ in lane.rows { tokens.append(lane.tokens[lane.tokens.count - 1]) }
+        }
     }
 
     /// Whether no job wants the pass that is running. Each is asked: for some this is the only sign of life in seconds.
@@ -194,9 +244,4 @@ package final class Batcher {
         let stopped = entries.count { $0.job.run.wantsToStop() }
         return stopped == entries.count
     }
-}
-
-extension Lane {
-    /// What is fed back.
-    fileprivate var token: Int32 { tokens[tokens.count - 1] }
 }

@@ -74,7 +74,7 @@ final class ImageJob: BatchedJob {
                 embeddings = []
             }
             let rows = resources.openRows(prompts.count, positions: positions)
-            lanes.append(Lane(.image, rows: rows, index: imagesOpened, job: self))
+            lanes.append(Lane(.image, rows: rows, index: imagesOpened, tokensMax: steps, job: self))
             imagesOpened += 1
         }
     }
@@ -93,20 +93,19 @@ final class ImageJob: BatchedJob {
     // MARK: the course
 
     func proceed() {
-        let last = prefixes.compactMap(\.last)
-        if !prefixes.isEmpty, last.count == prefixes.count {
-            for lane in lanes where lane.hidden == nil && lane.tokens.isEmpty { begin(lane, last) }
+        if !prefixes.isEmpty, prefixes.allSatisfy({ $0.last != nil }) {
+            for lane in lanes where lane.hidden == nil && lane.tokens.isEmpty { begin(lane) }
             if isReserved { releasePrefixes() }
         }
         report()
     }
 
     /// Its rows become copies of the prompts'.
-    private func begin(_ lane: Lane, _ last: [Matrix]) {
+    private func begin(_ lane: Lane) {
         let hidden = Matrix(rows: lane.rows.count, columns: resources.engine.configuration.hiddenSize)
         for (index, row) in lane.rows.enumerated() {
             resources.cache.copyRow(prefixes[index].row, to: row)
-            hidden[index..<index + 1].copy(from: last[index])
+            if let last = prefixes[index].last { hidden[index..<index + 1].copy(from: last) }
         }
         lane.hidden = hidden
         run.enter(.drawing)
@@ -123,12 +122,12 @@ final class ImageJob: BatchedJob {
         run.advance(to: done)
     }
 
-    func draw(_ logits: Matrix, for lane: Lane) -> Int? {
+    func draw(_ logits: Matrix, room: Matrix, for lane: Lane) -> Int? {
         let own = logits[0..<1]
         if logits.rows == 2 {
             own.guide(conditional: own, unconditional: logits[1..<2], weight: parameters.cfgWeight)
         }
-        return sampler.draw(own, image: lane.index, position: lane.tokens.count, topK: parameters.topK)
+        return sampler.draw(own, image: lane.index, position: lane.tokens.count, topK: parameters.topK, room: room)
     }
 
     func accept(_ token: Int?, for lane: Lane) {

@@ -23,11 +23,13 @@ final class Lane {
     /// The last token goes into the next pass.
     var isFed = false
 
-    init(_ head: Head, rows: [Int], index: Int = 0, job: any BatchedJob) {
+    /// - Parameter tokensMax: that will ever be drawn.
+    init(_ head: Head, rows: [Int], index: Int = 0, tokensMax: Int, job: any BatchedJob) {
         self.head = head
         self.rows = rows
         self.index = index
         self.job = job
+        tokens.reserveCapacity(tokensMax)
     }
 }
 
@@ -45,10 +47,12 @@ protocol BatchedJob: AnyObject {
     func reserve()
     /// Takes up what the last pass and the work beside it have brought.
     func proceed()
-    /// - Parameter logits: [the lane's rows, tokens]; may be overwritten.
+    /// - Parameters:
+    ///   - logits: [the lane's rows, tokens]; may be overwritten.
+    ///   - room: [1, tokens], to be written to.
     /// - Returns: the next token; nil when the logits are not numbers. Changes nothing else: lanes draw at the same time,
     ///   on any of the pool's threads.
-    func draw(_ logits: Matrix, for lane: Lane) -> Int?
+    func draw(_ logits: Matrix, room: Matrix, for lane: Lane) -> Int?
     /// What came of it.
     func accept(_ token: Int?, for lane: Lane)
     /// A pass that it took part in has run.

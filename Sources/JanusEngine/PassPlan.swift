@@ -27,8 +27,20 @@ package struct PassPlan: Equatable {
     ///   - fills: of each prompt, in order of arrival, the positions that could go in.
     ///   - isMixed: false gives each piece a pass of its own, before any step.
     package init(lanes: Int, fills: [Int], isMixed: Bool) {
-        steps = lanes > 0
+        self.init()
+        decide(lanes: lanes, fills: fills, isMixed: isMixed)
+    }
+
+    /// A plan of nothing.
+    package init() {
+        steps = false
         pieces = []
+    }
+
+    /// Makes this the plan that `init(lanes:fills:isMixed:)` gives, in its own memory.
+    package mutating func decide(lanes: Int, fills: some Sequence<Int>, isMixed: Bool) {
+        steps = lanes > 0
+        pieces.removeAll(keepingCapacity: true)
         var left = steps && isMixed ? Self.positionsBesideSteps : Self.positionsMax
         for (fill, ready) in fills.enumerated() where ready > 0 && left > 0 {
             let positions = min(ready, left)

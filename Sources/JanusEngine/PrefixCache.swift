@@ -50,9 +50,12 @@ final class PrefixCache {
     /// - Parameter kept: keys that are about to be used.
     /// - Returns: false, and nothing is given up, when that would not be enough.
     func makeRoom(bytes: Int, keeping kept: [PrefixKey] = []) -> Bool {
-        let unused = unused.filter { !kept.contains($0.key) }
-        guard cache.bytesFree + unused.reduce(0, { $0 + self.bytes($1) }) >= bytes else { return false }
-        for prefix in unused where cache.bytesFree < bytes { remove(prefix) }
+        // A job that waits asks in every step.
+        func isSpare(_ prefix: Prefix) -> Bool { prefix.users == 0 && !kept.contains(prefix.key) }
+        var bytesSpare = 0
+        for prefix in entries.values where isSpare(prefix) { bytesSpare += self.bytes(prefix) }
+        guard cache.bytesFree + bytesSpare >= bytes else { return false }
+        for prefix in unused where isSpare(prefix) && cache.bytesFree < bytes { remove(prefix) }
         return true
     }
 

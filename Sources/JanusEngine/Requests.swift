@@ -17,11 +17,11 @@ extension Engine {
     /// Answers the last message of a conversation.
     /// - Parameters:
     ///   - pictures: files, in the order of the messages that they belong to.
-    ///   - emit: told each part of the text as soon as it is certain.
+    ///   - emit: told each part of the text as soon as it is certain; nil makes no parts.
     /// - Throws: as `Batcher.submit` ends.
     package func answer(
         _ parameters: AnswerParameters, pictures: [Data] = [], observer: @escaping EngineObserver = { _ in true },
-        emit: @escaping (String) -> Void = { _ in }
+        emit: ((String) -> Void)? = nil
     ) throws(Interruption) -> Answer {
         let product = try run(.answer(parameters), pictures: pictures, observer: observer, emit: emit)
         guard case .answer(let answer) = product else { preconditionFailure("an answer was asked for") }
@@ -30,7 +30,7 @@ extension Engine {
 
     private func run(
         _ task: JobTask, pictures: [Data] = [], observer: @escaping EngineObserver,
-        emit: @escaping (String) -> Void = { _ in }
+        emit: ((String) -> Void)? = nil
     ) throws(Interruption) -> JobProduct {
         var outcome: Result<JobProduct, Interruption>?
         batcher.submit(task, pictures: pictures, observer: observer, emit: emit) { outcome = $0 }

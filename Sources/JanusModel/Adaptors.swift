@@ -35,6 +35,13 @@ struct GenerationHead {
             LinearLayer("model.generation_head.vision_head", outputs: codebook, inputs: hidden, role: .head))
     }
 
+    /// Takes the memory for up to so many rows.
+    mutating func reserve(rows: Int) {
+        _ = room.matrix(rows: rows, columns: projection.outputs)
+        projection.reserve(rows: rows)
+        logits.reserve(rows: rows)
+    }
+
     /// [n, hidden] → [n, codebook]
     mutating func callAsFunction(_ x: Matrix) -> Matrix {
         let out = Matrix(rows: x.rows, columns: logits.outputs)

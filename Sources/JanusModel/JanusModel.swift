@@ -149,8 +149,15 @@ package final class JanusModel {
         return out
     }
 
-    /// As `forward(_:spans:cache:)`, into a matrix of the embeddings' sides. In steps of as many rows as there were before,
-    /// with packed weights, no memory is taken but what the system's parallel calls themselves take.
+    /// Takes the memory of passes and logits of up to so many rows, at positions below `positions`; for the calling thread,
+    /// which is to be the one that calls them.
+    package func reserve(rows: Int, positions: Int) {
+        language.reserve(rows: rows, positions: positions)
+        generationHead.reserve(rows: rows)
+    }
+
+    /// As `forward(_:spans:cache:)`, into a matrix of the embeddings' sides. With packed weights a step (one position for
+    /// each row) of no more rows than were reserved, or than there ever were, takes no memory.
     package func forward(
         _ embeddings: Matrix, spans: [Span], cache: KVCache, into out: Matrix
     ) throws(ModelError) {

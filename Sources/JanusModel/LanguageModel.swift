@@ -12,7 +12,7 @@ struct LanguageModel {
     /// [vocabulary, H]
     private let head: Linear
     private var rotary: RotaryTable
-    /// For as many rows as were ever asked for at once: a step finds what it needs.
+    /// For as many rows as were reserved, or ever asked for at once: a step finds what it needs.
     private var scratch: LanguageScratch
     private var batch = Batch()
 
@@ -37,6 +37,15 @@ struct LanguageModel {
         rotary = RotaryTable(
             headSize: configuration.headSize, theta: configuration.ropeTheta, positionsMax: configuration.positionsMax)
         scratch = LanguageScratch(rows: 0, configuration)
+    }
+
+    /// Takes the memory of passes of up to so many rows, at positions below `positions`.
+    mutating func reserve(rows: Int, positions: Int) {
+        rotary.extend(to: positions)
+        if scratch.rows < rows { scratch = LanguageScratch(rows: rows, configuration) }
+        batch.reserve(rows: rows)
+        layers.first?.reserve(rows: rows)
+        head.reserve(rows: rows)
     }
 
     /// x [n, H] → out [n, H] after the last norm.
@@ -77,6 +86,13 @@ private struct Batch {
     private(set) var isStep = false
     /// Of each part, for the layer whose turn it is.
     private(set) var caches: [TiledCache] = []
+
+    mutating func reserve(rows: Int) {
+        parts.reserveCapacity(rows)
+        blocks.reserveCapacity(rows)
+        positions.reserveCapacity(rows)
+        caches.reserveCapacity(rows)
+    }
 
     mutating func begin(_ spans: [JanusModel.Span], cache: KVCache) {
         isStep = spans.allSatisfy { $0.positions == 1 }
@@ -187,10 +203,14 @@ private struct LanguageLayer {
             LinearLayer(mlp + "down_proj", outputs: hidden, inputs: width, hasBias: false, role: .language))
     }
 
+    func reserve(rows: Int) {
+        for linear in [qkv, output, gateUp, down] { linear.reserve(rows: rows) }
+    }
+
     func apply(index: Int, batch: inout Batch, cache: KVCache, rotary: Matrix, scratch: LanguageScratch) {
         let (x, normed) = (scratch.x, scratch.normed)
         let epsilon = configuration.normEpsilon
-        qkv.apply(normed, into: scratch.qkv) { x.rmsNorm(weight: inputNorm, epsilon: epsilon, into: normed, row: $0) }
+        qkv.apply(normed, into: scratch.qkv, prepare: .rmsNorm(of: x, weight: inputNorm, epsilon: epsilon))
         if batch.isTiledStep(layer: index, cache) {
             Attention.step(
                 qkv: scratch.qkv, heads: configuration.heads, rotary: rotary, caches: batch.caches,
@@ -200,12 +220,10 @@ private struct LanguageLayer {
         }
         output.apply(scratch.attended, into: x, accumulate: true)
 
-        gateUp.apply(normed, into: scratch.gateUp) {
-            x.rmsNorm(weight: mlpNorm, epsilon: epsilon, into: normed, row: $0)
-        }
+        gateUp.apply(normed, into: scratch.gateUp, prepare: .rmsNorm(of: x, weight: mlpNorm, epsilon: epsilon))
         let gate = scratch.gateUp.columns(0..<configuration.mlpWidth)
         let up = scratch.gateUp.columns(configuration.mlpWidth..<2 * configuration.mlpWidth)
-        down.apply(gate, into: x, accumulate: true) { gate.swishMultiply(by: up, row: $0) }
+        down.apply(gate, into: x, accumulate: true, prepare: .swishMultiply(by: up))
     }
 
     /// Fills scratch.attended [n, Q]; keys and values go through the cache, the current positions' too.

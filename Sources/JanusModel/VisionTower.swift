@@ -167,7 +167,7 @@ private struct VisionBlock {
     func attend(_ x: Matrix, _ scratch: VisionScratch) {
         let width = x.columns
         let (normed, projected, attended) = (scratch.normed, scratch.projected, scratch.attended)
-        qkv.apply(normed, into: projected) { norm1.apply(x, into: normed, row: $0) }
+        qkv.apply(normed, into: projected, prepare: norm1.preparation(of: x))
         Attention.attend(
             queries: projected.columns(0..<width), keys: projected.columns(width..<2 * width),
             values: projected.columns(2 * width..<3 * width), heads: heads, keyHeads: heads, causal: false,
@@ -177,14 +177,12 @@ private struct VisionBlock {
 
     /// The first half of the MLP, x [T, W] → scratch.inner
     func widen(_ x: Matrix, _ scratch: VisionScratch) {
-        let normed = scratch.normed
-        fc1.apply(normed, into: scratch.inner) { norm2.apply(x, into: normed, row: $0) }
+        fc1.apply(scratch.normed, into: scratch.inner, prepare: norm2.preparation(of: x))
     }
 
     /// The second half: x [T, W] += narrow(gelu(scratch.inner)). Each row is read again while it lies in the cache.
     func narrow(_ scratch: VisionScratch, into x: Matrix) {
-        let inner = scratch.inner
-        fc2.apply(inner, into: x, accumulate: true) { inner.gelu(row: $0) }
+        fc2.apply(scratch.inner, into: x, accumulate: true, prepare: .gelu)
     }
 }
 
@@ -201,7 +199,7 @@ struct LayerNorm {
     }
 
     func callAsFunction(_ x: Matrix) -> Matrix { x.layerNorm(weight: weight, bias: bias, epsilon: epsilon) }
-    func apply(_ x: Matrix, into out: Matrix, row: Int) {
-        x.layerNorm(weight: weight, bias: bias, epsilon: epsilon, into: out, row: row)
+    func preparation(of x: Matrix) -> RowPreparation {
+        .layerNorm(of: x, weight: weight, bias: bias, epsilon: epsilon)
     }
 }

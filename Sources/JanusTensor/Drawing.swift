@@ -14,11 +14,11 @@ extension Matrix {
     /// - Parameters:
     ///   - greatest: of the row.
     ///   - temperature: above 0.
-    package func floor(greatest: Float, temperature: Float, topK: Int, topP: Float) -> Float {
+    ///   - room: of the same sides, to be written to.
+    package func floor(greatest: Float, temperature: Float, topK: Int, topP: Float, room: Matrix) -> Float {
         precondition(rows == 1 && topK >= 0, "\(rows) rows, top \(topK)")
-        let heap = unsafe Scratch.values.memory(bytes: columns * MemoryLayout<Float>.stride)
-        return unsafe janus_floor(
-            base, columns, greatest, temperature, topK, topP, heap.assumingMemoryBound(to: Float.self))
+        precondition(room.rows == 1 && room.columns == columns, "room of other sides")
+        return unsafe janus_floor(base, columns, greatest, temperature, topK, topP, room.base)
     }
 
     /// self = unconditional + weight · (conditional − unconditional), of one row each: classifier-free guidance. self may
@@ -71,6 +71,6 @@ package struct GumbelScreen {
         }
     }
 
-    /// A multiple of 64: what the kernel takes at once.
-    private static let tokensAtOnce = 1024
+    /// What the kernel takes at once, a multiple of 64: their candidates are 1 KiB, which surely lies on the stack.
+    private static let tokensAtOnce = 128
 }

@@ -4,11 +4,11 @@ extension Matrix {
     /// Values that are too few for a thread of their own.
     private static let grainValues = 1 << 13
 
-    private func forRows(_ body: @escaping (Range<Int>) -> Void) {
+    private func forRows(_ body: (Range<Int>) -> Void) {
         Threads.split(rows, grain: max(1, Self.grainValues / max(columns, 1)), body)
     }
 
-    private func eachRow(_ kernel: @escaping (UnsafeMutablePointer<Float>, Int) -> Void) {
+    private func eachRow(_ kernel: (UnsafeMutablePointer<Float>, Int) -> Void) {
         forRows { range in
             if self.isDense {
                 unsafe kernel(self.base + range.lowerBound * self.stride, range.count * self.columns)

@@ -45,6 +45,11 @@ package struct Linear {
         }
     }
 
+    /// Takes the calling thread's memory for products of up to so many rows.
+    package func reserve(rows: Int) {
+        if let packed { Activations.reserve(rows: rows, packed.layout) }
+    }
+
     var packed: PackedMatrix? {
         switch weights {
         case .dense: nil
@@ -60,12 +65,12 @@ package struct Linear {
     }
 
     /// out = layer(x), or out += layer(x): the residual of a block.
-    /// - Parameter prepare: called for each row of x before it is read, on any of the threads: what fills it.
-    package func apply(_ x: Matrix, into out: Matrix, accumulate: Bool = false, prepare: ((Int) -> Void)? = nil) {
+    /// - Parameter prepare: what fills each row of x before it is read.
+    package func apply(_ x: Matrix, into out: Matrix, accumulate: Bool = false, prepare: RowPreparation? = nil) {
         switch weights {
         case .dense(let matrix):
             if let prepare {
-                Threads.split(x.rows, grain: 1) { range in for row in range { prepare(row) } }
+                Threads.split(x.rows, grain: 1) { range in for row in range { prepare.fill(row, of: x) } }
             }
             if let bias {
                 if accumulate { out.addToEachRow(bias) } else { out.fillRows(with: bias) }

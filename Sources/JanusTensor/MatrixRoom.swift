@@ -4,6 +4,9 @@ package struct MatrixRoom {
 
     package init() {}
 
+    /// Room for so many values.
+    package init(count: Int) { storage = FloatStorage(count: count) }
+
     /// A matrix with whatever was there; those that were given before are overwritten.
     package mutating func matrix(rows: Int, columns: Int) -> Matrix {
         precondition(rows >= 0 && columns >= 0, "a matrix of \(rows) × \(columns)")

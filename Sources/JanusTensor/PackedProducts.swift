@@ -6,10 +6,10 @@ extension Matrix {
     /// A row's result depends on that row and the weights only: not on m, the threads or the instruction set.
     /// - Parameters:
     ///   - bias: [1, outputs]
-    ///   - prepare: called for each row of self, on any of the threads, before it is read: what fills it.
+    ///   - prepare: what fills each row of self before it is read.
     package func multiply(
         by weights: PackedMatrix, bias: Matrix? = nil, into out: Matrix, accumulate: Bool = false,
-        isa: InstructionSet = Threads.isa, prepare: ((Int) -> Void)? = nil
+        isa: InstructionSet = Threads.isa, prepare: RowPreparation? = nil
     ) {
         let layout = weights.layout
         precondition(columns == layout.inputs && out.rows == rows && out.columns == layout.outputs, "product's sides")
@@ -45,29 +45,33 @@ extension Matrix {
 }
 
 /// Rows rounded as a packed product takes them, in the thread's scratch memory: they last until its next product.
-@safe private struct Activations {
+@safe struct Activations {
     private let values: UnsafeMutableRawPointer
     private let scales: UnsafeMutablePointer<Float>
     private let starts: UnsafeMutablePointer<Int32>
     private let rows: Int
     private let padded: Int
 
-    init(_ x: Matrix, _ layout: PackedLayout, prepare: ((Int) -> Void)?) {
-        rows = x.rows
+    private init(rows: Int, _ layout: PackedLayout) {
+        self.rows = rows
         padded = layout.padded
-        let padded = padded
-        let groups = padded / layout.group
         let isHalf = layout.precision == .bf16
-        let values = unsafe Scratch.values.memory(bytes: x.rows * padded * (isHalf ? 2 : 1))
-        let perGroup = isHalf ? 0 : x.rows * groups * MemoryLayout<Float>.stride
-        let scales = unsafe Scratch.scales.memory(bytes: perGroup).assumingMemoryBound(to: Float.self)
-        let starts = unsafe Scratch.starts.memory(bytes: perGroup).assumingMemoryBound(to: Int32.self)
-        unsafe self.values = values
-        unsafe self.scales = scales
-        unsafe self.starts = starts
+        let perGroup = isHalf ? 0 : rows * (padded / layout.group) * MemoryLayout<Float>.stride
+        unsafe values = Scratch.values.memory(bytes: rows * padded * (isHalf ? 2 : 1))
+        unsafe scales = Scratch.scales.memory(bytes: perGroup).assumingMemoryBound(to: Float.self)
+        unsafe starts = Scratch.starts.memory(bytes: perGroup).assumingMemoryBound(to: Int32.self)
+    }
+
+    /// Takes the memory for up to so many rows.
+    static func reserve(rows: Int, _ layout: PackedLayout) { _ = Activations(rows: rows, layout) }
+
+    fileprivate init(_ x: Matrix, _ layout: PackedLayout, prepare: RowPreparation?) {
+        self.init(rows: x.rows, layout)
+        let (values, scales, starts, padded) = unsafe (values, scales, starts, padded)
+        let isHalf = layout.precision == .bf16
         let grain = Self.grainValues / (prepare == nil ? 1 : 2)
         Threads.split(x.rows, grain: max(1, grain / padded)) { range in
-            if let prepare { for row in range { prepare(row) } }
+            if let prepare { for row in range { prepare.fill(row, of: x) } }
             if isHalf {
                 unsafe janus_bf16_activations(
                     x.base, x.stride, range.lowerBound, range.count, x.rows, x.columns, padded,
@@ -80,7 +84,7 @@ extension Matrix {
         }
     }
 
-    @unsafe func withC(_ body: (janus_activations) -> Void) {
+    @unsafe fileprivate func withC(_ body: (janus_activations) -> Void) {
         unsafe body(
             janus_activations(values: values, scales: scales, starts: starts, rows: rows, inputs: padded, picture: nil))
     }

@@ -56,24 +56,22 @@ package enum Threads {
         let threads = Self.count
         let parts = min(threads * partsPerThread, (count + grain - 1) / max(grain, 1))
         guard threads > 1, parts > 1 else { return body(0..<count) }
-        // Each part writes its own indices only, and the pool returns when all have ended.
-        withoutActuallyEscaping(body) { body in
-            var job = Job(count: count, parts: parts, body: body)
-            unsafe withUnsafeMutablePointer(to: &job) { pointer in
-                unsafe janus_pool_run(
-                    parts,
-                    { context, part in
-                        guard let job = unsafe context?.assumingMemoryBound(to: Job.self).pointee else { return }
-                        job.body((job.count * part / job.parts)..<(job.count * (part + 1) / job.parts))
-                    }, pointer)
-            }
-        }
+        // Each part writes its own indices only.
+        runInPool(parts) { part in body((count * part / parts)..<(count * (part + 1) / parts)) }
     }
 
     /// The values of `body` for 0..<count, computed in parallel.
     /// - Parameter body: may run on any of the pool's threads, several at the same time.
     package static func map<Value>(_ count: Int, _ body: (Int) -> Value?) -> [Value?] {
-        var values = [Value?](repeating: nil, count: count)
+        var values: [Value?] = []
+        map(count, into: &values, body)
+        return values
+    }
+
+    /// As `map(_:_:)`, into an array's own memory.
+    package static func map<Value>(_ count: Int, into values: inout [Value?], _ body: (Int) -> Value?) {
+        values.removeAll(keepingCapacity: true)
+        for _ in 0..<count { values.append(nil) }
         unsafe values.withUnsafeMutableBufferPointer { buffer in
             // Each index is written by the one part that it is in.
             nonisolated(unsafe) let buffer = unsafe buffer
@@ -81,12 +79,12 @@ package enum Threads {
                 for index in range { unsafe buffer[index] = body(index) }
             }
         }
-        return values
-    }
-
-    private struct Job {
-        let count: Int
-        let parts: Int
-        let body: (Range<Int>) -> Void
     }
 }
+
+/// Calls `body` for each part of 0..<parts, each once, on any of the pool's threads; returns when all have ended. While
+/// another caller has the threads, or from within a part, the caller runs them all by itself.
+///
+/// The pool is in C (pool.c) and takes the closure as Swift passes it, so that it stays where it is: on the stack.
+@_silgen_name("janus_pool_run")
+private func runInPool(_ parts: Int, _ body: (_ part: Int) -> Void)

@@ -13,6 +13,8 @@ package struct Tokenizer: Sendable {
     package let vocabularySize: Int
     /// What each id stands for; nil in gaps.
     private let tokenBytes: [[UInt8]?]
+    /// Of the longest token.
+    let tokenBytesMax: Int
     private let specialIDs: Set<Int32>
     private let preTokenizer: PreTokenizer
     private let merger: BytePairMerger
@@ -37,6 +39,7 @@ package struct Tokenizer: Sendable {
         // An added token stands for its content, even where that could be read as an entry of the byte alphabet.
         for token in file.addedTokens { tokenBytes[token.id] = Array(token.content.utf8) }
         self.tokenBytes = tokenBytes
+        tokenBytesMax = tokenBytes.reduce(0) { max($0, $1?.count ?? 0) }
         vocabularySize = tokenBytes.count
 
         merger = try Self.merger(file.model, path: path)
@@ -96,8 +99,9 @@ package struct Tokenizer: Sendable {
     /// The text of a token sequence without its special tokens; bytes that are not UTF-8 become U+FFFD.
     package func decode(_ ids: some Sequence<Int32>) -> String {
         var decoder = TokenDecoder(self)
-        var text = ""
-        for id in ids { text += decoder.append(id) }
-        return text + decoder.finish()
+        var text: [UInt8] = []
+        for id in ids { decoder.append(id, to: &text) }
+        decoder.finish(&text)
+        return String(decoding: text, as: UTF8.self)
     }
 }

@@ -129,11 +129,32 @@ struct TokenizerTests {
         var decoder = TokenDecoder(tokenizer)
         let ids = tokenizer.encode(text: "😀")
         #expect(ids.count > 1)
-        for id in ids.dropLast() { #expect(decoder.append(id) == "") }
-        #expect(decoder.append(ids[ids.count - 1]) == "😀")
-        for id in ids.dropLast() { #expect(decoder.append(id) == "") }
-        #expect(decoder.finish() == "\u{FFFD}")
-        #expect(decoder.finish() == "")
+        var text: [UInt8] = []
+        for id in ids.dropLast() { decoder.append(id, to: &text) }
+        #expect(text.isEmpty)
+        decoder.append(ids[ids.count - 1], to: &text)
+        #expect(text == Array("😀".utf8))
+        for id in ids.dropLast() { decoder.append(id, to: &text) }
+        #expect(text == Array("😀".utf8))
+        decoder.finish(&text)
+        #expect(text == Array("😀\u{FFFD}".utf8))
+        decoder.finish(&text)
+        #expect(text == Array("😀\u{FFFD}".utf8))
+    }
+
+    @Test("bytes that are not UTF-8 are replaced as Swift's strings replace them")
+    func repair() {
+        // what begins and continues characters, and what never does
+        let bytes: [UInt8] = [
+            0x41, 0x80, 0x9F, 0xA0, 0xBF, 0xC1, 0xC3, 0xE0, 0xE7, 0xED, 0xEF, 0xF0, 0xF1, 0xF4, 0xF5, 0xFF,
+        ]
+        let sequences = (0..<1 << 16).map { number in [12, 8, 4, 0].map { bytes[number >> $0 & 15] } }
+        let wrong = sequences.filter { sequence in
+            var repaired: [UInt8] = []
+            repaired.append(repairing: sequence[...])
+            return repaired != Array(String(decoding: sequence, as: UTF8.self).utf8)
+        }
+        #expect(wrong.isEmpty)
     }
 }
 

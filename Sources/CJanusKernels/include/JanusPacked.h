@@ -95,9 +95,7 @@ void janus_bf16_from_f32(const float *source, uint16_t *target, size_t n);
 
 // Threads that stay. `count` in all, the caller's own included; more are started as they are needed.
 void janus_pool_configure(size_t count);
-// Calls body(context, part) for each part of 0 ..< parts, each once, on any of the threads; returns when all have
-// ended. While another caller has the threads, or from within a part, the caller runs them all by itself.
-void janus_pool_run(size_t parts, void (*body)(void *context, size_t part), void *context);
+// janus_pool_run, which takes a Swift closure, is declared in Threads.swift.
 
 // Memory of the calling thread, at least `bytes` of it, 64-byte aligned, with whatever was in it; the same as at the last
 // call for that slot where it was large enough. 0 when there is none.
