@@ -19,9 +19,9 @@ final class BatchResources {
     /// Of a pass and of drawing.
     var rooms: StepRooms
 
-    init(_ engine: EngineParts, cacheBytesMax: Int) {
+    init(_ engine: EngineParts, cacheBytesMax: Int) throws(ModelError) {
         self.engine = engine
-        cache = KVCache(engine.configuration, bytesMax: cacheBytesMax)
+        cache = try KVCache(engine.configuration, bytesMax: cacheBytesMax)
         prefixes = PrefixCache(cache)
         rooms = StepRooms(engine.configuration, textsMax: engine.jobsMax)
         engine.model.reserve(rows: Self.passPositionsMax, positions: engine.contextTokensMax)

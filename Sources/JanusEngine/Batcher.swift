@@ -39,8 +39,8 @@ package final class Batcher {
     private var spans: [JanusModel.Span] = []
     private var tokens: [Int32] = []
 
-    init(_ engine: EngineParts) {
-        resources = BatchResources(engine, cacheBytesMax: engine.options.cacheBytesMax)
+    init(_ engine: EngineParts) throws(ModelError) {
+        resources = try BatchResources(engine, cacheBytesMax: engine.options.cacheBytesMax)
         jobsMax = engine.jobsMax
         interrupt = { [unowned self] in isUnwanted }
         lanes.reserveCapacity(BatchResources.rowsMax)

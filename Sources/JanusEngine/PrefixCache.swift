@@ -12,7 +12,7 @@ struct PrefixKey: Hashable {
     static func digest(_ picture: Data) -> Data { Data(SHA256.hash(data: picture)) }
 }
 
-/// A beginning that sequences share: it is computed once in a row of its own and copied into theirs.
+/// A beginning that sequences share: it is computed once in a row of its own, and theirs begin with it.
 final class Prefix {
     let key: PrefixKey
     let fill: Fill
@@ -53,7 +53,7 @@ final class PrefixCache {
         // A job that waits asks in every step.
         func isSpare(_ prefix: Prefix) -> Bool { prefix.users == 0 && !kept.contains(prefix.key) }
         var bytesSpare = 0
-        for prefix in entries.values where isSpare(prefix) { bytesSpare += self.bytes(prefix) }
+        for prefix in entries.values where isSpare(prefix) { bytesSpare += cache.bytesAlone(prefix.row) }
         guard cache.bytesFree + bytesSpare >= bytes else { return false }
         for prefix in unused where isSpare(prefix) && cache.bytesFree < bytes { remove(prefix) }
         return true
