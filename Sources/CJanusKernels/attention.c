@@ -3,11 +3,6 @@
 
 // The scalar twin: what every other version must equal bit for bit.
 
-JANUS_INLINE float dot_pair(float sum, const uint16_t *a, const uint16_t *b) {
-    sum = flushed(__builtin_fmaf(bf16_value(a[1]), bf16_value(b[1]), sum));
-    return flushed(__builtin_fmaf(bf16_value(a[0]), bf16_value(b[0]), sum));
-}
-
 void janus_scores_scalar(const uint16_t *q, size_t queries, const uint16_t *keys, size_t tiles, size_t padded,
                          tiles_ahead ahead, float *scores) {
     (void)ahead;
@@ -15,7 +10,7 @@ void janus_scores_scalar(const uint16_t *q, size_t queries, const uint16_t *keys
         for (size_t position = 0; position < tiles * tile; position++) {
             const uint16_t *key = keys + position / tile * tile * padded + position % tile * 2;
             float sum = 0;
-            for (size_t i = 0; i < padded; i += 2) sum = dot_pair(sum, q + m * padded + i, key + i * tile);
+            for (size_t i = 0; i < padded; i += 2) sum = add_pair(sum, q + m * padded + i, key + i * tile);
             scores[m * block + position] = sum;
         }
 }
@@ -27,7 +22,7 @@ void janus_mix_scalar(const uint16_t *weights, size_t queries, const uint16_t *v
         for (size_t i = 0; i < padded; i++) {
             float sum = flushed(sums[m * head_max + i]);
             for (size_t position = 0; position < tiles * tile; position += 2)
-                sum = dot_pair(sum, weights + m * block + position, values + position * padded + 2 * i);
+                sum = add_pair(sum, weights + m * block + position, values + position * padded + 2 * i);
             sums[m * head_max + i] = sum;
         }
 }
@@ -127,6 +122,11 @@ void janus_tiles_attend(int isa, const float *queries, size_t stride, size_t cou
     } else if (isa >= janus_isa_avx2) {
         score = janus_scores_avx2;
         mix = janus_mix_avx2;
+    }
+#elif defined(__aarch64__)
+    if (isa == janus_isa_neon) {
+        score = janus_scores_neon;
+        mix = janus_mix_neon;
     }
 #endif
     _Alignas(64) uint16_t q[queries_max * head_max];
