@@ -3,32 +3,28 @@
 
 // The scalar twin: what every other version must equal bit for bit.
 
-void janus_scores_scalar(const uint16_t *q, size_t queries, const uint16_t *keys, size_t tiles, size_t padded,
-                         tiles_ahead ahead, float *scores) {
-    (void)ahead;
+void janus_scores_scalar(const uint16_t *q, size_t queries, tile_list tiles, size_t count, size_t padded,
+                         float *scores) {
     for (size_t m = 0; m < queries; m++)
-        for (size_t position = 0; position < tiles * tile; position++) {
-            const uint16_t *key = keys + position / tile * tile * padded + position % tile * 2;
+        for (size_t position = 0; position < count * tile; position++) {
+            const uint16_t *key = tiles[position / tile] + position % tile * 2;
             float sum = 0;
             for (size_t i = 0; i < padded; i += 2) sum = add_pair(sum, q + m * padded + i, key + i * tile);
             scores[m * block + position] = sum;
         }
 }
 
-void janus_mix_scalar(const uint16_t *weights, size_t queries, const uint16_t *values, size_t tiles, size_t padded,
-                      tiles_ahead ahead, float *sums) {
-    (void)ahead;
+void janus_mix_scalar(const uint16_t *weights, size_t queries, tile_list tiles, size_t count, size_t padded,
+                      float *sums) {
     for (size_t m = 0; m < queries; m++)
         for (size_t i = 0; i < padded; i++) {
             float sum = flushed(sums[m * head_max + i]);
-            for (size_t position = 0; position < tiles * tile; position += 2)
-                sum = add_pair(sum, weights + m * block + position, values + position * padded + 2 * i);
+            for (size_t position = 0; position < count * tile; position += 2)
+                sum = add_pair(sum, weights + m * block + position,
+                               tiles[position / tile] + position % tile * padded + 2 * i);
             sums[m * head_max + i] = sum;
         }
 }
-
-// Tiles that are fetched before they are read: the memory's latency at its full rate.
-enum { tiles_before = 4 };
 
 // What is known of each query's softmax so far.
 struct running {
@@ -92,27 +88,25 @@ JANUS_KERNEL void janus_attention_result(const struct running *state, const floa
     }
 }
 
-// The i-th tile of a head when its keys are read before its values.
-JANUS_INLINE const uint16_t *tile_of(struct janus_tiles tiles, size_t count, size_t i, size_t padded) {
-    return i < count ? tiles.keys + i * tile * padded : tiles.values + (i - count) * tile * padded;
-}
-
-// Fills `ahead` for the tiles of a block that starts at tile `first`: its keys if `done` is 0, its values if it is
-// `length`. A block's keys are read, then its values, then the next block's, and after the last one the next head's.
-JANUS_INLINE void look_ahead(struct janus_tiles own, size_t count, size_t first, size_t length, size_t done,
-                             struct janus_tiles next, size_t next_count, size_t padded, const uint16_t **ahead) {
-    for (size_t t = 0; t < length; t++) {
-        size_t i = done + t + tiles_before;
-        if (i < length) ahead[t] = own.keys + (first + i) * tile * padded;
-        else if (i < 2 * length) ahead[t] = own.values + (first + i - length) * tile * padded;
-        else if (first + length < count) ahead[t] = own.keys + (first + i - length) * tile * padded;
-        else ahead[t] = tile_of(next, next_count, i - 2 * length, padded);
+// Lists tiles from block `first` on as they are read: a block's keys, then its values, then the next block's. Returns how
+// many there are, at most `room`.
+JANUS_INLINE size_t list_tiles(const struct janus_tile_layout *layout, struct janus_tiles tiles, size_t count,
+                               size_t first, size_t room, const uint16_t **list) {
+    size_t listed = 0;
+    for (; first < count; first += block_tiles) {
+        size_t last = count - first < block_tiles ? count : first + block_tiles;
+        for (size_t t = first; t < last && listed < room; t++)
+            list[listed++] = (const uint16_t *)key_tile(layout, tiles, t);
+        for (size_t t = first; t < last && listed < room; t++)
+            list[listed++] = (const uint16_t *)value_tile(layout, tiles, t);
+        if (listed == room) break;
     }
+    return listed;
 }
 
-void janus_tiles_attend(int isa, const float *queries, size_t stride, size_t count, size_t seen, size_t step,
-                        size_t size, size_t padded, float scale, struct janus_tiles own, struct janus_tiles next,
-                        size_t next_seen, float *out, size_t out_stride) {
+void janus_tiles_attend(int isa, const struct janus_tile_layout *layout, const float *queries, size_t stride,
+                        size_t count, size_t seen, size_t step, float scale, struct janus_tiles own,
+                        struct janus_tiles next, size_t next_seen, float *out, size_t out_stride) {
     janus_tile_scores *score = janus_scores_scalar;
     janus_tile_mix *mix = janus_mix_scalar;
 #if defined(__x86_64__)
@@ -129,6 +123,7 @@ void janus_tiles_attend(int isa, const float *queries, size_t stride, size_t cou
         mix = janus_mix_neon;
     }
 #endif
+    size_t size = layout->size, padded = layout->padded;
     _Alignas(64) uint16_t q[queries_max * head_max];
     _Alignas(64) float scores[queries_max * block];
     _Alignas(64) uint16_t weights[queries_max * block];
@@ -142,15 +137,16 @@ void janus_tiles_attend(int isa, const float *queries, size_t stride, size_t cou
         memset(sums + m * head_max, 0, padded * sizeof *sums);
     }
     size_t tiles = (seen + tile - 1) / tile, next_tiles = (next_seen + tile - 1) / tile;
-    const uint16_t *ahead[block_tiles];
+    const uint16_t *list[2 * block_tiles + ahead];
     for (size_t first = 0; first < tiles; first += block_tiles) {
         size_t length = tiles - first < block_tiles ? tiles - first : block_tiles;
-        look_ahead(own, tiles, first, length, 0, next, next_tiles, padded, ahead);
-        score(q, count, own.keys + first * tile * padded, length, padded, ahead, scores);
+        size_t wanted = 2 * length + ahead, listed = list_tiles(layout, own, tiles, first, wanted, list);
+        listed += list_tiles(layout, next, next_tiles, 0, wanted - listed, list + listed);
+        for (; listed < wanted; listed++) list[listed] = list[listed - 1];
+        score(q, count, list, length, padded, scores);
         janus_attention_weights(scores, count, length * tile, seen - first * tile, step, scale, &state, weights, sums,
                                 padded);
-        look_ahead(own, tiles, first, length, length, next, next_tiles, padded, ahead);
-        mix(weights, count, own.values + first * tile * padded, length, padded, ahead, sums);
+        mix(weights, count, list + length, length, padded, sums);
     }
     janus_attention_result(&state, sums, count, size, out, out_stride);
 }

@@ -48,25 +48,26 @@ AVX2 ALWAYS void score_part(const int rows, const uint16_t *q, const uint16_t *k
 // Denormals to zero, in and out, as vdpbf16ps has it whatever the mode is.
 enum { flush_denormals = 0x8040 };
 
-AVX2 void janus_scores_avx2(const uint16_t *q, size_t queries, const uint16_t *keys, size_t tiles, size_t padded,
-                            tiles_ahead ahead, float *scores) {
-    (void)ahead;
+AVX2 void janus_scores_avx2(const uint16_t *q, size_t queries, tile_list tiles, size_t count, size_t padded,
+                            float *scores) {
     unsigned mode = _mm_getcsr();
     _mm_setcsr(mode | flush_denormals);
-    for (size_t t = 0; t < tiles; t++, keys += tile * padded, scores += tile) {
+    for (size_t t = 0; t < count; t++, scores += tile) {
         size_t m = 0;
-        for (; m + 4 <= queries; m += 4) score_part(4, q + m * padded, keys, padded, scores + m * block);
-        for (; m < queries; m++) score_part(1, q + m * padded, keys, padded, scores + m * block);
+        for (; m + 4 <= queries; m += 4) score_part(4, q + m * padded, tiles[t], padded, scores + m * block);
+        for (; m < queries; m++) score_part(1, q + m * padded, tiles[t], padded, scores + m * block);
     }
     _mm_setcsr(mode);
 }
 
-AVX2 ALWAYS void mix_part(const int rows, const uint16_t *weights, const uint16_t *values, size_t positions,
-                          size_t padded, float *sums) {
+// Lanes `lane` … + 16 of the values.
+AVX2 ALWAYS void mix_part(const int rows, const uint16_t *weights, tile_list tiles, size_t count, size_t padded,
+                          size_t lane, float *sums) {
     __m256 sum[4][2];
     UNROLL for (int m = 0; m < rows; m++) UNROLL for (int j = 0; j < 2; j++) sum[m][j] =
         _mm256_load_ps(sums + m * head_max + 8 * j);
-    for (size_t p = 0; p < positions; p += 2, values += 2 * padded) {
+    for (size_t p = 0; p < count * tile; p += 2) {
+        const uint16_t *values = tiles[p / tile] + p % tile * padded + 2 * lane;
         struct pair first = load_pairs(values), second = load_pairs(values + 16);
         UNROLL for (int m = 0; m < rows; m++) {
             struct pair weight = broadcast_pair(weights + (size_t)m * block + p);
@@ -78,17 +79,15 @@ AVX2 ALWAYS void mix_part(const int rows, const uint16_t *weights, const uint16_
         _mm256_store_ps(sums + m * head_max + 8 * j, sum[m][j]);
 }
 
-AVX2 void janus_mix_avx2(const uint16_t *weights, size_t queries, const uint16_t *values, size_t tiles, size_t padded,
-                         tiles_ahead ahead, float *sums) {
-    (void)ahead;
+AVX2 void janus_mix_avx2(const uint16_t *weights, size_t queries, tile_list tiles, size_t count, size_t padded,
+                         float *sums) {
     unsigned mode = _mm_getcsr();
     _mm_setcsr(mode | flush_denormals);
     for (size_t i = 0; i < padded; i += 16) {
         size_t m = 0;
         for (; m + 4 <= queries; m += 4)
-            mix_part(4, weights + m * block, values + 2 * i, tiles * tile, padded, sums + m * head_max + i);
-        for (; m < queries; m++)
-            mix_part(1, weights + m * block, values + 2 * i, tiles * tile, padded, sums + m * head_max + i);
+            mix_part(4, weights + m * block, tiles, count, padded, i, sums + m * head_max + i);
+        for (; m < queries; m++) mix_part(1, weights + m * block, tiles, count, padded, i, sums + m * head_max + i);
     }
     _mm_setcsr(mode);
 }

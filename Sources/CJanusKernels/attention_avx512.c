@@ -15,67 +15,69 @@ BF16 ALWAYS __m512bh broadcast_pair(const uint16_t *from) {
 // Few queries wait for memory.
 JANUS_INLINE int is_few(int rows) { return rows <= 2; }
 
-// `rows` queries times `tiles` tiles of keys (constants).
-BF16 ALWAYS void score_part(const int rows, const int tiles, const uint16_t *q, const uint16_t *keys, size_t padded,
-                            tiles_ahead ahead, float *scores) {
+// `rows` queries times `count` tiles of keys (constants).
+BF16 ALWAYS void score_part(const int rows, const int count, const uint16_t *q, tile_list tiles, size_t padded,
+                            float *scores) {
     __m512 sum[8][4];
-    UNROLL for (int m = 0; m < rows; m++) UNROLL for (int t = 0; t < tiles; t++) sum[m][t] = _mm512_setzero_ps();
-    for (size_t i = 0; i < padded; i += 2, keys += 2 * tile) {
+    UNROLL for (int m = 0; m < rows; m++) UNROLL for (int t = 0; t < count; t++) sum[m][t] = _mm512_setzero_ps();
+    const uint16_t *keys[4], *later[4];
+    UNROLL for (int t = 0; t < count; t++) keys[t] = tiles[t], later[t] = tiles[t + ahead];
+    for (size_t i = 0; i < padded; i += 2) {
         __m512bh key[4];
-        UNROLL for (int t = 0; t < tiles; t++) {
-            key[t] = (__m512bh)_mm512_loadu_si512(keys + (size_t)t * tile * padded);
-            if (is_few(rows)) _mm_prefetch((const char *)(ahead[t] + i * tile), _MM_HINT_T0);
+        UNROLL for (int t = 0; t < count; t++) {
+            key[t] = (__m512bh)_mm512_loadu_si512(keys[t] + i * tile);
+            if (is_few(rows)) _mm_prefetch((const char *)(later[t] + i * tile), _MM_HINT_T0);
         }
         UNROLL for (int m = 0; m < rows; m++) {
             __m512bh value = broadcast_pair(q + (size_t)m * padded + i);
-            UNROLL for (int t = 0; t < tiles; t++) sum[m][t] = _mm512_dpbf16_ps(sum[m][t], key[t], value);
+            UNROLL for (int t = 0; t < count; t++) sum[m][t] = _mm512_dpbf16_ps(sum[m][t], key[t], value);
         }
     }
-    UNROLL for (int m = 0; m < rows; m++) UNROLL for (int t = 0; t < tiles; t++)
+    UNROLL for (int m = 0; m < rows; m++) UNROLL for (int t = 0; t < count; t++)
         _mm512_store_ps(scores + m * block + t * tile, sum[m][t]);
 }
 
 // All queries against one run of tiles, which stay in the first-level cache between groups of queries.
-BF16 ALWAYS void score_run(const int tiles, const uint16_t *q, size_t queries, const uint16_t *keys, size_t padded,
-                           tiles_ahead ahead, float *scores) {
+BF16 ALWAYS void score_run(const int count, const uint16_t *q, size_t queries, tile_list tiles, size_t padded,
+                           float *scores) {
     for (size_t m = 0; m < queries; m += query_group(queries - m)) {
         const uint16_t *own = q + m * padded;
         float *to = scores + m * block;
         switch (query_group(queries - m)) {
         case 8:
-            score_part(8, tiles > 2 ? 2 : tiles, own, keys, padded, ahead, to);
-            if (tiles > 2) score_part(8, 2, own, keys + 2 * tile * padded, padded, ahead, to + 2 * tile);
+            score_part(8, count > 2 ? 2 : count, own, tiles, padded, to);
+            if (count > 2) score_part(8, 2, own, tiles + 2, padded, to + 2 * tile);
             break;
-        case 4: score_part(4, tiles, own, keys, padded, ahead, to); break;
-        case 2: score_part(2, tiles, own, keys, padded, ahead, to); break;
-        default: score_part(1, tiles, own, keys, padded, ahead, to); break;
+        case 4: score_part(4, count, own, tiles, padded, to); break;
+        case 2: score_part(2, count, own, tiles, padded, to); break;
+        default: score_part(1, count, own, tiles, padded, to); break;
         }
     }
 }
 
-BF16 void janus_scores_bf16(const uint16_t *q, size_t queries, const uint16_t *keys, size_t tiles, size_t padded,
-                            tiles_ahead ahead, float *scores) {
+BF16 void janus_scores_bf16(const uint16_t *q, size_t queries, tile_list tiles, size_t count, size_t padded,
+                            float *scores) {
     size_t t = 0;
-#define RUN(TILES) score_run(TILES, q, queries, keys + t * tile * padded, padded, ahead + t, scores + t * tile)
-    for (; t + 4 <= tiles; t += 4) RUN(4);
-    for (; t + 2 <= tiles; t += 2) RUN(2);
-    for (; t < tiles; t++) RUN(1);
+#define RUN(COUNT) score_run(COUNT, q, queries, tiles + t, padded, scores + t * tile)
+    for (; t + 4 <= count; t += 4) RUN(4);
+    for (; t + 2 <= count; t += 2) RUN(2);
+    for (; t < count; t++) RUN(1);
 #undef RUN
 }
 
-// `rows` queries times `vectors` · 16 lanes of the values (constants); ahead[tile] + `offset` comes later.
-BF16 ALWAYS void mix_part(const int rows, const int vectors, const uint16_t *weights, const uint16_t *values,
-                          size_t tiles, size_t padded, tiles_ahead ahead, size_t offset, float *sums) {
+// `rows` queries times lanes `lane` … + `vectors` · 16 of the values (constants).
+BF16 ALWAYS void mix_part(const int rows, const int vectors, const uint16_t *weights, tile_list tiles, size_t count,
+                          size_t padded, size_t lane, float *sums) {
     __m512 sum[8][8];
     UNROLL for (int m = 0; m < rows; m++) UNROLL for (int j = 0; j < vectors; j++) sum[m][j] =
         _mm512_load_ps(sums + m * head_max + 16 * j);
-    for (size_t t = 0; t < tiles; t++, weights += tile) {
-        const uint16_t *next = ahead[t] + offset;
-        for (size_t p = 0; p < tile; p += 2, values += 2 * padded, next += 2 * padded) {
+    for (size_t t = 0; t < count; t++, weights += tile) {
+        const uint16_t *values = tiles[t] + 2 * lane, *later = tiles[t + ahead] + 2 * lane;
+        for (size_t p = 0; p < tile; p += 2, values += 2 * padded, later += 2 * padded) {
             __m512bh value[8];
             UNROLL for (int j = 0; j < vectors; j++) {
                 value[j] = (__m512bh)_mm512_loadu_si512(values + 32 * j);
-                if (is_few(rows)) _mm_prefetch((const char *)(next + 32 * j), _MM_HINT_T0);
+                if (is_few(rows)) _mm_prefetch((const char *)(later + 32 * j), _MM_HINT_T0);
             }
             UNROLL for (int m = 0; m < rows; m++) {
                 __m512bh weight = broadcast_pair(weights + (size_t)m * block + p);
@@ -87,12 +89,12 @@ BF16 ALWAYS void mix_part(const int rows, const int vectors, const uint16_t *wei
         _mm512_store_ps(sums + m * head_max + 16 * j, sum[m][j]);
 }
 
-BF16 ALWAYS void mix_run(const int vectors, const uint16_t *weights, size_t queries, const uint16_t *values,
-                         size_t tiles, size_t padded, tiles_ahead ahead, size_t offset, float *sums) {
+BF16 ALWAYS void mix_run(const int vectors, const uint16_t *weights, size_t queries, tile_list tiles, size_t count,
+                         size_t padded, size_t lane, float *sums) {
     for (size_t m = 0; m < queries; m += query_group(queries - m)) {
         const uint16_t *own = weights + m * block;
         float *to = sums + m * head_max;
-#define PART(ROWS, VECTORS, J) mix_part(ROWS, VECTORS, own, values + 32 * (J), tiles, padded, ahead, offset, to + 16 * (J))
+#define PART(ROWS, VECTORS, J) mix_part(ROWS, VECTORS, own, tiles, count, padded, lane + 16 * (J), to + 16 * (J))
         switch (query_group(queries - m)) {
         case 8: UNROLL for (int j = 0; j < vectors; j += 2) PART(8, vectors < 2 ? 1 : 2, j); break;
         case 4: UNROLL for (int j = 0; j < vectors; j += 4) PART(4, vectors < 4 ? vectors : 4, j); break;
@@ -103,10 +105,10 @@ BF16 ALWAYS void mix_run(const int vectors, const uint16_t *weights, size_t quer
     }
 }
 
-BF16 void janus_mix_bf16(const uint16_t *weights, size_t queries, const uint16_t *values, size_t tiles, size_t padded,
-                         tiles_ahead ahead, float *sums) {
+BF16 void janus_mix_bf16(const uint16_t *weights, size_t queries, tile_list tiles, size_t count, size_t padded,
+                         float *sums) {
     size_t vectors = padded / 16, j = 0;
-#define RUN(VECTORS) mix_run(VECTORS, weights, queries, values + 32 * j, tiles, padded, ahead, 32 * j, sums + 16 * j)
+#define RUN(VECTORS) mix_run(VECTORS, weights, queries, tiles, count, padded, 16 * j, sums + 16 * j)
     for (; j + 8 <= vectors; j += 8) RUN(8);
     for (; j + 4 <= vectors; j += 4) RUN(4);
     for (; j + 2 <= vectors; j += 2) RUN(2);

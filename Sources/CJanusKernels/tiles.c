@@ -1,8 +1,5 @@
 // Keys and values on their way into tiles.
-#include "JanusAttention.h"
-#include "kernel.h"
-
-enum { tile = janus_tile_positions };
+#include "attention.h"
 
 // The even or the odd ones of pairs.
 JANUS_INLINE void store_half(uint16_t *pairs, size_t is_odd, const float *values, size_t size) {
@@ -62,14 +59,15 @@ JANUS_INLINE void store_whole(const float *keys, const float *values, size_t str
     }
 }
 
-JANUS_KERNEL void janus_tiles_store(const float *keys, const float *values, size_t stride, size_t start, size_t count,
-                                    size_t size, size_t padded, uint16_t *key_tiles, uint16_t *value_tiles) {
+JANUS_KERNEL void janus_tiles_store(const struct janus_tile_layout *layout, const float *keys, const float *values,
+                                    size_t stride, size_t start, size_t count, struct janus_tiles tiles) {
+    size_t size = layout->size, padded = layout->padded;
     while (count > 0) {
         size_t first = start % tile, length = tile - first < count ? tile - first : count;
-        uint16_t *key_tile = key_tiles + start / tile * tile * padded;
-        uint16_t *value_tile = value_tiles + start / tile * tile * padded;
-        if (length == tile) store_whole(keys, values, stride, size, padded, key_tile, value_tile);
-        else store_part(keys, values, stride, first, length, size, padded, key_tile, value_tile);
+        uint16_t *to_keys = (uint16_t *)key_tile(layout, tiles, start / tile);
+        uint16_t *to_values = (uint16_t *)value_tile(layout, tiles, start / tile);
+        if (length == tile) store_whole(keys, values, stride, size, padded, to_keys, to_values);
+        else store_part(keys, values, stride, first, length, size, padded, to_keys, to_values);
         keys += length * stride;
         values += length * stride;
         start += length;
@@ -77,9 +75,15 @@ JANUS_KERNEL void janus_tiles_store(const float *keys, const float *values, size
     }
 }
 
-void janus_tiles_clear(size_t start, size_t padded, uint16_t *value_tiles) {
-    for (size_t position = start; position % tile != 0; position++) {
-        uint16_t *place = value_tiles + (position / 2) * 2 * padded + position % 2;
-        for (size_t i = 0; i < padded; i++) place[2 * i] = 0;
-    }
+void janus_tiles_clear(const struct janus_tile_layout *layout, size_t start, struct janus_tiles tiles) {
+    if (start % tile == 0) return;
+    uint16_t *values = (uint16_t *)value_tile(layout, tiles, start / tile);
+    for (size_t p = start % tile; p < tile; p++)
+        for (size_t i = 0; i < layout->padded; i++) values[(p / 2 * layout->padded + i) * 2 + p % 2] = 0;
+}
+
+void janus_tiles_copy(const struct janus_tile_layout *layout, size_t count, const char *from, char *to) {
+    size_t values = page_tiles * layout->tile_bytes;
+    memcpy(to, from, count * layout->tile_bytes);
+    memcpy(to + values, from + values, count * layout->tile_bytes);
 }

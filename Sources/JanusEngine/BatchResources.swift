@@ -17,9 +17,9 @@ final class BatchResources {
     /// Of a pass and of drawing: taken once, for as many rows as there ever were.
     var rooms = StepRooms()
 
-    init(_ engine: EngineParts, cacheBytesMax: Int) {
+    init(_ engine: EngineParts, cacheBytesMax: Int) throws(ModelError) {
         self.engine = engine
-        cache = KVCache(engine.configuration, bytesMax: cacheBytesMax)
+        cache = try KVCache(engine.configuration, bytesMax: cacheBytesMax)
         prefixes = PrefixCache(cache)
     }
 

@@ -28,8 +28,8 @@ package final class Batcher {
     /// Of the last pass.
     private var passSeconds = 0.0
 
-    init(_ engine: EngineParts) {
-        resources = BatchResources(engine, cacheBytesMax: engine.options.cacheBytesMax)
+    init(_ engine: EngineParts) throws(ModelError) {
+        resources = try BatchResources(engine, cacheBytesMax: engine.options.cacheBytesMax)
         jobsMax = engine.jobsMax
     }
 

@@ -40,7 +40,7 @@ package final class Engine {
     /// Jobs that find room at once when each draws an image: not more than the batcher takes, and at least one.
     package var jobsWithRoom: Int {
         let positions = Self.promptTokensUsual + configuration.generationTokens
-        let bytes = KVCache(configuration, bytesMax: 0).bytes(positions: positions) * 2
+        let bytes = configuration.cacheBytes(positions: positions) * 2
         return max(1, min(parts.jobsMax, options.cacheBytesMax / bytes))
     }
 
@@ -119,7 +119,7 @@ package final class Engine {
         }
         parts = EngineParts(
             model: model, tokenizer: tokenizer, preprocessor: preprocessor, name: name, options: options)
-        batcher = Batcher(parts)
+        do throws(ModelError) { batcher = try Batcher(parts) } catch { throw .model(error) }
     }
 
     /// One line for people.

@@ -33,7 +33,7 @@ extension Interruption {
         switch error {
         case .interrupted: self = .stopped
         case .notAModel, .pickleOnly, .configuration, .weights, .missingTensor, .extraTensors, .misshapenTensor,
-            .tokenOutOfRange, .pack, .packCache, .notFinite:
+            .tokenOutOfRange, .pack, .packCache, .notFinite, .cacheMemory:
             self = .failed(JobError(.internalError, error.description, retryable: false))
         }
     }

@@ -12,7 +12,7 @@ struct PrefixKey: Hashable {
     static func digest(_ picture: Data) -> Data { Data(SHA256.hash(data: picture)) }
 }
 
-/// A beginning that sequences share: it is computed once in a row of its own and copied into theirs.
+/// A beginning that sequences share: it is computed once in a row of its own, and theirs begin with it.
 final class Prefix {
     let key: PrefixKey
     let fill: Fill
@@ -51,7 +51,7 @@ final class PrefixCache {
     /// - Returns: false, and nothing is given up, when that would not be enough.
     func makeRoom(bytes: Int, keeping kept: [PrefixKey] = []) -> Bool {
         let unused = unused.filter { !kept.contains($0.key) }
-        guard cache.bytesFree + unused.reduce(0, { $0 + self.bytes($1) }) >= bytes else { return false }
+        guard cache.bytesFree + unused.reduce(0, { $0 + cache.bytesAlone($1.row) }) >= bytes else { return false }
         for prefix in unused where cache.bytesFree < bytes { remove(prefix) }
         return true
     }

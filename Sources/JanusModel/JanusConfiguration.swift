@@ -37,12 +37,22 @@ package struct JanusConfiguration: Sendable, Equatable, Codable {
     package var vocabularySize: Int { language.vocabularySize }
     /// Width of an embedding (2048 or 4096).
     package var hiddenSize: Int { language.hiddenSize }
+    /// Bytes of KV cache that a row of so many positions takes: whole pages, where it is in pages.
+    package func cacheBytes(positions: Int) -> Int {
+        switch keyValueFormat {
+        case .f32: positions * cacheBytesPerPosition
+        case .bf16:
+            TilePages.bytes(
+                positions: positions, layers: language.layers, heads: language.keyValueHeads,
+                headSize: language.headSize)
+        }
+    }
     /// Bytes of KV cache for one position of one row.
     package var cacheBytesPerPosition: Int {
         let (heads, size) = (language.keyValueHeads, language.headSize)
         return switch keyValueFormat {
         case .f32: language.layers * 2 * heads * size * MemoryLayout<Float>.stride
-        case .bf16: language.layers * TiledCache.bytesPerPosition(heads: heads, headSize: size)
+        case .bf16: language.layers * TilePages.bytesPerPosition(heads: heads, headSize: size)
         }
     }
 }

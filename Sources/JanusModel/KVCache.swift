@@ -3,79 +3,126 @@ import JanusTensor
 /// Keys and values of many sequences ("rows") within one budget of bytes. A row's memory is its own from `open` to
 /// `close`, for all the positions it will ever need: what was opened cannot run out of memory later.
 ///
+/// Packed models keep them in pages of one mapping, which is there from the beginning: rows take pages and give them back,
+/// and the budget is counted in whole pages. In f32 each row has matrices of its own, as OpenBLAS needs them.
+///
 /// Confined to the thread or actor that runs the model.
 package final class KVCache {
     /// Bytes that the open rows may take together.
     package let bytesMax: Int
-    package private(set) var bytesUsed = 0
     /// Positions of each row that are filled; 0 for rows that are not open.
     package private(set) var lengths: [Int] = []
 
     private let configuration: JanusConfiguration
+    /// nil in f32.
+    private let pages: TilePages?
     /// By row number; nil is free to be opened.
     private var stores: [KVStore?] = []
+    /// Tables of rows that were closed, for the next.
+    private var closed: [TiledCache] = []
+    private var fullBytesUsed = 0
 
     /// A cache without rows.
-    package init(_ configuration: JanusConfiguration, bytesMax: Int) {
+    /// - Throws: `cacheMemory`
+    package init(_ configuration: JanusConfiguration, bytesMax: Int) throws(ModelError) {
         self.configuration = configuration
         self.bytesMax = bytesMax
+        switch configuration.keyValueFormat {
+        case .f32: pages = nil
+        case .bf16:
+            let language = configuration.language
+            pages = TilePages(
+                bytesMax: bytesMax, layers: language.layers, heads: language.keyValueHeads, headSize: language.headSize)
+            if pages == nil { throw .cacheMemory(bytes: bytesMax) }
+        }
     }
 
     /// A cache of exactly these rows, all open.
-    package convenience init(_ configuration: JanusConfiguration, rows: Int, positionsMax: Int) {
+    package convenience init(_ configuration: JanusConfiguration, rows: Int, positionsMax: Int) throws(ModelError) {
         precondition(rows >= 1 && positionsMax >= 1, "a cache of \(rows) rows of \(positionsMax) positions")
-        self.init(
-            configuration, bytesMax: rows * KVStore.bytes(configuration, positions: positionsMax))
+        try self.init(configuration, bytesMax: rows * configuration.cacheBytes(positions: positionsMax))
         for _ in 0..<rows { _ = open(positions: positionsMax) }
     }
 
     // MARK: rows
 
     /// What one row of so many positions takes.
-    package func bytes(positions: Int) -> Int { KVStore.bytes(configuration, positions: positions) }
+    package func bytes(positions: Int) -> Int { configuration.cacheBytes(positions: positions) }
 
-    package var bytesFree: Int { bytesMax - bytesUsed }
+    package var bytesUsed: Int { pages.map { $0.pagesUsed * $0.pageBytes } ?? fullBytesUsed }
+    package var bytesFree: Int { pages.map { ($0.pagesMax - $0.pagesUsed) * $0.pageBytes } ?? bytesMax - fullBytesUsed }
+
+    /// What closing a row would give back: not the pages that others share.
+    package func bytesAlone(_ row: Int) -> Int {
+        switch store(row) {
+        case .full(let store): bytes(positions: store.positions)
+        case .tiled(let tiles): tiles.pagesAlone * tiles.pages.pageBytes
+        }
+    }
 
     /// A new, empty row with room for `positions`; nil when the budget has not enough left.
     package func open(positions: Int) -> Int? {
         precondition(positions >= 1, "a row of \(positions) positions")
         let bytes = bytes(positions: positions)
         guard bytes <= bytesFree else { return nil }
-        bytesUsed += bytes
         let row = stores.firstIndex { $0 == nil } ?? stores.count
         if row == stores.count {
             stores.append(nil)
             lengths.append(0)
         }
-        stores[row] = KVStore(configuration, positions: positions)
+        if let pages {
+            let tiles = closed.popLast() ?? TiledCache(pages)
+            precondition(tiles.open(positions: positions), "fewer pages than bytes")
+            stores[row] = .tiled(tiles)
+        } else {
+            fullBytesUsed += bytes
+            stores[row] = .full(FullStore(configuration, positions: positions))
+        }
         return row
     }
 
     /// Gives a row's memory back. Its number may be opened again.
     package func close(_ row: Int) {
-        bytesUsed -= bytes(positions: capacity(of: row))
+        switch store(row) {
+        case .full(let store): fullBytesUsed -= bytes(positions: store.positions)
+        case .tiled(let tiles):
+            tiles.close()
+            closed.append(tiles)
+        }
         stores[row] = nil
         lengths[row] = 0
     }
 
     /// Positions that a row has room for.
-    package func capacity(of row: Int) -> Int { store(row).positions }
+    package func capacity(of row: Int) -> Int {
+        switch store(row) {
+        case .full(let store): store.positions
+        case .tiled(let tiles): tiles.positionsMax
+        }
+    }
 
-    /// Makes the beginning of `target` a copy of that of `source`: how sequences share a prefix.
-    /// - Parameter positions: nil copies all of them.
-    package func copyRow(_ source: Int, to target: Int, positions: Int? = nil) {
+    /// Makes the beginning of `target` that of `source`: how sequences share a prefix. Pages that lie in it whole are shared
+    /// from then on, and those that `target` had for them are free; the rest is copied.
+    /// - Parameters:
+    ///   - positions: nil takes all of them.
+    ///   - sharing: false copies everything.
+    package func copyRow(_ source: Int, to target: Int, positions: Int? = nil, sharing: Bool = true) {
         let count = positions ?? lengths[source]
         precondition(count <= lengths[source] && count <= capacity(of: target), "\(count) positions to copy")
         guard source != target else { return }
-        store(target).copy(from: store(source), positions: count)
+        switch (store(target), store(source)) {
+        case (.full(let target), .full(let source)): target.copy(from: source, positions: count)
+        case (.tiled(let target), .tiled(let source)): target.copy(from: source, positions: count, sharing: sharing)
+        case (.full, .tiled), (.tiled, .full): preconditionFailure("rows of one cache in two formats")
+        }
         lengths[target] = count
     }
 
-    /// Forgets what lies behind the first `length` positions of a row.
+    /// Forgets what lies behind the first `length` positions of a row, none of which may be shared.
     package func truncate(row: Int, to length: Int) {
         precondition(length >= 0 && length <= lengths[row], "\(length) of \(lengths[row]) positions")
         lengths[row] = length
-        store(row).clear(from: length)
+        tiles(of: row)?.clear(from: length)
     }
 
     // MARK: what a pass does
@@ -89,42 +136,28 @@ package final class KVCache {
         var range: Range<Int>
     }
 
-    /// What a layer's attention reads.
-    enum View {
-        /// Of each span, its row's positions up to the span's end, [positions, keyValueHeads · headSize].
-        case full(keys: [Matrix], values: [Matrix])
-        /// Of each span, its row's.
-        case tiled([TiledCache])
+    /// Where a row lies in tiles; nil in f32.
+    func tiles(of row: Int) -> TiledCache? {
+        switch store(row) {
+        case .full: nil
+        case .tiled(let tiles): tiles
+        }
     }
 
-    /// Stores keys and values of a layer, [n, keyValueHeads · headSize], and gives all that was stored.
-    func store(layer: Int, _ spans: [Span], keys: Matrix, values: Matrix) -> View {
-        var (allKeys, allValues): ([Matrix], [Matrix]) = ([], [])
-        var tiled: [TiledCache.Span] = []
+    /// In f32: stores keys and values of a layer, [n, keyValueHeads · headSize], and gives of each span all that its row has up
+    /// to the span's end, [positions, keyValueHeads · headSize].
+    func store(layer: Int, _ spans: [Span], keys: Matrix, values: Matrix) -> (keys: [Matrix], values: [Matrix]) {
+        var all: (keys: [Matrix], values: [Matrix]) = ([], [])
         for span in spans {
+            guard case .full(let store) = store(span.row) else { preconditionFailure("a row in tiles") }
             let range = span.start..<span.start + span.range.count
-            precondition(range.upperBound <= capacity(of: span.row), "position \(range.upperBound) of a row")
-            switch store(span.row)[layer] {
-            case .full(let rowKeys, let rowValues):
-                rowKeys[range].copy(from: keys[span.range])
-                rowValues[range].copy(from: values[span.range])
-                allKeys.append(rowKeys[0..<range.upperBound])
-                allValues.append(rowValues[0..<range.upperBound])
-            case .tiled(let cache): tiled.append(.init(cache: cache, start: span.start, range: span.range))
-            }
+            precondition(range.upperBound <= store.positions, "position \(range.upperBound) of a row")
+            store.keys[layer][range].copy(from: keys[span.range])
+            store.values[layer][range].copy(from: values[span.range])
+            all.keys.append(store.keys[layer][0..<range.upperBound])
+            all.values.append(store.values[layer][0..<range.upperBound])
         }
-        guard !tiled.isEmpty else { return .full(keys: allKeys, values: allValues) }
-        TiledCache.store(tiled, keys: keys, values: values)
-        return .tiled(tiled.map(\.cache))
-    }
-
-    /// Of each span, a layer's tiles of its row, after those that are in `caches`; false where the cache has none (f32).
-    func appendTiles(layer: Int, _ spans: [Span], to caches: inout [TiledCache]) -> Bool {
-        for span in spans {
-            guard case .tiled(let cache) = store(span.row)[layer] else { return false }
-            caches.append(cache)
-        }
-        return true
+        return all
     }
 
     /// After all layers have stored them.

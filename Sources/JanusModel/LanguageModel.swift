@@ -56,7 +56,7 @@ struct LanguageModel {
         x.copy(from: embeddings)
         for (index, layer) in layers.enumerated() {
             try check()
-            layer.apply(index: index, batch: &batch, cache: cache, rotary: rotary.table, scratch: scratch)
+            layer.apply(index: index, batch: batch, cache: cache, rotary: rotary.table, scratch: scratch)
         }
         for span in spans { cache.append(row: span.row, positions: span.positions) }
         x.rmsNorm(weight: norm, epsilon: configuration.normEpsilon, into: out)
@@ -75,8 +75,9 @@ private struct Batch {
     private(set) var positions: [Int] = []
     /// Decoding: every part is one position, and they are attended together.
     private(set) var isStep = false
-    /// Of each part, for the layer whose turn it is.
+    /// Of each part, where its row's keys and values lie in tiles, and where its own go; none in f32.
     private(set) var caches: [TiledCache] = []
+    private(set) var tiled: [TiledCache.Span] = []
 
     mutating func begin(_ spans: [JanusModel.Span], cache: KVCache) {
         isStep = spans.allSatisfy { $0.positions == 1 }
@@ -90,14 +91,12 @@ private struct Batch {
             let range = positions.count..<positions.count + span.positions
             QueryBlock.appendCausal(to: &blocks, cache: parts.count, start: start, range: range)
             parts.append(.init(row: span.row, start: start, range: range))
+            if let tiles = cache.tiles(of: span.row) {
+                caches.append(tiles)
+                tiled.append(.init(cache: tiles, start: start, range: range))
+            }
             positions.append(contentsOf: start..<start + span.positions)
         }
-    }
-
-    /// Whether this is a step over tiles, whose caches of that layer are then there.
-    mutating func isTiledStep(layer: Int, _ cache: KVCache) -> Bool {
-        caches.removeAll(keepingCapacity: true)
-        return isStep && cache.appendTiles(layer: layer, parts, to: &caches)
     }
 
     mutating func end() {
@@ -105,6 +104,7 @@ private struct Batch {
         blocks.removeAll(keepingCapacity: true)
         positions.removeAll(keepingCapacity: true)
         caches.removeAll(keepingCapacity: true)
+        tiled.removeAll(keepingCapacity: true)
     }
 }
 
@@ -187,13 +187,13 @@ private struct LanguageLayer {
             LinearLayer(mlp + "down_proj", outputs: hidden, inputs: width, hasBias: false, role: .language))
     }
 
-    func apply(index: Int, batch: inout Batch, cache: KVCache, rotary: Matrix, scratch: LanguageScratch) {
+    func apply(index: Int, batch: Batch, cache: KVCache, rotary: Matrix, scratch: LanguageScratch) {
         let (x, normed) = (scratch.x, scratch.normed)
         let epsilon = configuration.normEpsilon
         qkv.apply(normed, into: scratch.qkv) { x.rmsNorm(weight: inputNorm, epsilon: epsilon, into: normed, row: $0) }
-        if batch.isTiledStep(layer: index, cache) {
+        if batch.isStep, !batch.caches.isEmpty {
             Attention.step(
-                qkv: scratch.qkv, heads: configuration.heads, rotary: rotary, caches: batch.caches,
+                qkv: scratch.qkv, heads: configuration.heads, rotary: rotary, caches: batch.caches, layer: index,
                 positions: batch.positions, into: scratch.attended)
         } else {
             attend(index: index, batch: batch, cache: cache, rotary: rotary, scratch: scratch)
@@ -219,19 +219,22 @@ private struct LanguageLayer {
         let values = scratch.qkv.columns(queryWidth + sharedWidth..<queryWidth + 2 * sharedWidth)
         scratch.qkv.columns(0..<queryWidth + sharedWidth).rotate(
             heads: heads + shared, table: rotary, positions: batch.positions)
-        switch cache.store(layer: index, batch.parts, keys: keys, values: values) {
-        case .tiled(let caches):
+        guard batch.caches.isEmpty else {
+            TiledCache.store(batch.tiled, layer: index, keys: keys, values: values)
+            return Attention.attend(
+                queries: queries, blocks: batch.blocks, caches: batch.caches, layer: index, heads: heads,
+                into: scratch.attended)
+        }
+        let view = cache.store(layer: index, batch.parts, keys: keys, values: values)
+        if batch.isStep {
+            return Attention.attendSingle(
+                queries: queries, keys: view.keys, values: view.values, heads: heads, keyHeads: shared,
+                into: scratch.attended)
+        }
+        for (number, part) in batch.parts.enumerated() {
             Attention.attend(
-                queries: queries, blocks: batch.blocks, caches: caches, heads: heads, into: scratch.attended)
-        case .full(let keys, let values) where batch.isStep:
-            Attention.attendSingle(
-                queries: queries, keys: keys, values: values, heads: heads, keyHeads: shared, into: scratch.attended)
-        case .full(let keys, let values):
-            for (number, part) in batch.parts.enumerated() {
-                Attention.attend(
-                    queries: queries[part.range], keys: keys[number], values: values[number], heads: heads,
-                    keyHeads: shared, causal: true, into: scratch.attended[part.range])
-            }
+                queries: queries[part.range], keys: view.keys[number], values: view.values[number], heads: heads,
+                keyHeads: shared, causal: true, into: scratch.attended[part.range])
         }
     }
 }

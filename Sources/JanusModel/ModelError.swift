@@ -21,6 +21,8 @@ package enum ModelError: Error, Equatable, CustomStringConvertible {
     case packCache(directory: String, reason: String)
     /// A weight that is NaN, infinite or too large to be packed.
     case notFinite(name: String)
+    /// The system does not reserve the memory that keys and values may take.
+    case cacheMemory(bytes: Int)
     /// `JanusModel.interrupt` answered true.
     case interrupted
 
@@ -55,6 +57,9 @@ package enum ModelError: Error, Equatable, CustomStringConvertible {
                 + "set cache.directory to a directory that can be written and has room, or pack with janus-model pack"
         case .notFinite(let name):
             "the weights of \(name) hold a value that is not finite or too large to be packed; the checkpoint is damaged"
+        case .cacheMemory(let bytes):
+            "the system does not reserve \(bytes >> 20) MiB for keys and values; "
+                + "give them less (workers.cache_mib), or the process more address space"
         case .interrupted:
             "interrupted"
         }

@@ -19,6 +19,23 @@ import Foundation
         unsafe base = address
     }
 
+    /// Memory that costs nothing until it is touched; larger pages where there are any. nil where there is no room for it.
+    init?(reserving count: Int) {
+        precondition(count >= 0, "\(count) bytes")
+        self.count = count
+        owner = nil
+        let bytes = max(count, 1)
+        let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE
+        let address = unsafe mmap(nil, bytes, PROT_READ | PROT_WRITE, flags, -1, 0)
+        guard let address = unsafe address, unsafe address != MAP_FAILED else { return nil }
+        #if os(Linux)
+            if bytes >= Self.hugeFromBytes { unsafe madvise(address, bytes, MADV_HUGEPAGE) }
+        #endif
+        unsafe base = address
+    }
+
+    private static let hugeFromBytes = 4 << 20
+
     init(file: MappedFile, range: Range<Int>) {
         precondition(unsafe range.lowerBound >= 0 && range.upperBound <= file.bytes.count, "bytes \(range) of a file")
         guard let address = unsafe file.bytes.baseAddress else { preconditionFailure("an unmapped file") }

@@ -48,15 +48,15 @@ extension Attention {
     /// the instruction set: alone it is what it is in a prompt.
     /// - Parameters:
     ///   - queries, out: [n, heads · size], n as the blocks say
-    ///   - caches: one layer's, of each sequence; heads share their heads in groups.
+    ///   - caches: of each sequence; heads share their heads in groups.
     package static func attend(
-        queries: Matrix, blocks: [QueryBlock], caches: [TiledCache], heads: Int, into out: Matrix,
+        queries: Matrix, blocks: [QueryBlock], caches: [TiledCache], layer: Int = 0, heads: Int, into out: Matrix,
         isa: InstructionSet = Threads.isa
     ) {
-        guard let sample = caches.first else { return }
+        guard let sample = caches.first?.pages else { return }
         let size = sample.headSize
         precondition(queries.columns == heads * size && heads % sample.heads == 0, "heads of other sizes")
-        precondition(caches.allSatisfy { $0.headSize == size && $0.heads == sample.heads }, "caches of other sizes")
+        precondition(caches.allSatisfy { $0.pages.isLike(sample) }, "caches of other sizes")
         precondition(out.rows == queries.rows && out.columns == queries.columns, "different sides")
         precondition(isa.isSupported, "no \(isa.name) on this processor")
         var products = 0
@@ -76,11 +76,12 @@ extension Attention {
             for index in range {
                 let (head, number) = index.quotientAndRemainder(dividingBy: blocks.count)
                 let block = blocks[number]
-                let (cache, keyHead) = (caches[block.cache], head / shared)
-                let tiles = unsafe cache.tiles(head: keyHead)
+                let cache = caches[block.cache]
+                var layout = cache.pages.layout
+                let tiles = unsafe cache.tiles(layer: layer, head: head / shared)
                 unsafe janus_tiles_attend(
-                    Int32(isa.rawValue), queries.base + block.first * queries.stride + head * size, queries.stride,
-                    block.count, block.seen, block.step, size, cache.padded, scale, tiles, tiles, 0,
+                    Int32(isa.rawValue), &layout, queries.base + block.first * queries.stride + head * size,
+                    queries.stride, block.count, block.seen, block.step, scale, tiles, tiles, 0,
                     out.base + block.first * out.stride + head * size, out.stride)
             }
         }
@@ -91,14 +92,14 @@ extension Attention {
     /// - Parameters:
     ///   - qkv: [n, (heads + 2 · key heads) · size]: queries, keys and values side by side; rotated in place.
     ///   - rotary: cosines then sines of each position, [positions, size].
-    ///   - caches: one layer's, of each row's sequence.
+    ///   - caches: of each row's sequence.
     ///   - positions: of each row, in its sequence.
     ///   - out: [n, heads · size]
     package static func step(
-        qkv: Matrix, heads: Int, rotary: Matrix, caches: [TiledCache], positions: [Int], into out: Matrix,
-        isa: InstructionSet = Threads.isa
+        qkv: Matrix, heads: Int, rotary: Matrix, caches: [TiledCache], layer: Int = 0, positions: [Int],
+        into out: Matrix, isa: InstructionSet = Threads.isa
     ) {
-        guard let sample = caches.first else { return }
+        guard let sample = caches.first?.pages else { return }
         let (size, keyHeads, rows) = (sample.headSize, sample.heads, qkv.rows)
         precondition(caches.count == rows && positions.count == rows, "a sequence for each row")
         precondition(heads % keyHeads == 0 && qkv.columns == (heads + 2 * keyHeads) * size, "heads of other sizes")
@@ -106,7 +107,8 @@ extension Attention {
         precondition(isa.isSupported, "no \(isa.name) on this processor")
         var products = 0
         for (cache, position) in zip(caches, positions) {
-            precondition(cache.headSize == size && cache.heads == keyHeads, "caches of other sizes")
+            precondition(cache.pages.isLike(sample), "caches of other sizes")
+            precondition(cache.isOwn(from: position), "position \(position) is shared")
             precondition(
                 position >= 0 && position < cache.positionsMax && position < rotary.rows, "position \(position)")
             products += (position + 1) * size
@@ -121,21 +123,20 @@ extension Attention {
                 let angles = unsafe rotary.base + position * rotary.stride
                 let queries = unsafe qkv.base + row * qkv.stride + head * shared * size
                 let key = unsafe qkv.base + row * qkv.stride + (heads + head) * size
-                let tiles = unsafe cache.tiles(head: head)
+                let tiles = unsafe cache.tiles(layer: layer, head: head)
+                var layout = cache.pages.layout
                 unsafe janus_rope(queries, angles, angles + size / 2, shared, size)
                 unsafe janus_rope(key, angles, angles + size / 2, 1, size)
-                unsafe janus_tiles_store(
-                    key, key + keyHeads * size, qkv.stride, position, 1, size, cache.padded,
-                    cache.keys(head: head), cache.values(head: head))
+                unsafe janus_tiles_store(&layout, key, key + keyHeads * size, qkv.stride, position, 1, tiles)
                 // what this thread reads after the last of these queries
                 let isLast = index + 1 == range.upperBound
                 let (nextHead, nextRow) = (isLast ? index : index + 1).quotientAndRemainder(dividingBy: rows)
-                let next = unsafe caches[nextRow].tiles(head: nextHead)
+                let next = unsafe caches[nextRow].tiles(layer: layer, head: nextHead)
                 for first in Swift.stride(from: 0, to: shared, by: QueryBlock.queriesMax) {
                     let count = min(QueryBlock.queriesMax, shared - first)
                     unsafe janus_tiles_attend(
-                        Int32(isa.rawValue), queries + first * size, size, count, position + 1, 0, size, cache.padded,
-                        scale, tiles, next, isLast ? 0 : positions[nextRow] + 1,
+                        Int32(isa.rawValue), &layout, queries + first * size, size, count, position + 1, 0, scale,
+                        tiles, next, isLast ? 0 : positions[nextRow] + 1,
                         out.base + row * out.stride + (head * shared + first) * size, size)
                 }
             }

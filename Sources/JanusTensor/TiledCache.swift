@@ -1,55 +1,73 @@
 import CJanusKernels
 
-/// Keys and values of one sequence and layer in bf16, as the attention kernels read them: for each head all tiles of keys,
-/// then all tiles of values. Memory is touched only where it is used.
-package final class TiledCache {
-    package let positionsMax: Int
-    package let heads: Int
-    package let headSize: Int
-    /// Values of a head with the zeros behind them.
-    let padded: Int
-    private let storage: ByteStorage
+/// The keys and values of one sequence, of all its layers: a table of pages.
+///
+/// Pages that are shared with other sequences are never written to: only whole ones that lie before the sequence's end are
+/// shared, positions are stored at the end, and `clear`, which moves the end back, refuses to move it before them.
+@safe package final class TiledCache {
+    package let pages: TilePages
+    /// Positions that there is room for; 0 is closed.
+    package private(set) var positionsMax = 0
+    /// Its pages in order, which kernels read.
+    private var table: UnsafeMutablePointer<Int32>
+    private var tableMax = 0
 
-    package init(positionsMax: Int, heads: Int, headSize: Int) {
-        precondition(positionsMax >= 1 && heads >= 1, "a cache of \(positionsMax) positions and \(heads) heads")
-        precondition(headSize >= 1 && headSize <= Self.headSizeMax, "a head of \(headSize)")
-        self.positionsMax = positionsMax
-        self.heads = heads
-        self.headSize = headSize
-        padded = Self.padded(headSize)
-        storage = ByteStorage(count: Self.bytes(positions: positionsMax, heads: heads, headSize: headSize))
+    /// A closed one.
+    package init(_ pages: TilePages) {
+        self.pages = pages
+        unsafe table = .allocate(capacity: 0)
     }
 
-    /// What a cache with room for so many positions takes: whole tiles.
-    package static func bytes(positions: Int, heads: Int, headSize: Int) -> Int {
-        tiles(positions) * tilePositions * bytesPerPosition(heads: heads, headSize: headSize)
+    /// With pages of its own, of one layer.
+    package convenience init(positionsMax: Int, heads: Int, headSize: Int) {
+        let bytes = TilePages.bytes(positions: positionsMax, layers: 1, heads: heads, headSize: headSize)
+        guard let pages = TilePages(bytesMax: bytes, layers: 1, heads: heads, headSize: headSize) else {
+            preconditionFailure("out of memory: keys and values of \(bytes) bytes")
+        }
+        self.init(pages)
+        precondition(open(positions: positionsMax), "a cache of \(positionsMax) positions")
     }
 
-    /// Bytes that a position takes, keys and values together.
-    package static func bytesPerPosition(heads: Int, headSize: Int) -> Int {
-        2 * heads * padded(headSize) * MemoryLayout<UInt16>.stride
+    deinit {
+        close()
+        unsafe table.deallocate()
     }
 
-    package static let headSizeMax = Int(janus_head_size_max)
-    package static let tilePositions = Int(janus_tile_positions)
-
-    private static func padded(_ headSize: Int) -> Int {
-        (headSize + Int(janus_head_multiple) - 1) / Int(janus_head_multiple) * Int(janus_head_multiple)
+    /// Takes all pages that so many positions need; false, and none is taken, where there are not enough.
+    package func open(positions: Int) -> Bool {
+        precondition(positionsMax == 0 && positions >= 1, "\(positions) positions")
+        let count = TilePages.pages(positions)
+        guard count <= pages.pagesFree else { return false }
+        if count > tableMax {
+            unsafe table.deallocate()
+            unsafe table = .allocate(capacity: count)
+            tableMax = count
+        }
+        for index in 0..<count { unsafe table[index] = pages.take() }
+        positionsMax = positions
+        return true
     }
-    private static func tiles(_ positions: Int) -> Int { (positions + tilePositions - 1) / tilePositions }
 
-    /// Values of all tiles of one head's keys, or of its values.
-    private var headValues: Int { Self.tiles(positionsMax) * Self.tilePositions * padded }
-
-    @unsafe func keys(head: Int) -> UnsafeMutablePointer<UInt16> {
-        unsafe storage.base.assumingMemoryBound(to: UInt16.self) + head * 2 * headValues
+    package func close() {
+        for index in 0..<count { unsafe pages.release(table[index]) }
+        positionsMax = 0
     }
 
-    @unsafe func values(head: Int) -> UnsafeMutablePointer<UInt16> { unsafe keys(head: head) + headValues }
+    private var count: Int { TilePages.pages(positionsMax) }
 
-    @unsafe func tiles(head: Int) -> janus_tiles {
-        unsafe janus_tiles(keys: keys(head: head), values: values(head: head))
+    /// Pages that would be free if this were closed.
+    package var pagesAlone: Int { (0..<count).count { unsafe !pages.isShared(table[$0]) } }
+
+    /// Whether no page with that position or a later one is shared: then they may be written to, or forgotten.
+    package func isOwn(from position: Int) -> Bool {
+        (position / TilePages.pagePositions..<count).allSatisfy { unsafe !pages.isShared(table[$0]) }
     }
+
+    @unsafe func tiles(layer: Int, head: Int) -> janus_tiles {
+        unsafe janus_tiles(head: pages.base(layer: layer, head: head), pages: table)
+    }
+
+    // MARK: positions
 
     /// Where new positions of a sequence go.
     package struct Span {
@@ -65,51 +83,82 @@ package final class TiledCache {
         }
     }
 
-    /// Rounds and stores keys and values [n, heads · headSize] of all spans.
-    package static func store(_ spans: [Span], keys: Matrix, values: Matrix) {
-        guard let first = spans.first?.cache else { return }
-        let (heads, size) = (first.heads, first.headSize)
+    /// Rounds and stores a layer's keys and values [n, heads · headSize] of all spans.
+    package static func store(_ spans: [Span], layer: Int = 0, keys: Matrix, values: Matrix) {
+        guard let pages = spans.first?.cache.pages else { return }
+        let (heads, size) = (pages.heads, pages.headSize)
         precondition(keys.columns == heads * size && values.columns == keys.columns, "heads of other sizes")
         precondition(keys.rows == values.rows && keys.stride == values.stride, "keys and values lie differently")
         for span in spans {
             let cache = span.cache
-            precondition(cache.heads == heads && cache.headSize == size && span.start >= 0, "heads of other sizes")
-            precondition(span.start + span.range.count <= cache.positionsMax, "position of \(cache.positionsMax)")
+            precondition(cache.pages.heads == heads && cache.pages.headSize == size, "heads of other sizes")
+            precondition(
+                span.start >= 0 && span.start + span.range.count <= cache.positionsMax,
+                "position of \(cache.positionsMax)")
+            precondition(cache.isOwn(from: span.start), "position \(span.start) is shared")
             precondition(span.range.lowerBound >= 0 && span.range.upperBound <= keys.rows, "rows \(span.range)")
         }
-        let grain = max(1, storeGrainValues / max(keys.rows * size, 1))
+        let grain = max(1, grainValues / max(keys.rows * size, 1))
         Threads.split(heads, grain: grain) { range in
             for head in range {
                 for span in spans {
                     let from = span.range.lowerBound * keys.stride + head * size
+                    var layout = span.cache.pages.layout
                     unsafe janus_tiles_store(
-                        keys.base + from, values.base + from, keys.stride, span.start, span.range.count, size,
-                        span.cache.padded, span.cache.keys(head: head), span.cache.values(head: head))
+                        &layout, keys.base + from, values.base + from, keys.stride, span.start, span.range.count,
+                        span.cache.tiles(layer: layer, head: head))
                 }
             }
         }
     }
 
-    /// Makes the first `positions` those of another cache of the same heads, in whole tiles.
-    package func copy(from source: TiledCache, positions: Int) {
-        precondition(source.heads == heads && source.headSize == headSize, "heads of other sizes")
-        precondition(positions >= 0 && positions <= min(positionsMax, source.positionsMax), "\(positions) positions")
-        let count = Self.tiles(positions) * Self.tilePositions * padded
-        Threads.split(heads, grain: max(1, Self.storeGrainValues / max(count, 1))) { range in
-            for head in range {
-                unsafe self.keys(head: head).update(from: source.keys(head: head), count: count)
-                unsafe self.values(head: head).update(from: source.values(head: head), count: count)
-            }
+    /// Makes the first `count` positions those of another sequence of the same pages. Whole pages of them are shared, unless
+    /// `sharing` is false; the others are copied.
+    package func copy(from source: TiledCache, positions count: Int, sharing: Bool = true) {
+        precondition(source.pages === pages, "pages of other memory")
+        precondition(count >= 0 && count <= min(positionsMax, source.positionsMax), "\(count) positions")
+        guard source !== self else { return }
+        let shared = sharing ? count / TilePages.pagePositions : 0
+        precondition(isOwn(from: shared * TilePages.pagePositions), "position \(count) is shared")
+        for index in 0..<shared {
+            unsafe pages.share(source.table[index])
+            unsafe pages.release(table[index])
+            unsafe table[index] = source.table[index]
         }
-        clear(from: positions)
+        for index in shared..<TilePages.pages(count) {
+            let left = count - index * TilePages.pagePositions
+            let tiles = (min(left, TilePages.pagePositions) + TilePages.tilePositions - 1) / TilePages.tilePositions
+            copy(tiles: tiles, fromPage: unsafe source.table[index], toPage: unsafe table[index])
+        }
+        clear(from: count)
     }
 
-    /// Forgets what lies behind the first `length` positions: nothing of it, not even a NaN, may reach a later sum.
+    private func copy(tiles: Int, fromPage source: Int32, toPage target: Int32) {
+        let pages = pages
+        let layout = pages.layout
+        let values = tiles * pages.headSize * TilePages.tilePositions
+        Threads.split(pages.layers * pages.heads, grain: max(1, Self.grainValues / values)) { range in
+            for index in range {
+                let (layer, head) = index.quotientAndRemainder(dividingBy: pages.heads)
+                let base = unsafe pages.base(layer: layer, head: head)
+                var layout = layout
+                unsafe janus_tiles_copy(
+                    &layout, tiles, base + Int(source) * pages.pageBytes, base + Int(target) * pages.pageBytes)
+            }
+        }
+    }
+
+    /// Forgets what lies behind the first `length` positions: nothing of it, not even a NaN, may reach a later sum. What is
+    /// forgotten must not be shared.
     package func clear(from length: Int) {
         precondition(length >= 0 && length <= positionsMax, "\(length) of \(positionsMax)")
-        for head in 0..<heads { unsafe janus_tiles_clear(length, padded, values(head: head)) }
+        precondition(isOwn(from: length), "position \(length) is shared")
+        var layout = pages.layout
+        for layer in 0..<pages.layers {
+            for head in 0..<pages.heads { unsafe janus_tiles_clear(&layout, length, tiles(layer: layer, head: head)) }
+        }
     }
 
     /// Values that are too few for a thread of their own.
-    private static let storeGrainValues = 1 << 15
+    private static let grainValues = 1 << 15
 }

@@ -110,7 +110,7 @@ struct EngineBench {
         let contexts = (0..<Self.contextsOfImage).map {
             Self.promptTokens + steps * $0 / (Self.contextsOfImage - 1)
         }
-        let cache = KVCache(model.configuration, rows: rows, positionsMax: Self.promptTokens + steps + 1)
+        let cache = try KVCache(model.configuration, rows: rows, positionsMax: Self.promptTokens + steps + 1)
         // prompts differ, and so do their lengths: each row is prefilled
         let prompt = noise(rows * Self.promptTokens)
         let spans = (0..<rows).map { JanusModel.Span(row: $0, positions: Self.promptTokens) }
@@ -169,7 +169,7 @@ struct EngineBench {
 
     private mutating func prefill() throws(ModelError) -> Measured {
         let count = Self.prefillTokens
-        let cache = KVCache(model.configuration, rows: 1, positionsMax: count)
+        let cache = try KVCache(model.configuration, rows: 1, positionsMax: count)
         let input = noise(count)
         let seconds = try Self.best(repeats) { () throws(ModelError) in
             cache.truncate(row: 0, to: 0)
@@ -182,7 +182,7 @@ struct EngineBench {
     }
 
     private mutating func decoding(rows: Int, context: Int, key: String) throws(ModelError) -> Measured {
-        let cache = KVCache(model.configuration, rows: rows, positionsMax: context + 1)
+        let cache = try KVCache(model.configuration, rows: rows, positionsMax: context + 1)
         try fill(cache, to: context)
         let tokens = (0..<rows).map { Int32($0 * 7919 % model.configuration.vocabularySize) }
         let spans = (0..<rows).map { JanusModel.Span(row: $0) }
@@ -219,7 +219,8 @@ struct EngineBench {
         if missing > 0 {
             _ = try model.forward(noise(missing), spans: [.init(row: 0, positions: missing)], cache: cache)
         }
-        for row in cache.lengths.indices.dropFirst() { cache.copyRow(0, to: row) }
+        // memory of their own, as different prompts have it
+        for row in cache.lengths.indices.dropFirst() { cache.copyRow(0, to: row, sharing: false) }
     }
 
     private mutating func noise(_ rows: Int) -> Matrix {

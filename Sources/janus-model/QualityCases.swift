@@ -64,7 +64,7 @@ struct QualityCases {
     ) throws(ModelError) -> [Drawing] {
         let steps = model.configuration.generationTokens
         let rows = prompts.flatMap { [$0, unconditional($0)] }
-        let cache = KVCache(
+        let cache = try KVCache(
             model.configuration, rows: rows.count, positionsMax: (rows.map(\.count).max() ?? 0) + steps)
         let spans = rows.indices.map { JanusModel.Span(row: $0, positions: rows[$0].count) }
         let prefilled = try model.forward(try model.embed(tokens: rows.flatMap { $0 }), spans: spans, cache: cache)
@@ -104,7 +104,7 @@ struct QualityCases {
             PromptTemplate.conversation([turn]), pictureTokens: model.configuration.imageTokens
         ).ids
         var answer = Answer(picture: picture, ids: prompt, promptCount: prompt.count)
-        let cache = KVCache(model.configuration, rows: 1, positionsMax: prompt.count + Self.answerTokensMax)
+        let cache = try KVCache(model.configuration, rows: 1, positionsMax: prompt.count + Self.answerTokensMax)
         var hidden = try model.forward(
             try embed(answer, model), spans: [.init(row: 0, positions: prompt.count)], cache: cache)
         hidden = hidden[hidden.rows - 1..<hidden.rows]
@@ -133,7 +133,7 @@ struct QualityCases {
     func textLogits(_ model: JanusModel) throws(ModelError) -> [Matrix] {
         try answers.map { answer throws(ModelError) in
             let count = answer.ids.count
-            let cache = KVCache(model.configuration, rows: 1, positionsMax: count)
+            let cache = try KVCache(model.configuration, rows: 1, positionsMax: count)
             let hidden = try model.forward(
                 try embed(answer, model), spans: [.init(row: 0, positions: count)], cache: cache)
             return model.textLogits(hidden[answer.promptCount - 1..<count - 1])
@@ -151,7 +151,7 @@ struct QualityCases {
                 input[row * count..<row * count + ids.count].copy(from: try model.embed(tokens: ids))
                 input[row * count + ids.count..<(row + 1) * count].copy(from: drawn)
             }
-            let cache = KVCache(model.configuration, rows: 2, positionsMax: count)
+            let cache = try KVCache(model.configuration, rows: 2, positionsMax: count)
             let hidden = try model.forward(
                 input, spans: [.init(row: 0, positions: count), .init(row: 1, positions: count)], cache: cache)
             let first = drawing.prompt.count - 1

@@ -108,7 +108,7 @@ struct Verification {
         let prompt = try model.embed(
             tokens: ids, placeholder: placeholder, pictures: Array(embeddings.prefix(count)))
         let greedy = try expected.integers(name + ".greedy_ids")
-        let cache = KVCache(model.configuration, rows: 1, positionsMax: ids.count + greedy.count)
+        let cache = try KVCache(model.configuration, rows: 1, positionsMax: ids.count + greedy.count)
         let hidden = try model.forward(prompt, spans: [.init(row: 0, positions: ids.count)], cache: cache)
         let shown = try expected.entry(name + ".prompt_logits").shape.first ?? 1
         let logits = model.textLogits(hidden[max(ids.count - shown, 0)..<ids.count])
@@ -136,7 +136,7 @@ struct Verification {
         let weight: Float = try metadata(name + ".cfg_weight")
         let unconditional = ids.indices.map { $0 == 0 || $0 == ids.count - 1 ? ids[$0] : tokenizer.specials.pad }
         let count = model.configuration.generationTokens
-        let cache = KVCache(model.configuration, rows: 2, positionsMax: ids.count + count)
+        let cache = try KVCache(model.configuration, rows: 2, positionsMax: ids.count + count)
         let prefilled = try model.forward(
             try model.embed(tokens: ids + unconditional),
             spans: [.init(row: 0, positions: ids.count), .init(row: 1, positions: ids.count)], cache: cache)

@@ -10,7 +10,7 @@ struct LayoutTests {
     private func outputs(_ model: JanusModel) throws -> [[Float]] {
         let side = model.configuration.imageSize
         let pixels = (0..<side * side * 3).map { Float($0 % 255) / 127.5 - 1 }
-        let cache = KVCache(model.configuration, rows: 1, positionsMax: 64)
+        let cache = try KVCache(model.configuration, rows: 1, positionsMax: 64)
         let picture = try model.imageEmbeddings(pixels: pixels)
         let hidden = try model.forward(picture, spans: [.init(row: 0, positions: picture.rows)], cache: cache)
         let tokens = try model.encodeImage(pixels: pixels)

@@ -15,7 +15,7 @@ struct PackTests {
     private let tokens: [Int32] = (0..<40).map { Int32($0 * 13 % 600) }
 
     private func hidden(_ model: JanusModel, chunks: [Int], row: Int = 0, rows: Int = 1) throws -> [Float] {
-        let cache = KVCache(model.configuration, rows: rows, positionsMax: 48)
+        let cache = try KVCache(model.configuration, rows: rows, positionsMax: 48)
         let embeddings = try model.embed(tokens: tokens)
         var found: [Float] = []
         var start = 0
@@ -41,7 +41,7 @@ struct PackTests {
     func batchOfEight(precision: PackedPrecision) throws {
         let folder = try TemporaryDirectory()
         let model = try JanusModel.load(directory: try pack(precision, in: folder))
-        let cache = KVCache(model.configuration, rows: 8, positionsMax: 48)
+        let cache = try KVCache(model.configuration, rows: 8, positionsMax: 48)
         let embeddings = try model.embed(tokens: tokens)
         // rows of different lengths, prefilled in one pass
         let spans = (0..<8).map { JanusModel.Span(row: $0, positions: $0 + 1) }
@@ -52,7 +52,7 @@ struct PackTests {
         let images = model.imageLogits(together)
         var first = 0
         for row in 0..<8 {
-            let alone = KVCache(model.configuration, rows: 1, positionsMax: 48)
+            let alone = try KVCache(model.configuration, rows: 1, positionsMax: 48)
             _ = try model.forward(
                 embeddings[first..<first + row + 1], spans: [.init(row: 0, positions: row + 1)], cache: alone)
             first += row + 1
@@ -122,7 +122,7 @@ struct PackTests {
             for model in [reference.model, packed] {
                 let pictures = try ids.contains(placeholder) ? [model.imageEmbeddings(pixels: reference.pixels(0))] : []
                 let embeddings = try model.embed(tokens: ids, placeholder: placeholder, pictures: pictures)
-                let cache = KVCache(model.configuration, rows: 1, positionsMax: ids.count)
+                let cache = try KVCache(model.configuration, rows: 1, positionsMax: ids.count)
                 logits.append(
                     model.textLogits(
                         try model.forward(embeddings, spans: [.init(row: 0, positions: ids.count)], cache: cache)))

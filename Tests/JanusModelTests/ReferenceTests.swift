@@ -22,7 +22,7 @@ struct ReferenceTests {
         let ids = try reference.ids(name + ".prompt_ids")
         let embedded = try pictures.map { try model.imageEmbeddings(pixels: try reference.pixels($0)) }
         let embeddings = try model.embed(tokens: ids, placeholder: try reference.token("image"), pictures: embedded)
-        let cache = KVCache(model.configuration, rows: 1, positionsMax: ids.count + 32)
+        let cache = try KVCache(model.configuration, rows: 1, positionsMax: ids.count + 32)
         let hidden = try model.forward(embeddings, spans: [.init(row: 0, positions: ids.count)], cache: cache)
         var logits = model.textLogits(hidden[ids.count - 8..<ids.count])
         #expect(relativeError(logits.array(), try reference.floats(name + ".prompt_logits")) < tolerance)
@@ -52,7 +52,7 @@ struct ReferenceTests {
         let pad = try reference.token("pad")
         let unconditional = prompt.indices.map { $0 == 0 || $0 == prompt.count - 1 ? prompt[$0] : pad }
         let count = model.configuration.generationTokens
-        let cache = KVCache(model.configuration, rows: 2, positionsMax: prompt.count + count)
+        let cache = try KVCache(model.configuration, rows: 2, positionsMax: prompt.count + count)
         var hidden = try model.forward(
             try model.embed(tokens: prompt + unconditional),
             spans: [.init(row: 0, positions: prompt.count), .init(row: 1, positions: prompt.count)], cache: cache)

@@ -151,11 +151,14 @@ struct TiledAttentionTests {
     }
 
     @Test("a copied row, a cut row and a row that is used again: nothing of before is left")
-    func reused() {
+    func reused() throws {
         let shape = Shape(positions: 60, size: 32)
         let test = make(shape)
         let whole = run(test, chunks: [60])
-        let caches = (0..<3).map { _ in TiledCache(positionsMax: 64, heads: 1, headSize: 32) }
+        let bytes = TilePages.bytes(positions: 64, layers: 1, heads: 1, headSize: 32)
+        let pages = try #require(TilePages(bytesMax: 3 * bytes, layers: 1, heads: 1, headSize: 32))
+        let caches = (0..<3).map { _ in TiledCache(pages) }
+        for cache in caches { #expect(cache.open(positions: 64)) }
         // a sequence of NaN was here
         let spoiled = Matrix([Float](repeating: .nan, count: 64 * 32), rows: 64, columns: 32)
         func store(_ cache: TiledCache, at start: Int, _ range: Range<Int>, keys: Matrix, values: Matrix) {

@@ -182,11 +182,11 @@ static void products(void) {
         end(names[precision]);
     }
     EACH("attention", {
-        struct cache cache = make_cache(x, y, 300, 50, 64);
-        run_attention(janus_isa_scalar, x, 4, 300, 0, 50, 64, 0.4f, cache, z);
+        struct cache cache = make_cache(x, y, 300, 50);
+        run_attention(janus_isa_scalar, x, 4, 300, 0, 0.4f, cache, z);
         add(z, 4 * 50);
-        janus_tiles_clear(290, 64, cache.values);
-        run_attention(janus_isa_scalar, x, 2, 289, 1, 50, 64, 0.1f, cache, z);
+        janus_tiles_clear(&cache.layout, 290, cache.tiles);
+        run_attention(janus_isa_scalar, x, 2, 289, 1, 0.1f, cache, z);
         add(z, 2 * 50);
         free_cache(cache);
     });

@@ -132,14 +132,14 @@ static void test_picture(size_t height, size_t width, size_t channels, size_t ou
 
 struct attention_run {
     const float *queries;
-    size_t count, seen, step, size, padded;
+    size_t count, seen, step, size;
     float scale;
     struct cache cache;
 };
 
 static void attention_body(int isa, void *context, float *out) {
     struct attention_run *a = context;
-    run_attention(isa, a->queries, a->count, a->seen, a->step, a->size, a->padded, a->scale, a->cache, out);
+    run_attention(isa, a->queries, a->count, a->seen, a->step, a->scale, a->cache, out);
 }
 
 // `sharp` makes the weights of most positions vanish, some of them on the brink.
@@ -151,7 +151,7 @@ static void attend(struct attention_run run, const char *what) {
 
 // `sharp` makes the weights of most positions vanish, some of them on the brink.
 static void test_attention(size_t positions, size_t size, size_t count, size_t step, enum sizes sizes, int sharp) {
-    struct attention_run run = {.count = count, .step = step, .size = size, .padded = up_to(size, janus_head_multiple)};
+    struct attention_run run = {.count = count, .step = step, .size = size};
     // all queries end in the tile of the last position
     size_t in_tile = (positions - 1) % janus_tile_positions + 1;
     if (step > 0 && count > in_tile) run.count = in_tile;
@@ -167,7 +167,7 @@ static void test_attention(size_t positions, size_t size, size_t count, size_t s
     fill(keys, positions * size, sizes, sizes == edge);
     fill(values, positions * size, sizes == edge ? ordinary : sizes, 0);
     run.queries = queries;
-    run.cache = make_cache(keys, values, positions, size, run.padded);
+    run.cache = make_cache(keys, values, positions, size);
     attend(run, what);
     free_cache(run.cache);
     free(queries);
@@ -177,15 +177,14 @@ static void test_attention(size_t positions, size_t size, size_t count, size_t s
 
 // Sums of values ±2^-126, some with a weight of 1, the others with one of about 2^-24.
 static void test_brink(size_t positions, size_t size, size_t count) {
-    struct attention_run run = {
-        .count = count, .seen = positions, .size = size, .padded = up_to(size, janus_head_multiple), .scale = 1};
+    struct attention_run run = {.count = count, .seen = positions, .size = size, .scale = 1};
     float *queries = memory(count * size * sizeof *queries), *keys = memory(positions * size * sizeof *keys);
     float *values = memory(positions * size * sizeof *values);
     for (size_t m = 0; m < count; m++) queries[m * size] = 1;
     for (size_t p = 0; p < positions; p++) keys[p * size] = below(3) ? -16 - 2 * (float)below(10) / 10 : 0;
     for (size_t i = 0; i < positions * size; i++) values[i] = __builtin_copysignf(0x1p-126f, unit());
     run.queries = queries;
-    run.cache = make_cache(keys, values, positions, size, run.padded);
+    run.cache = make_cache(keys, values, positions, size);
     char what[100];
     snprintf(what, sizeof what, "attention of %zu queries to %zu positions of %zu on the brink", count, positions, size);
     attend(run, what);

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { page_positions = janus_page_tiles * janus_tile_positions };
+
 static uint64_t state;
 
 static inline uint32_t noise(void) {
@@ -122,26 +124,34 @@ static inline void run_product(int isa, const struct product *p, const float *bi
         janus_packed_product(isa, &p->weights, &p->x, i, 0, p->x.rows, bias, out, stride, accumulate);
 }
 
-// Keys and values of one head in tiles.
+// Keys and values of one head in tiles. Pages lie in another order than they are read.
 struct cache {
-    uint16_t *keys, *values;
+    struct janus_tile_layout layout;
+    struct janus_tiles tiles;
+    void *memory, *pages;
 };
 
-static inline struct cache make_cache(const float *keys, const float *values, size_t positions, size_t size,
-                                      size_t padded) {
-    size_t count = up_to(positions, janus_tile_positions) * padded;
-    struct cache cache = {memory(count * sizeof *cache.keys), memory(count * sizeof *cache.values)};
-    janus_tiles_store(keys, values, size, 0, positions, size, padded, cache.keys, cache.values);
+static inline struct cache make_cache(const float *keys, const float *values, size_t positions, size_t size) {
+    size_t pages = up_to(positions, page_positions) / page_positions;
+    struct cache cache = {.layout = {.size = size, .padded = up_to(size, janus_head_multiple)}};
+    cache.layout.tile_bytes = 2 * janus_tile_positions * cache.layout.padded;
+    cache.layout.page_bytes = 2 * janus_page_tiles * cache.layout.tile_bytes;
+    cache.memory = memory(pages * cache.layout.page_bytes);
+    int32_t *order = cache.pages = memory(pages * sizeof *order);
+    for (size_t i = 0; i < pages; i++) order[i] = (int32_t)(pages - 1 - i);
+    cache.tiles = (struct janus_tiles){cache.memory, order};
+    janus_tiles_store(&cache.layout, keys, values, size, 0, positions, cache.tiles);
     return cache;
 }
 
 static inline void free_cache(struct cache cache) {
-    free(cache.keys);
-    free(cache.values);
+    free(cache.memory);
+    free(cache.pages);
 }
 
-static inline void run_attention(int isa, const float *queries, size_t count, size_t seen, size_t step, size_t size,
-                                 size_t padded, float scale, struct cache cache, float *out) {
-    struct janus_tiles tiles = {cache.keys, cache.values};
-    janus_tiles_attend(isa, queries, size, count, seen, step, size, padded, scale, tiles, tiles, seen, out, size);
+static inline void run_attention(int isa, const float *queries, size_t count, size_t seen, size_t step, float scale,
+                                 struct cache cache, float *out) {
+    size_t size = cache.layout.size;
+    janus_tiles_attend(isa, &cache.layout, queries, size, count, seen, step, scale, cache.tiles, cache.tiles, seen, out,
+                       size);
 }

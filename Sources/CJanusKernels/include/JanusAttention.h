@@ -12,29 +12,40 @@
 
 enum {
     janus_tile_positions = 16,
+    janus_page_tiles = 4,
     janus_head_multiple = 16,     // head sizes are padded with zeros to a multiple
     janus_head_size_max = 512,    // padded
     janus_attention_queries_max = 16,
 };
 
-// Tiles of one head, each of 16 · padded values:
-//   keys    uint16 [tiles][padded / 2][16 positions][2]
-//   values  uint16 [tiles][16 positions / 2][padded][2]
+// How the tiles of a model's keys and values lie: in pages of 64 positions, each of which holds, for every head, four tiles
+// of keys, then four of values. A tile of bf16 is
+//   keys    uint16 [padded / 2][16 positions][2]
+//   values  uint16 [16 positions / 2][padded][2]
+struct janus_tile_layout {
+    size_t size, padded; // of a head, without and with the zeros behind it
+    size_t tile_bytes;
+    size_t page_bytes; // from a page to the next one of the same memory
+};
+
+// The tiles of one head of one sequence: where the head lies in page 0, and the sequence's pages, in order.
+struct janus_tiles {
+    char *head;
+    const int32_t *pages;
+};
+
 // Stores `count` positions from `start` on; row i of keys and values is position start + i. A tile is zeroed when its
 // first position comes.
-void janus_tiles_store(const float *keys, const float *values, size_t stride, size_t start, size_t count, size_t size,
-                       size_t padded, uint16_t *key_tiles, uint16_t *value_tiles);
+void janus_tiles_store(const struct janus_tile_layout *layout, const float *keys, const float *values, size_t stride,
+                       size_t start, size_t count, struct janus_tiles tiles);
 // Zeroes the values from `start` to the end of its tile: 0 · NaN would be NaN.
-void janus_tiles_clear(size_t start, size_t padded, uint16_t *value_tiles);
-
-// Tiles of one head.
-struct janus_tiles {
-    const uint16_t *keys, *values;
-};
+void janus_tiles_clear(const struct janus_tile_layout *layout, size_t start, struct janus_tiles tiles);
+// Makes the first `count` tiles of a page, keys and values, those of another page.
+void janus_tiles_copy(const struct janus_tile_layout *layout, size_t count, const char *from, char *to);
 
 // `queries` (1 … 16) queries of one head: the i-th sees the first seen + i · step positions (at least one). The last
 // positions that they see lie in one tile. `next` is what the thread will attend to after this, the first `next_seen`
 // positions of it: its first tiles are fetched meanwhile (0 fetches none).
-void janus_tiles_attend(int isa, const float *queries, size_t stride, size_t count, size_t seen, size_t step,
-                        size_t size, size_t padded, float scale, struct janus_tiles own, struct janus_tiles next,
-                        size_t next_seen, float *out, size_t out_stride);
+void janus_tiles_attend(int isa, const struct janus_tile_layout *layout, const float *queries, size_t stride,
+                        size_t count, size_t seen, size_t step, float scale, struct janus_tiles own,
+                        struct janus_tiles next, size_t next_seen, float *out, size_t out_stride);
