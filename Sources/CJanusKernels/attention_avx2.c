@@ -67,7 +67,7 @@ AVX2 ALWAYS void mix_part(const int rows, const uint16_t *weights, tile_list til
     UNROLL for (int m = 0; m < rows; m++) UNROLL for (int j = 0; j < 2; j++) sum[m][j] =
         _mm256_load_ps(sums + m * head_max + 8 * j);
     for (size_t p = 0; p < count * tile; p += 2) {
-        const uint16_t *values = tiles[p / tile] + p % tile * padded + 2 * lane;
+        const uint16_t *values = (const uint16_t *)tiles[p / tile] + p % tile * padded + 2 * lane;
         struct pair first = load_pairs(values), second = load_pairs(values + 16);
         UNROLL for (int m = 0; m < rows; m++) {
             struct pair weight = broadcast_pair(weights + (size_t)m * block + p);

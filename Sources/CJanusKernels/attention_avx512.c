@@ -72,7 +72,8 @@ BF16 ALWAYS void mix_part(const int rows, const int vectors, const uint16_t *wei
     UNROLL for (int m = 0; m < rows; m++) UNROLL for (int j = 0; j < vectors; j++) sum[m][j] =
         _mm512_load_ps(sums + m * head_max + 16 * j);
     for (size_t t = 0; t < count; t++, weights += tile) {
-        const uint16_t *values = tiles[t] + 2 * lane, *later = tiles[t + ahead] + 2 * lane;
+        const uint16_t *values = (const uint16_t *)tiles[t] + 2 * lane;
+        const uint16_t *later = (const uint16_t *)tiles[t + ahead] + 2 * lane;
         for (size_t p = 0; p < tile; p += 2, values += 2 * padded, later += 2 * padded) {
             __m512bh value[8];
             UNROLL for (int j = 0; j < vectors; j++) {

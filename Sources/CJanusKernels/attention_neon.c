@@ -64,7 +64,8 @@ NEON ALWAYS void mix_part(const int rows, const int vectors, const uint16_t *wei
     UNROLL for (int m = 0; m < rows; m++) UNROLL for (int j = 0; j < vectors; j++) sum[m][j] =
         vld1q_f32(sums + m * head_max + 4 * j);
     for (size_t t = 0; t < count; t++, weights += tile) {
-        const uint16_t *values = tiles[t] + 2 * lane, *later = tiles[t + ahead] + 2 * lane;
+        const uint16_t *values = (const uint16_t *)tiles[t] + 2 * lane;
+        const uint16_t *later = (const uint16_t *)tiles[t + ahead] + 2 * lane;
         for (size_t p = 0; p < tile; p += 8) {
             struct pairs weight[4];
             UNROLL for (int m = 0; m < rows; m++) weight[m] = load_pairs(weights + (size_t)m * block + p);

@@ -50,6 +50,37 @@ JANUS_INLINE uint16_t bf16_of(float x) {
 // What vdpbf16ps makes of denormals, going in and coming out.
 JANUS_INLINE float flushed(float x) { return __builtin_fabsf(x) < 0x1p-126f ? __builtin_copysignf(0, x) : x; }
 
+// |x| < 2^22: adding 1.5 · 2^23 rounds to the nearest integer, to even between two.
+JANUS_INLINE int32_t nearest(float x) {
+    const float magic = 12582912.0f;
+    return (int32_t)bits_of(x + magic) - (int32_t)bits_of(magic);
+}
+
+// The bits of the greatest absolute value: integers order them as numbers, then infinity, then NaN.
+JANUS_INLINE uint32_t greatest_bits(const float *x, size_t n) {
+    uint32_t greatest = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint32_t u = bits_of(x[i]) & 0x7fffffff;
+        greatest = u > greatest ? u : greatest;
+    }
+    return greatest;
+}
+
+// What integers up to `most` are multiplied with to give values up to a greatest, and its inverse. NaN and 0 where a value
+// is not finite; zeros where all are so small that the inverse would overflow.
+struct integer_scale {
+    float scale, inverse;
+};
+static const uint32_t infinity_bits = 0x7f800000;
+static const float least_greatest = 1e-36f;
+
+JANUS_INLINE struct integer_scale scale_of(uint32_t bits, float most) {
+    float greatest = float_of(bits);
+    if (bits >= infinity_bits) return (struct integer_scale){float_of(0x7fc00000), 0};
+    if (greatest < least_greatest) return (struct integer_scale){0, 0};
+    return (struct integer_scale){greatest / most, most / greatest};
+}
+
 JANUS_INLINE float bf16_value(uint16_t half) { return flushed(float_of((uint32_t)half << 16)); }
 
 // One of its fused multiply-adds. What is less than 2^-126 after rounding to 24 bits becomes 0, which a denormal of fewer

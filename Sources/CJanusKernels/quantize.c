@@ -2,25 +2,6 @@
 #include "JanusPacked.h"
 #include "kernel.h"
 
-// |x| < 2^22: adding 1.5 · 2^23 rounds to an integer.
-JANUS_INLINE int32_t nearest(float x) {
-    const float magic = 12582912.0f;
-    return (int32_t)bits_of(x + magic) - (int32_t)bits_of(magic);
-}
-
-// The bits of the greatest absolute value: integers order them as numbers, then infinity, then NaN.
-JANUS_INLINE uint32_t greatest_bits(const float *x, size_t n) {
-    uint32_t greatest = 0;
-    for (size_t i = 0; i < n; i++) {
-        uint32_t u = bits_of(x[i]) & 0x7fffffff;
-        greatest = u > greatest ? u : greatest;
-    }
-    return greatest;
-}
-
-static const uint32_t infinity_bits = 0x7f800000;
-static const float least_greatest = 1e-36f; // below it a group counts as zero: its reciprocal would overflow
-
 JANUS_KERNEL void janus_bf16_from_f32(const float *source, uint16_t *target, size_t n) {
     for (size_t i = 0; i < n; i++) target[i] = bf16_of(source[i]);
 }
@@ -60,13 +41,8 @@ JANUS_KERNEL void janus_int8_activations(const float *x, size_t stride, size_t f
         for (size_t k = 0; k < padded; k += activation_group) {
             size_t given = k >= inputs ? 0 : inputs - k < activation_group ? inputs - k : activation_group;
             uint32_t bits = greatest_bits(from + k, given);
-            float greatest = float_of(bits), scale = greatest / 127.0f, inverse = 127.0f / greatest;
-            if (bits >= infinity_bits) {
-                scale = float_of(0x7fc00000);
-                inverse = 0;
-            } else if (greatest < least_greatest) {
-                scale = inverse = 0;
-            }
+            struct integer_scale own_scale = scale_of(bits, 127.0f);
+            float scale = own_scale.scale, inverse = own_scale.inverse;
             if (bits >= infinity_bits) given = 0;
             for (size_t part = 0; part < activation_group; part += group) {
                 size_t segment = place.start * groups + (k + part) / group * place.count + place.index;

@@ -59,15 +59,38 @@ JANUS_INLINE void store_whole(const float *keys, const float *values, size_t str
     }
 }
 
+// Nothing need be there before: scores and scales of positions that were never stored are not used.
+JANUS_INLINE void store_int8(const float *keys, const float *values, size_t stride, size_t first, size_t count,
+                             size_t size, size_t padded, char *key_tile, char *value_tile) {
+    for (size_t p = first; p < first + count; p++, keys += stride, values += stride) {
+        int8_t row[janus_head_size_max];
+        float scale = int8_of(keys, size, padded, row);
+        for (size_t i = 0; i < padded; i += 4) {
+            uint32_t four;
+            memcpy(&four, row + i, sizeof four);
+            four ^= 0x80808080; // + 128
+            memcpy(key_tile + i * tile + 4 * p, &four, sizeof four);
+        }
+        memcpy(key_tile + tile * padded + p * sizeof scale, &scale, sizeof scale);
+        scale = int8_of(values, size, padded, row);
+        char *to = value_tile + p / 4 * 4 * padded + p % 4;
+        for (size_t i = 0; i < padded; i++) to[4 * i] = row[i];
+        memcpy(value_tile + tile * padded + p * sizeof scale, &scale, sizeof scale);
+    }
+}
+
 JANUS_KERNEL void janus_tiles_store(const struct janus_tile_layout *layout, const float *keys, const float *values,
                                     size_t stride, size_t start, size_t count, struct janus_tiles tiles) {
     size_t size = layout->size, padded = layout->padded;
     while (count > 0) {
         size_t first = start % tile, length = tile - first < count ? tile - first : count;
-        uint16_t *to_keys = (uint16_t *)key_tile(layout, tiles, start / tile);
-        uint16_t *to_values = (uint16_t *)value_tile(layout, tiles, start / tile);
-        if (length == tile) store_whole(keys, values, stride, size, padded, to_keys, to_values);
-        else store_part(keys, values, stride, first, length, size, padded, to_keys, to_values);
+        char *to_keys = key_tile(layout, tiles, start / tile), *to_values = value_tile(layout, tiles, start / tile);
+        if (layout->format == janus_tile_int8)
+            store_int8(keys, values, stride, first, length, size, padded, to_keys, to_values);
+        else if (length == tile)
+            store_whole(keys, values, stride, size, padded, (uint16_t *)to_keys, (uint16_t *)to_values);
+        else
+            store_part(keys, values, stride, first, length, size, padded, (uint16_t *)to_keys, (uint16_t *)to_values);
         keys += length * stride;
         values += length * stride;
         start += length;
@@ -76,7 +99,7 @@ JANUS_KERNEL void janus_tiles_store(const struct janus_tile_layout *layout, cons
 }
 
 void janus_tiles_clear(const struct janus_tile_layout *layout, size_t start, struct janus_tiles tiles) {
-    if (start % tile == 0) return;
+    if (layout->format == janus_tile_int8 || start % tile == 0) return;
     uint16_t *values = (uint16_t *)value_tile(layout, tiles, start / tile);
     for (size_t p = start % tile; p < tile; p++)
         for (size_t i = 0; i < layout->padded; i++) values[(p / 2 * layout->padded + i) * 2 + p % 2] = 0;

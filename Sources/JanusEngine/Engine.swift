@@ -1,7 +1,7 @@
 import Foundation
 package import JanusImage
 package import JanusModel
-import JanusTensor
+package import JanusTensor
 package import JanusText
 
 /// A loaded model with its tokenizer and preprocessor: requests in, images and answers out.
@@ -16,6 +16,8 @@ package final class Engine {
         package var contextTokensMax = 4096
         /// Memory for keys and values of all jobs together. A job with more images than fit draws them as there is room.
         package var cacheBytesMax = 4 << 30
+        /// How keys and values are kept: nil as the pack's precision has it by default. A checkpoint in f32 keeps them in f32.
+        package var keyValueFormat: KeyValueFormat?
         /// Jobs in one batch; f32 takes one at a time.
         package var jobsMax = 8
         package var imageLimits = ImageLimits()
@@ -24,7 +26,7 @@ package final class Engine {
     }
 
     /// Changes whenever the same inputs may give other bytes: arithmetic, sampling, templates, file encoding.
-    static let numericsVersion = 3
+    static let numericsVersion = 4
 
     let parts: EngineParts
     /// Every job goes through it.
@@ -54,7 +56,8 @@ package final class Engine {
             return
                 "f32/v\(Self.numericsVersion)/\(ProcessorChoice.kernels)x\(options.threads)/\(parts.model.fingerprint)"
         }
-        return "\(precision.rawValue)/v\(Self.numericsVersion)/\(Threads.isa.name)/\(parts.model.fingerprint)"
+        let format = configuration.keyValueFormat.map { "/kv-\($0.rawValue)" } ?? ""
+        return "\(precision.rawValue)\(format)/v\(Self.numericsVersion)/\(Threads.isa.name)/\(parts.model.fingerprint)"
     }
 
     /// Loads a checkpoint's directory (config.json, safetensors, tokenizer.json, preprocessor_config.json) or a pack,
@@ -129,6 +132,7 @@ package final class Engine {
             "\(language.layers) layers of \(language.hiddenSize), vocabulary \(language.vocabularySize), pictures of "
             + "\(configuration.imageSize) pixels (\(configuration.generationTokens) tokens), "
             + (parts.model.precision?.rawValue ?? "f32")
+            + (configuration.keyValueFormat.map { ", keys and values in \($0.rawValue)" } ?? "")
     }
 }
 
@@ -140,7 +144,7 @@ struct EngineParts {
     let name: String
     let options: Engine.Options
 
-    var configuration: JanusConfiguration { model.configuration }
+    var configuration: JanusConfiguration { model.configuration.keeping(options.keyValueFormat) }
     var contextTokensMax: Int { min(options.contextTokensMax, configuration.language.positionsMax) }
     /// Whether a row's result is the same in every batch.
     var isInvariant: Bool { model.precision != nil }

@@ -1,15 +1,9 @@
-import JanusTensor
+package import JanusTensor
 
 /// Which of the two official layouts names the tensors.
 package enum CheckpointLayout: String, Sendable, Codable {
     case huggingFace = "transformers"
     case original
-}
-
-/// How keys and values are kept: f32 where the weights are f32, bf16 in all packs.
-package enum KeyValueFormat: Sendable, Equatable {
-    case f32
-    case bf16
 }
 
 /// All sizes of a model, from its config.json and its tensors' shapes.
@@ -18,11 +12,19 @@ package struct JanusConfiguration: Sendable, Equatable, Codable {
     package var vision: VisionConfiguration
     package var language: LanguageConfiguration
     package var tokenizer: ImageTokenizerConfiguration
-    /// Not part of the architecture: it follows from how the weights are stored, and is not encoded.
-    package var keyValueFormat = KeyValueFormat.f32
+    /// How keys and values are kept, nil where the weights are in f32: then they are, too. Not part of the architecture, and not
+    /// encoded: a pack's precision has a default, and whoever runs it may choose.
+    package var keyValueFormat: KeyValueFormat?
 
     private enum CodingKeys: String, CodingKey {
         case layout, vision, language, tokenizer
+    }
+
+    /// With keys and values as chosen; nil leaves the default. In f32 there is no choice.
+    package func keeping(_ format: KeyValueFormat?) -> JanusConfiguration {
+        var configuration = self
+        if keyValueFormat != nil, let format { configuration.keyValueFormat = format }
+        return configuration
     }
 
     /// Side of the square pictures that go in and come out, in pixels (384).
@@ -39,20 +41,26 @@ package struct JanusConfiguration: Sendable, Equatable, Codable {
     package var hiddenSize: Int { language.hiddenSize }
     /// Bytes of KV cache that a row of so many positions takes: whole pages, where it is in pages.
     package func cacheBytes(positions: Int) -> Int {
-        switch keyValueFormat {
-        case .f32: positions * cacheBytesPerPosition
-        case .bf16:
-            TilePages.bytes(
-                positions: positions, layers: language.layers, heads: language.keyValueHeads,
-                headSize: language.headSize)
-        }
+        guard let keyValueFormat else { return positions * cacheBytesPerPosition }
+        return TilePages.bytes(
+            positions: positions, layers: language.layers, heads: language.keyValueHeads, headSize: language.headSize,
+            format: keyValueFormat)
     }
+
     /// Bytes of KV cache for one position of one row.
     package var cacheBytesPerPosition: Int {
         let (heads, size) = (language.keyValueHeads, language.headSize)
-        return switch keyValueFormat {
-        case .f32: language.layers * 2 * heads * size * MemoryLayout<Float>.stride
-        case .bf16: language.layers * TilePages.bytesPerPosition(heads: heads, headSize: size)
+        guard let keyValueFormat else { return language.layers * 2 * heads * size * MemoryLayout<Float>.stride }
+        return language.layers * TilePages.bytesPerPosition(heads: heads, headSize: size, format: keyValueFormat)
+    }
+}
+
+extension PackedPrecision {
+    /// What keys and values are kept in unless chosen otherwise: as wide as the weights, but not narrower than 8 bits.
+    package var keyValueFormat: KeyValueFormat {
+        switch self {
+        case .bf16: .bf16
+        case .int8, .int4: .int8
         }
     }
 }

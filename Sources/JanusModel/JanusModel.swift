@@ -30,7 +30,7 @@ package final class JanusModel {
     ) throws(ModelError) {
         let hidden = configuration.hiddenSize
         var own = configuration
-        own.keyValueFormat = precision == nil ? .f32 : .bf16
+        own.keyValueFormat = precision?.keyValueFormat
         self.configuration = own
         self.precision = precision
         self.fingerprint = fingerprint

@@ -27,14 +27,15 @@ package final class KVCache {
     package init(_ configuration: JanusConfiguration, bytesMax: Int) throws(ModelError) {
         self.configuration = configuration
         self.bytesMax = bytesMax
-        switch configuration.keyValueFormat {
-        case .f32: pages = nil
-        case .bf16:
-            let language = configuration.language
-            pages = TilePages(
-                bytesMax: bytesMax, layers: language.layers, heads: language.keyValueHeads, headSize: language.headSize)
-            if pages == nil { throw .cacheMemory(bytes: bytesMax) }
+        guard let format = configuration.keyValueFormat else {
+            pages = nil
+            return
         }
+        let language = configuration.language
+        pages = TilePages(
+            bytesMax: bytesMax, layers: language.layers, heads: language.keyValueHeads, headSize: language.headSize,
+            format: format)
+        if pages == nil { throw .cacheMemory(bytes: bytesMax) }
     }
 
     /// A cache of exactly these rows, all open.

@@ -49,7 +49,7 @@ struct PackFile {
         do {
             var configuration = try JSONDecoder().decode(
                 JanusConfiguration.self, from: Data((metadata["architecture"] ?? "").utf8))
-            configuration.keyValueFormat = .bf16
+            configuration.keyValueFormat = precision.keyValueFormat
             self.configuration = configuration
         } catch {
             throw refuse("its architecture cannot be read (\(error))")

@@ -44,7 +44,7 @@ package struct QueryBlock: Sendable {
 }
 
 extension Attention {
-    /// Attention over keys and values in bf16. A query's result does not depend on the other queries, on the threads or on
+    /// Attention over keys and values in tiles. A query's result does not depend on the other queries, on the threads or on
     /// the instruction set: alone it is what it is in a prompt.
     /// - Parameters:
     ///   - queries, out: [n, heads · size], n as the blocks say

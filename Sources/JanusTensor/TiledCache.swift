@@ -19,9 +19,10 @@ import CJanusKernels
     }
 
     /// With pages of its own, of one layer.
-    package convenience init(positionsMax: Int, heads: Int, headSize: Int) {
-        let bytes = TilePages.bytes(positions: positionsMax, layers: 1, heads: heads, headSize: headSize)
-        guard let pages = TilePages(bytesMax: bytes, layers: 1, heads: heads, headSize: headSize) else {
+    package convenience init(positionsMax: Int, heads: Int, headSize: Int, format: KeyValueFormat = .bf16) {
+        let bytes = TilePages.bytes(
+            positions: positionsMax, layers: 1, heads: heads, headSize: headSize, format: format)
+        guard let pages = TilePages(bytesMax: bytes, layers: 1, heads: heads, headSize: headSize, format: format) else {
             preconditionFailure("out of memory: keys and values of \(bytes) bytes")
         }
         self.init(pages)
@@ -91,7 +92,7 @@ import CJanusKernels
         precondition(keys.rows == values.rows && keys.stride == values.stride, "keys and values lie differently")
         for span in spans {
             let cache = span.cache
-            precondition(cache.pages.heads == heads && cache.pages.headSize == size, "heads of other sizes")
+            precondition(cache.pages.isLike(pages), "caches of other sizes")
             precondition(
                 span.start >= 0 && span.start + span.range.count <= cache.positionsMax,
                 "position of \(cache.positionsMax)")

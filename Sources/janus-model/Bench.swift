@@ -22,6 +22,7 @@ struct Bench: ParsableCommand {
 
     @Option(help: "1b, 7b, or tiny to try the command.") var shape = ModelShape.oneB
     @Option(help: "bf16, int8 or int4.") var precision = PackedPrecision.int8
+    @Option(help: "bf16 or int8: how keys and values are kept (default: int8, for bf16 bf16).") var kv: KeyValueFormat?
     @Option(help: "Images at once, beside one alone; 0 leaves this out.") var images = 8
     @Option(help: "Texts at once; 0 leaves this out.") var text = 16
     @Option(parsing: .upToNextOption, help: "Measure these parts only, by their keys in --json.") var only: [String] =
@@ -61,7 +62,9 @@ struct Bench: ParsableCommand {
         bar.show("bench", 0, note: "making weights")
         let model = try JanusModel.synthetic(shape, precision: precision)
         let weights = BenchMemory.now().proportional
-        var bench = EngineBench(model: model, precision: precision, repeats: repeats)
+        let configuration = model.configuration.keeping(kv)
+        var bench = EngineBench(
+            model: model, configuration: configuration, precision: precision, repeats: repeats)
         let measured = try bench.measure(images: images, texts: text, only: only) { bar.show("bench", $0, note: $1) }
         // before the probe, which has memory of its own
         let memory = BenchMemory.now()
@@ -71,7 +74,8 @@ struct Bench: ParsableCommand {
         return BenchReport(
             shape: shape.rawValue, precision: precision.rawValue, threads: Threads.count, isa: Threads.isa.name,
             ceilingsBefore: before, ceilingsAfter: after,
-            cacheBytesPerPosition: model.configuration.cacheBytesPerPosition, weightBytes: weights, memory: memory,
+            keyValueFormat: configuration.keyValueFormat?.rawValue ?? "f32",
+            cacheBytesPerPosition: configuration.cacheBytesPerPosition, weightBytes: weights, memory: memory,
             parts: measured.map { $0.part(ceilings) })
     }
 }

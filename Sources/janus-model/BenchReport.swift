@@ -52,6 +52,7 @@ struct BenchReport: Codable {
     var isa: String
     var ceilingsBefore: MachineCeilings
     var ceilingsAfter: MachineCeilings
+    var keyValueFormat: String
     /// Of keys and values, for one position of one row.
     var cacheBytesPerPosition: Int
     var weightBytes: Int
@@ -62,6 +63,7 @@ struct BenchReport: Codable {
         case shape, precision, threads, isa
         case ceilingsBefore = "ceilings_before"
         case ceilingsAfter = "ceilings_after"
+        case keyValueFormat = "kv"
         case cacheBytesPerPosition = "kv_bytes_per_position"
         case weightBytes = "weight_bytes"
         case memory, parts
@@ -76,7 +78,7 @@ struct BenchReport: Codable {
     }
 
     var table: String {
-        var lines = ["\(shape), \(precision), \(threads) threads, \(isa)"]
+        var lines = ["\(shape), \(precision), keys and values in \(keyValueFormat), \(threads) threads, \(isa)"]
         for (when, ceilings) in [("before", ceilingsBefore), ("after", ceilingsAfter)] {
             lines.append(
                 String(
@@ -96,9 +98,9 @@ struct BenchReport: Codable {
         lines.append(
             String(
                 format:
-                    "memory: at most %.2f GB, proportional %.2f GB; weights %.2f GB, keys and values %d KiB a token "
+                    "memory: at most %.2f GB, proportional %.2f GB; weights %.2f GB, keys and values %.1f KiB a token "
                     + "and row", Double(memory.highWater) / 1e9, Double(memory.proportional) / 1e9,
-                Double(weightBytes) / 1e9, cacheBytesPerPosition / 1024))
+                Double(weightBytes) / 1e9, Double(cacheBytesPerPosition) / 1024))
         return lines.joined(separator: "\n")
     }
 

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import JanusModel
+import JanusTensor
 
 /// Says what a checkpoint consists of and what it takes to run it.
 struct Describe: ParsableCommand {
@@ -82,9 +83,19 @@ struct Describe: ParsableCommand {
 
     private func printMemory(_ description: ModelDescription) {
         let configuration = description.configuration
-        let position = configuration.cacheBytesPerPosition
         print("memory: weights \(Self.size(description.memoryBytes)) in \(description.precision)")
-        print("        keys and values \(Self.size(position)) a token and row")
+        printCache(configuration, isDefault: true)
+        for format in KeyValueFormat.allCases where configuration.keyValueFormat != nil {
+            guard format != configuration.keyValueFormat else { continue }
+            printCache(configuration.keeping(format), isDefault: false)
+        }
+    }
+
+    private func printCache(_ configuration: JanusConfiguration, isDefault: Bool) {
+        let position = configuration.cacheBytesPerPosition
+        let format = configuration.keyValueFormat?.rawValue ?? "f32"
+        let choice = isDefault ? "" : " (--kv \(format))"
+        print("        keys and values in \(format)\(choice): \(Self.size(position)) a token and row,")
         print(
             "        \(Self.size(2 * position * configuration.generationTokens)) an image drawn "
                 + "(\(configuration.generationTokens) tokens, two rows with guidance), its prompt not counted")

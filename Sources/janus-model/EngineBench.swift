@@ -22,6 +22,8 @@ struct Measured {
 /// Runs the model's parts and takes their time.
 struct EngineBench {
     let model: JanusModel
+    /// The model's, with the keys and values that were chosen.
+    let configuration: JanusConfiguration
     let precision: PackedPrecision
     let repeats: Int
 
@@ -33,15 +35,16 @@ struct EngineBench {
     private static let prefillTokens = 646
     private static let guidance: Float = 5
 
-    private var costs: BenchCosts { BenchCosts(configuration: model.configuration, precision: precision) }
+    private var costs: BenchCosts { BenchCosts(configuration: configuration, precision: precision) }
     private var generator = SplitMix(seed: 1)
     /// As an engine has them, for all steps.
     private var embeddingsRoom = MatrixRoom()
     private var hiddenRoom = MatrixRoom()
     private var logitsRoom = MatrixRoom()
 
-    init(model: JanusModel, precision: PackedPrecision, repeats: Int) {
+    init(model: JanusModel, configuration: JanusConfiguration, precision: PackedPrecision, repeats: Int) {
         self.model = model
+        self.configuration = configuration
         self.precision = precision
         self.repeats = repeats
     }
@@ -84,8 +87,8 @@ struct EngineBench {
     // MARK: pictures
 
     private mutating func decodedPicture() throws(ModelError) -> Measured {
-        let tokens = (0..<model.configuration.generationTokens).map { _ in
-            Int32.random(in: 0..<Int32(model.configuration.codebookSize), using: &generator)
+        let tokens = (0..<configuration.generationTokens).map { _ in
+            Int32.random(in: 0..<Int32(configuration.codebookSize), using: &generator)
         }
         let seconds = try Self.best(repeats) { () throws(ModelError) in _ = try model.decodeImage(tokens: tokens) }
         return Measured(
@@ -93,7 +96,7 @@ struct EngineBench {
     }
 
     private mutating func vision() throws(ModelError) -> Measured {
-        let side = model.configuration.imageSize
+        let side = configuration.imageSize
         let pixels = (0..<side * side * 3).map { _ in Float.random(in: -1...1, using: &generator) }
         let seconds = try Self.best(repeats) { () throws(ModelError) in _ = try model.imageEmbeddings(pixels: pixels) }
         return Measured(
@@ -106,11 +109,11 @@ struct EngineBench {
     /// Images at once, each of two rows: their end-to-end time, and their step at the middle context.
     private mutating func drawing(images: Int, key: String, picture: Measured) throws(ModelError) -> [Measured] {
         let rows = 2 * images
-        let steps = model.configuration.generationTokens
+        let steps = configuration.generationTokens
         let contexts = (0..<Self.contextsOfImage).map {
             Self.promptTokens + steps * $0 / (Self.contextsOfImage - 1)
         }
-        let cache = try KVCache(model.configuration, rows: rows, positionsMax: Self.promptTokens + steps + 1)
+        let cache = try KVCache(configuration, rows: rows, positionsMax: Self.promptTokens + steps + 1)
         // prompts differ, and so do their lengths: each row is prefilled
         let prompt = noise(rows * Self.promptTokens)
         let spans = (0..<rows).map { JanusModel.Span(row: $0, positions: Self.promptTokens) }
@@ -151,11 +154,11 @@ struct EngineBench {
     /// What an engine does for each token of each image: embed, run, logits, guidance, draw.
     private mutating func drawStep(images: Int, cache: KVCache, position: Int) throws(ModelError) {
         let rows = 2 * images
-        let tokens = (0..<rows).map { Int32(($0 / 2 * 7919 + position) % model.configuration.codebookSize) }
+        let tokens = (0..<rows).map { Int32(($0 / 2 * 7919 + position) % configuration.codebookSize) }
         let (embeddings, hidden) = rooms(rows: rows)
         try model.embed(imageTokens: tokens, into: embeddings)
         try model.forward(embeddings, spans: (0..<rows).map { JanusModel.Span(row: $0) }, cache: cache, into: hidden)
-        let logits = logitsRoom.matrix(rows: rows, columns: model.configuration.codebookSize)
+        let logits = logitsRoom.matrix(rows: rows, columns: configuration.codebookSize)
         model.imageLogits(hidden, into: logits)
         let sampler = TokenSampler(seed: 1, domain: .image, temperature: 1)
         _ = Threads.map(images) { image in
@@ -169,7 +172,7 @@ struct EngineBench {
 
     private mutating func prefill() throws(ModelError) -> Measured {
         let count = Self.prefillTokens
-        let cache = try KVCache(model.configuration, rows: 1, positionsMax: count)
+        let cache = try KVCache(configuration, rows: 1, positionsMax: count)
         let input = noise(count)
         let seconds = try Self.best(repeats) { () throws(ModelError) in
             cache.truncate(row: 0, to: 0)
@@ -182,16 +185,16 @@ struct EngineBench {
     }
 
     private mutating func decoding(rows: Int, context: Int, key: String) throws(ModelError) -> Measured {
-        let cache = try KVCache(model.configuration, rows: rows, positionsMax: context + 1)
+        let cache = try KVCache(configuration, rows: rows, positionsMax: context + 1)
         try fill(cache, to: context)
-        let tokens = (0..<rows).map { Int32($0 * 7919 % model.configuration.vocabularySize) }
+        let tokens = (0..<rows).map { Int32($0 * 7919 % configuration.vocabularySize) }
         let spans = (0..<rows).map { JanusModel.Span(row: $0) }
         let sampler = TokenSampler(seed: 1, domain: .text, temperature: 0)
         let seconds = try Self.best(repeats) { () throws(ModelError) in
             let (embeddings, hidden) = rooms(rows: rows)
             try model.embed(tokens: tokens, into: embeddings)
             try model.forward(embeddings, spans: spans, cache: cache, into: hidden)
-            let logits = logitsRoom.matrix(rows: rows, columns: model.configuration.language.vocabularySize)
+            let logits = logitsRoom.matrix(rows: rows, columns: configuration.language.vocabularySize)
             model.textLogits(hidden, into: logits)
             _ = Threads.map(rows) { sampler.draw(logits[$0..<$0 + 1], position: context) }
         } after: {
@@ -207,7 +210,7 @@ struct EngineBench {
 
     /// [rows, hidden] each: what goes into a pass, and what comes out.
     private mutating func rooms(rows: Int) -> (Matrix, Matrix) {
-        let columns = model.configuration.hiddenSize
+        let columns = configuration.hiddenSize
         return (
             embeddingsRoom.matrix(rows: rows, columns: columns), hiddenRoom.matrix(rows: rows, columns: columns)
         )
@@ -224,7 +227,7 @@ struct EngineBench {
     }
 
     private mutating func noise(_ rows: Int) -> Matrix {
-        let columns = model.configuration.hiddenSize
+        let columns = configuration.hiddenSize
         return Matrix(
             (0..<rows * columns).map { _ in Float.random(in: -1...1, using: &generator) }, rows: rows, columns: columns)
     }

@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import JanusEngine
 import JanusJob
+import JanusTensor
 
 /// Arguments that every command which runs a model has.
 struct ModelOptions: ParsableArguments {
@@ -13,6 +14,9 @@ struct ModelOptions: ParsableArguments {
 
     @Option(help: "Tokens of prompt, pictures and answer together.")
     var contextTokensMax = 4096
+
+    @Option(help: "bf16 or int8: how a pack's keys and values are kept (default: int8, of a bf16 pack bf16).")
+    var kv: KeyValueFormat?
 
     @Flag(help: "No progress on standard error.")
     var quiet = false
@@ -28,6 +32,7 @@ struct ModelOptions: ParsableArguments {
         var options = Engine.Options()
         if let threads { options.threads = threads }
         options.contextTokensMax = contextTokensMax
+        options.keyValueFormat = kv
         defer { bar.clear() }
         do throws(EngineError) {
             return try Engine.load(directory: model, options: options) { bar.show("loading", $0) }
@@ -36,6 +41,8 @@ struct ModelOptions: ParsableArguments {
         }
     }
 }
+
+extension KeyValueFormat: ExpressibleByArgument {}
 
 /// An error whose text is all there is to say.
 struct Failure: Error, CustomStringConvertible {

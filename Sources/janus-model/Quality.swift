@@ -12,7 +12,7 @@ struct Quality: ParsableCommand {
         discussion: """
             The checkpoint in f32 draws a picture from each prompt and answers questions about it; each precision then \
             computes its logits for the same tokens. Mean KL divergence of text logits has a gate: 0.002 nats for bf16 and \
-            int8, 0.05 for int4. Image logits are shown before and after guidance, which amplifies differences.
+            int8, 0.05 for int4, however keys and values are kept. Image logits are shown before and after guidance, which amplifies differences.
 
             --outliers 50 packs a copy of the checkpoint that is the same function in f32 with some channels 50 times larger, \
             as in large models. Packs and copy are made below $TMPDIR and removed. Exit status 1 when a gate is missed.
@@ -20,6 +20,8 @@ struct Quality: ParsableCommand {
 
     @Argument(help: "Directory of the checkpoint.", completion: .directory) var model: String
     @Option(help: "bf16, int8 or int4; may be repeated (default: all).") var precision: [PackedPrecision] = []
+    @Option(help: "bf16 or int8: how keys and values are kept; may be repeated (default: both).")
+    var kv: [KeyValueFormat] = []
     @Option(help: "Multiply some channels by this, and divide what reads them.") var outliers: Float = 1
     @Option(name: .customLong("prompt"), help: "What to draw; may be repeated.") var prompts: [String] = [
         "a red circle and a blue square", "a red fox in the snow", "three green triangles",
@@ -70,7 +72,8 @@ struct Quality: ParsableCommand {
         var rows: [QualityRow] = []
         if outliers != 1 {
             bar.show("comparing", 0, note: "f32")
-            rows.append(try Self.compare("f32", gate: 1e-4, try JanusModel.load(directory: subject), cases, expected))
+            let copied = try JanusModel.load(directory: subject)
+            rows.append(try Self.compare("f32", nil, gate: 1e-4, copied, cases, expected))
         }
         for precision in precision.isEmpty ? PackedPrecision.allCases : precision {
             let pack = "\(folder)/\(precision.rawValue).pack.safetensors"
@@ -82,7 +85,9 @@ struct Quality: ParsableCommand {
                 case .int4: 0.05
                 }
             let packed = try JanusModel.load(directory: pack)
-            rows.append(try Self.compare(precision.rawValue, gate: gate, packed, cases, expected))
+            for format in kv.isEmpty ? KeyValueFormat.allCases : kv {
+                rows.append(try Self.compare(precision.rawValue, format, gate: gate, packed, cases, expected))
+            }
             try FileManager.default.removeItem(atPath: pack)
         }
         return QualityReport(
@@ -107,19 +112,20 @@ struct Quality: ParsableCommand {
         let images: [(conditional: Matrix, guided: Matrix)]
         let pictures: [[UInt8]]
 
-        init(_ cases: QualityCases, _ model: JanusModel) throws(ModelError) {
-            texts = try cases.textLogits(model)
-            images = try cases.imageLogits(model)
+        init(_ cases: QualityCases, _ model: JanusModel, _ format: KeyValueFormat? = nil) throws(ModelError) {
+            texts = try cases.textLogits(model, format)
+            images = try cases.imageLogits(model, format)
             pictures = try cases.pictures(model)
         }
     }
 
     private static func compare(
-        _ name: String, gate: Double, _ model: JanusModel, _ cases: QualityCases, _ expected: Logits
+        _ name: String, _ format: KeyValueFormat?, gate: Double, _ model: JanusModel, _ cases: QualityCases,
+        _ expected: Logits
     ) throws(ModelError) -> QualityRow {
         func mean(_ values: [Double]) -> Double { values.reduce(0, +) / Double(max(values.count, 1)) }
         func best(_ row: [Float]) -> Int? { row.indices.max { row[$0] < row[$1] } }
-        let found = try Logits(cases, model)
+        let found = try Logits(cases, model, format)
         var text: [Double] = []
         var same: [Double] = []
         for (a, b) in zip(found.texts, expected.texts) {
@@ -128,7 +134,8 @@ struct Quality: ParsableCommand {
         }
         let images = zip(found.images, expected.images)
         return QualityRow(
-            precision: name, text: mean(text), textMax: text.max() ?? 0, agreement: mean(same),
+            precision: name, keyValueFormat: format?.rawValue ?? "f32", text: mean(text), textMax: text.max() ?? 0,
+            agreement: mean(same),
             image: mean(images.flatMap { divergences($0.conditional, $1.conditional) }),
             guided: mean(images.flatMap { divergences($0.guided, $1.guided) }),
             pixels: mean(

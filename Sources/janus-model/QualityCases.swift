@@ -130,10 +130,10 @@ struct QualityCases {
     // MARK: logits of any model
 
     /// For each answer [its tokens, vocabulary]: what drew them.
-    func textLogits(_ model: JanusModel) throws(ModelError) -> [Matrix] {
+    func textLogits(_ model: JanusModel, _ format: KeyValueFormat?) throws(ModelError) -> [Matrix] {
         try answers.map { answer throws(ModelError) in
             let count = answer.ids.count
-            let cache = try KVCache(model.configuration, rows: 1, positionsMax: count)
+            let cache = try KVCache(model.configuration.keeping(format), rows: 1, positionsMax: count)
             let hidden = try model.forward(
                 try embed(answer, model), spans: [.init(row: 0, positions: count)], cache: cache)
             return model.textLogits(hidden[answer.promptCount - 1..<count - 1])
@@ -141,7 +141,9 @@ struct QualityCases {
     }
 
     /// For each drawing [its tokens, codebook]: of the conditional row, and after guidance.
-    func imageLogits(_ model: JanusModel) throws(ModelError) -> [(conditional: Matrix, guided: Matrix)] {
+    func imageLogits(_ model: JanusModel, _ format: KeyValueFormat?) throws(ModelError) -> [(
+        conditional: Matrix, guided: Matrix
+    )] {
         try drawings.map { drawing throws(ModelError) in
             let rows = [drawing.prompt, unconditional(drawing.prompt)]
             let drawn = try model.embed(imageTokens: drawing.tokens.dropLast())
@@ -151,7 +153,7 @@ struct QualityCases {
                 input[row * count..<row * count + ids.count].copy(from: try model.embed(tokens: ids))
                 input[row * count + ids.count..<(row + 1) * count].copy(from: drawn)
             }
-            let cache = try KVCache(model.configuration, rows: 2, positionsMax: count)
+            let cache = try KVCache(model.configuration.keeping(format), rows: 2, positionsMax: count)
             let hidden = try model.forward(
                 input, spans: [.init(row: 0, positions: count), .init(row: 1, positions: count)], cache: cache)
             let first = drawing.prompt.count - 1

@@ -4,6 +4,8 @@ import JanusTensor
 /// How far one precision strays from f32. Divergences are Kullback-Leibler, in nats, of its distribution from f32's.
 struct QualityRow: Codable {
     var precision: String
+    /// How keys and values are kept.
+    var keyValueFormat: String
     /// Mean and greatest over the tokens of answers.
     var text: Double
     var textMax: Double
@@ -20,6 +22,7 @@ struct QualityRow: Codable {
 
     enum CodingKeys: String, CodingKey {
         case precision, text, agreement, image, guided, pixels, gate
+        case keyValueFormat = "kv"
         case textMax = "text_max"
     }
 }
@@ -49,9 +52,9 @@ struct QualityReport: Codable {
     }
 
     var table: String {
-        let head = ["", "text KL", "greatest", "gate", "same token", "image KL", "guided KL", "pixels"]
+        let head = ["", "kv", "text KL", "greatest", "gate", "same token", "image KL", "guided KL", "pixels"]
         let lines = rows.map { row in
-            [row.precision] + [row.text, row.textMax].map(Self.nats) + [Self.nats(row.gate)]
+            [row.precision, row.keyValueFormat] + [row.text, row.textMax].map(Self.nats) + [Self.nats(row.gate)]
                 + [String(format: "%.1f %%", row.agreement * 100)] + [row.image, row.guided].map(Self.nats)
                 + [String(format: "%.2f", row.pixels), row.passes ? "passes" : "MISSES its gate"]
         }
@@ -65,8 +68,8 @@ struct QualityReport: Codable {
 
     private static func line(_ cells: [String]) -> String {
         cells.enumerated().map { index, cell in
-            let space = String(repeating: " ", count: max(0, (index == 0 ? 5 : 10) - cell.count))
-            return index == 0 ? cell + space : space + cell
+            let space = String(repeating: " ", count: max(0, (index < 2 ? 5 : 10) - cell.count))
+            return index < 2 ? cell + space : space + cell
         }.joined(separator: " ")
     }
 }

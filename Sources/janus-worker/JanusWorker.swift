@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import JanusEngine
+import JanusTensor
 
 /// The program's entry: what must come before anything else, then the command.
 @main
@@ -40,6 +41,8 @@ struct JanusWorker: ParsableCommand {
     @Option(help: "Tokens of prompt, pictures and answer together.") var contextTokensMax = 4096
     @Option(help: "Jobs to compute at once (f32: always one).") var jobs = 8
     @Option(help: "MiB of memory for keys and values of all jobs together.") var cacheMib = 4096
+    @Option(help: "bf16 or int8: how a pack keeps keys and values (default: int8, of a bf16 pack bf16).")
+    var cacheFormat: KeyValueFormat?
     @Flag(help: "Run without the seccomp sandbox, on a kernel that has none.") var noSandbox = false
     @Flag(help: "Enter the sandbox, try to get out of it, say what happened, and exit.") var checkSandbox = false
 
@@ -67,6 +70,7 @@ struct JanusWorker: ParsableCommand {
         options.contextTokensMax = contextTokensMax
         options.jobsMax = jobs
         options.cacheBytesMax = cacheMib << 20
+        options.keyValueFormat = cacheFormat
 
         let connection = Connection(socket: socket)
         let inbox = Inbox(connection: connection)
@@ -84,6 +88,8 @@ struct JanusWorker: ParsableCommand {
         Server(engine: engine, inbox: inbox, connection: connection).serve()
     }
 }
+
+extension KeyValueFormat: ExpressibleByArgument {}
 
 /// The ways this process ends, by sysexits.h.
 enum WorkerExit: Int32 {

@@ -61,6 +61,7 @@ struct ServePlan {
         guard FileManager.default.isExecutableFile(atPath: program) else {
             throw SettingsError.invalid(key: "workers.program", value: program, expected: "an executable file")
         }
+        let format = try cacheFormat(settings).map { ["--cache-format", $0] } ?? []
         let packing = try Self.packing(settings)
         return try entries.map { entry in
             let parts = entry.split(separator: "=", maxSplits: 1).map(String.init)
@@ -75,7 +76,7 @@ struct ServePlan {
                     arguments: [
                         "--socket", "3", "--model", parts[1], "--model-name", parts[0], "--threads", "\(threads)",
                         "--jobs", "\(jobs)", "--cache-mib", "\(cache)",
-                    ] + packing, environment: ["LANG": "C.UTF-8"]), workers: workers)
+                    ] + format + packing, environment: ["LANG": "C.UTF-8"]), workers: workers)
         }
     }
 
@@ -96,6 +97,19 @@ struct ServePlan {
 
     /// As janus-worker knows them; janusd links nothing of the model.
     private static let precisions = ["f32", "bf16", "int8", "int4"]
+
+    /// How keys and values are kept; nil as the packs have it.
+    private static func cacheFormat(_ settings: Settings) throws -> String? {
+        guard let format = try settings.text("workers.cache_format") else { return nil }
+        guard cacheFormats.contains(format) else {
+            throw SettingsError.invalid(
+                key: "workers.cache_format", value: "'\(format)'", expected: cacheFormats.joined(separator: " or "))
+        }
+        return format
+    }
+
+    /// As janus-worker knows them.
+    private static let cacheFormats = ["bf16", "int8"]
 
     /// Of one worker, for keys and values.
     private static func cacheMebibytes(_ settings: Settings, workers: Int) throws -> Int {

@@ -1,6 +1,8 @@
 import Foundation
 import JanusEngine
 import JanusJob
+import JanusModel
+import JanusTensor
 import TestSupport
 import Testing
 
@@ -38,9 +40,11 @@ enum MixedJobs {
 }
 
 func packedEngine(
-    _ precision: String = "int8", threads: Int = 1, cacheBytesMax: Int = 1 << 30, jobsMax: Int = 16
+    _ precision: String = "int8", kv: KeyValueFormat? = nil, threads: Int = 1, cacheBytesMax: Int = 1 << 30,
+    jobsMax: Int = 16
 ) throws -> Engine {
     var options = Engine.Options(threads: threads)
+    options.keyValueFormat = kv
     options.cacheBytesMax = cacheBytesMax
     options.jobsMax = jobsMax
     return try Engine.load(directory: TinyPack.path(precision), name: "tiny", options: options)
@@ -85,10 +89,19 @@ struct BatchTests {
 
     private func bytes(_ end: Result<JobProduct, Interruption>) throws -> JobProduct { try Self.bytes(end) }
 
+    struct Packing: Hashable, Sendable {
+        var precision = "int8"
+        var kv: KeyValueFormat = .int8
+
+        static let all = ["int8", "int4", "bf16"].flatMap { precision in
+            KeyValueFormat.allCases.map { Packing(precision: precision, kv: $0) }
+        }
+    }
+
     /// What each of the jobs gives when no other is there, with one thread.
     private static let alone = Dictionary(
-        uniqueKeysWithValues: ["int8", "int4", "bf16"].map { precision in
-            (precision, Result { try alone(packedEngine(precision)) })
+        uniqueKeysWithValues: Packing.all.map { packing in
+            (packing, Result { try alone(packedEngine(packing.precision, kv: packing.kv)) })
         })
 
     private static func alone(_ engine: Engine) throws -> [JobProduct] {
@@ -101,17 +114,17 @@ struct BatchTests {
         }
     }
 
-    private func expected(_ precision: String = "int8") throws -> [JobProduct] {
-        try #require(Self.alone[precision]).get()
+    private func expected(_ packing: Packing = Packing()) throws -> [JobProduct] {
+        try #require(Self.alone[packing]).get()
     }
 
     @Test(
         "a job's tokens and pixels are the same alone, among eight others, in any order, with one thread and with two",
-        arguments: ["int8", "int4", "bf16"])
-    func invariance(precision: String) throws {
-        let expected = try expected(precision)
+        arguments: Packing.all)
+    func invariance(packing: Packing) throws {
+        let expected = try expected(packing)
         for threads in [1, 2] {
-            let engine = try packedEngine(precision, threads: threads)
+            let engine = try packedEngine(packing.precision, kv: packing.kv, threads: threads)
             let isReversed = threads == 2
             let found = try run(engine, isReversed ? MixedJobs.all.reversed() : MixedJobs.all).map(bytes)
             #expect((isReversed ? found.reversed() : found) == expected)
@@ -252,5 +265,17 @@ struct BatchTests {
         // OpenBLAS: each piece in a pass of its own
         let dense = PassPlan(lanes: 4, fills: [20, 30], isMixed: false)
         #expect(!dense.steps && dense.pieces == [Piece(fill: 0, positions: 20)])
+    }
+
+    @Test("how keys and values are kept is a choice, which the fingerprint tells")
+    func keyValueFormats() throws {
+        let prints = try [nil, KeyValueFormat.int8, .bf16].map { try packedEngine(kv: $0).fingerprint }
+        #expect(prints[0] == prints[1] && prints[1] != prints[2])
+        #expect(prints[1].hasPrefix("int8/kv-int8/") && prints[2].hasPrefix("int8/kv-bf16/"))
+        #expect(try packedEngine("bf16").fingerprint.hasPrefix("bf16/kv-bf16/"))
+        #expect(try expected() != expected(Packing(kv: .bf16)))
+        // twice the width has half the room
+        let bytes = try KeyValueFormat.allCases.map { try packedEngine(kv: $0).configuration.cacheBytesPerPosition }
+        #expect(Double(bytes[0]) / Double(bytes[1]) > 1.5)
     }
 }

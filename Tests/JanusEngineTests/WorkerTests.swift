@@ -211,8 +211,9 @@ struct WorkerTests {
 
     @Test("a job whose keys and values exceed the worker's memory is refused with both figures")
     func memory() throws {
-        let worker = try WorkerProcess(model: try TinyPack.path("int8"), arguments: ["--cache-mib", "1"])
-        _ = try worker.ready()
+        let worker = try WorkerProcess(
+            model: try TinyPack.path("int8"), arguments: ["--cache-mib", "1", "--cache-format", "bf16"])
+        #expect(try worker.ready().fingerprint.hasPrefix("int8/kv-bf16/"))
         try worker.send(
             .start(JobStart(run: run, task: MixedJobs.answer("q", maxTokens: 3000), inputCount: 0)))
         guard case .failed(run, let error) = try worker.receive(until: \.isEnd).last else {

@@ -130,16 +130,19 @@ struct CacheBudgetTests {
         #expect(relativeError(rest.array(), expected[16..<24].array()) < 1e-5)
     }
 
-    @Test("in tiles rows share the whole pages of a prefix, and each goes on as it would alone")
-    func pages() throws {
+    @Test(
+        "in tiles rows share the whole pages of a prefix, and each goes on as it would alone",
+        arguments: KeyValueFormat.allCases)
+    func pages(format: KeyValueFormat) throws {
         let folder = try TemporaryDirectory()
         let path = folder.path + "/tiny.pack.safetensors"
         try Packer.pack(directory: TinyReference.model, precision: .int8, output: path)
         let model = try JanusModel.load(directory: path)
+        let configuration = model.configuration.keeping(format)
         let tokens: [Int32] = (0..<200).map { $0 * 17 % 600 }
         let embeddings = try model.embed(tokens: tokens)
         func alone(_ ranges: [Range<Int>]) throws -> [Float] {
-            let cache = try KVCache(model.configuration, rows: 1, positionsMax: 200)
+            let cache = try KVCache(configuration, rows: 1, positionsMax: 200)
             var found = Matrix(rows: 0, columns: 64)
             for range in ranges {
                 found = try model.forward(
@@ -148,9 +151,9 @@ struct CacheBudgetTests {
             return found.array()
         }
         // a page is 64 positions: a prefix of 140 has two whole ones
-        let page = model.configuration.cacheBytes(positions: 1)
-        #expect(model.configuration.cacheBytes(positions: 64) == page)
-        let cache = try KVCache(model.configuration, bytesMax: 12 * page + page / 2)
+        let page = configuration.cacheBytes(positions: 1)
+        #expect(configuration.cacheBytes(positions: 64) == page)
+        let cache = try KVCache(configuration, bytesMax: 12 * page + page / 2)
         let rows = try (0..<3).map { _ in try #require(cache.open(positions: 200)) }
         #expect(cache.bytesFree == 0 && cache.open(positions: 1) == nil)
         _ = try model.forward(embeddings[0..<140], spans: [.init(row: rows[0], positions: 140)], cache: cache)

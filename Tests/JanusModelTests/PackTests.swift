@@ -14,8 +14,10 @@ struct PackTests {
 
     private let tokens: [Int32] = (0..<40).map { Int32($0 * 13 % 600) }
 
-    private func hidden(_ model: JanusModel, chunks: [Int], row: Int = 0, rows: Int = 1) throws -> [Float] {
-        let cache = try KVCache(model.configuration, rows: rows, positionsMax: 48)
+    private func hidden(
+        _ model: JanusModel, _ format: KeyValueFormat? = nil, chunks: [Int], row: Int = 0, rows: Int = 1
+    ) throws -> [Float] {
+        let cache = try KVCache(model.configuration.keeping(format), rows: rows, positionsMax: 48)
         let embeddings = try model.embed(tokens: tokens)
         var found: [Float] = []
         var start = 0
@@ -32,16 +34,23 @@ struct PackTests {
     func prefillIsDecode(precision: PackedPrecision) throws {
         let folder = try TemporaryDirectory()
         let model = try JanusModel.load(directory: try pack(precision, in: folder))
-        let whole = try hidden(model, chunks: [40])
-        #expect(try hidden(model, chunks: [1, 17, 5, 1, 1, 1, 14]) == whole)
-        #expect(try hidden(model, chunks: Array(repeating: 1, count: 40), row: 2, rows: 3) == whole)
+        for format in KeyValueFormat.allCases {
+            let whole = try hidden(model, format, chunks: [40])
+            #expect(try hidden(model, format, chunks: [1, 17, 5, 1, 1, 1, 14]) == whole)
+            #expect(try hidden(model, format, chunks: Array(repeating: 1, count: 40), row: 2, rows: 3) == whole)
+        }
+        let widths = try KeyValueFormat.allCases.map { try hidden(model, $0, chunks: [40]) }
+        #expect(widths[0] != widths[1])
+        #expect(try hidden(model, chunks: [40]) == widths[precision == .bf16 ? 0 : 1], "the default")
     }
 
-    @Test("a row alone and among eight: the same bits", arguments: PackedPrecision.allCases)
-    func batchOfEight(precision: PackedPrecision) throws {
+    @Test(
+        "a row alone and among eight: the same bits", arguments: PackedPrecision.allCases, KeyValueFormat.allCases)
+    func batchOfEight(precision: PackedPrecision, format: KeyValueFormat) throws {
         let folder = try TemporaryDirectory()
         let model = try JanusModel.load(directory: try pack(precision, in: folder))
-        let cache = try KVCache(model.configuration, rows: 8, positionsMax: 48)
+        let configuration = model.configuration.keeping(format)
+        let cache = try KVCache(configuration, rows: 8, positionsMax: 48)
         let embeddings = try model.embed(tokens: tokens)
         // rows of different lengths, prefilled in one pass
         let spans = (0..<8).map { JanusModel.Span(row: $0, positions: $0 + 1) }
@@ -52,7 +61,7 @@ struct PackTests {
         let images = model.imageLogits(together)
         var first = 0
         for row in 0..<8 {
-            let alone = try KVCache(model.configuration, rows: 1, positionsMax: 48)
+            let alone = try KVCache(configuration, rows: 1, positionsMax: 48)
             _ = try model.forward(
                 embeddings[first..<first + row + 1], spans: [.init(row: 0, positions: row + 1)], cache: alone)
             first += row + 1

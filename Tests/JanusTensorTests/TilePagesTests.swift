@@ -10,10 +10,12 @@ struct TilePagesTests {
     private let spoiled = Matrix(
         [Float](repeating: .nan, count: 200 * heads * size), rows: 200, columns: heads * size)
 
-    private func pages(_ count: Int) throws -> TilePages {
+    private func pages(_ count: Int, _ format: KeyValueFormat) throws -> TilePages {
         let (heads, size, layers) = (Self.heads, Self.size, Self.layers)
-        let bytes = TilePages.bytes(positions: count * 64, layers: layers, heads: heads, headSize: size)
-        let pages = try #require(TilePages(bytesMax: bytes + 1, layers: layers, heads: heads, headSize: size))
+        let bytes = TilePages.bytes(
+            positions: count * 64, layers: layers, heads: heads, headSize: size, format: format)
+        let pages = try #require(
+            TilePages(bytesMax: bytes + 1, layers: layers, heads: heads, headSize: size, format: format))
         #expect(pages.pagesMax == count && pages.pagesUsed == 0)
         return pages
     }
@@ -43,17 +45,19 @@ struct TilePagesTests {
         }
     }
 
-    private func alone(_ count: Int) throws -> [[UInt32]] {
-        let cache = TiledCache(try pages(2))
+    private func alone(_ count: Int, _ format: KeyValueFormat) throws -> [[UInt32]] {
+        let cache = TiledCache(try pages(2, format))
         #expect(cache.open(positions: 100))
         store(cache, 0..<count)
         return attend(cache, seen: count)
     }
 
-    @Test("a sequence whose pages lie anywhere and were another's before gives the same bits")
-    func scattered() throws {
-        let expected = try alone(100)
-        let pages = try pages(6)
+    @Test(
+        "a sequence whose pages lie anywhere and were another's before gives the same bits",
+        arguments: KeyValueFormat.allCases)
+    func scattered(format: KeyValueFormat) throws {
+        let expected = try alone(100, format)
+        let pages = try pages(6, format)
         let caches = (0..<6).map { _ in TiledCache(pages) }
         for cache in caches {
             #expect(cache.open(positions: 64))
@@ -70,10 +74,12 @@ struct TilePagesTests {
         #expect(attend(caches[1], seen: 100) == expected)
     }
 
-    @Test("whole pages of a prefix are shared, and nobody who goes on changes another's")
-    func shared() throws {
-        let expected = try (alone(80), alone(100))
-        let pages = try pages(8)
+    @Test(
+        "whole pages of a prefix are shared, and nobody who goes on changes another's",
+        arguments: KeyValueFormat.allCases)
+    func shared(format: KeyValueFormat) throws {
+        let expected = try (alone(80, format), alone(100, format))
+        let pages = try pages(8, format)
         let caches = (0..<3).map { _ in TiledCache(pages) }
         for cache in caches { #expect(cache.open(positions: 120)) }
         store(caches[0], 0..<80)
@@ -99,20 +105,20 @@ struct TilePagesTests {
         #expect(pages.pagesUsed == 0)
     }
 
-    @Test("a copy without sharing has all of its pages to itself")
-    func apart() throws {
-        let pages = try pages(4)
+    @Test("a copy without sharing has all of its pages to itself", arguments: KeyValueFormat.allCases)
+    func apart(format: KeyValueFormat) throws {
+        let pages = try pages(4, format)
         let caches = (0..<2).map { _ in TiledCache(pages) }
         for cache in caches { #expect(cache.open(positions: 120)) }
         store(caches[0], 0..<100)
         caches[1].copy(from: caches[0], positions: 100, sharing: false)
         #expect(pages.pagesUsed == 4)
         store(caches[0], 0..<64, of: spoiled)
-        #expect(try attend(caches[1], seen: 100) == alone(100))
+        #expect(try attend(caches[1], seen: 100) == alone(100, format))
     }
 
     @Test("memory that the system does not reserve is told, not a death")
     func unreserved() {
-        #expect(TilePages(bytesMax: .max, layers: 24, heads: 32, headSize: 512) == nil)
+        #expect(TilePages(bytesMax: .max, layers: 24, heads: 32, headSize: 512, format: .bf16) == nil)
     }
 }

@@ -2,7 +2,7 @@ import Foundation
 import JanusTensor
 import Testing
 
-@Suite("attention over keys and values in bf16")
+@Suite("attention over keys and values in tiles")
 struct TiledAttentionTests {
     struct Shape: Sendable, CustomTestStringConvertible {
         var positions: Int
@@ -56,10 +56,19 @@ struct TiledAttentionTests {
     }
 
     /// Prefills the second of two caches in chunks and attends after each.
-    private func run(_ test: Case, chunks: [Int], isa: InstructionSet = .best) -> [UInt32] {
+    private func run(
+        _ test: Case, chunks: [Int], _ format: KeyValueFormat, isa: InstructionSet = .best
+    ) -> [UInt32] {
+        let out = attend(test, chunks: chunks, format, isa: isa)
+        return bits(out)
+    }
+
+    private func attend(
+        _ test: Case, chunks: [Int], _ format: KeyValueFormat, isa: InstructionSet = .best
+    ) -> Matrix {
         let shape = test.shape
         let caches = (0..<2).map { _ in
-            TiledCache(positionsMax: shape.positions, heads: shape.keyHeads, headSize: shape.size)
+            TiledCache(positionsMax: shape.positions, heads: shape.keyHeads, headSize: shape.size, format: format)
         }
         let out = Matrix(rows: shape.positions, columns: shape.heads * shape.size)
         var start = 0
@@ -72,20 +81,20 @@ struct TiledAttentionTests {
                 heads: shape.heads, into: out, isa: isa)
             start = range.upperBound
         }
-        return bits(out)
+        return out
     }
 
-    @Test("every instruction set equals its scalar twin bit for bit", arguments: shapes)
-    func twins(shape: Shape) {
+    @Test("every instruction set equals its scalar twin bit for bit", arguments: shapes, KeyValueFormat.allCases)
+    func twins(shape: Shape, format: KeyValueFormat) {
         for sizes in Sizes.allCases {
             let test = make(shape, sizes)
             if sizes == .extreme, shape.positions > 20 {
                 test.values[shape.positions - 1, 0] = .infinity
                 test.keys[shape.positions - 2, 0] = .nan
             }
-            let expected = run(test, chunks: [shape.positions], isa: .scalar)
+            let expected = run(test, chunks: [shape.positions], format, isa: .scalar)
             for isa in InstructionSet.allCases where isa.isSupported {
-                #expect(run(test, chunks: [shape.positions], isa: isa) == expected, "\(isa.name), \(sizes)")
+                #expect(run(test, chunks: [shape.positions], format, isa: isa) == expected, "\(isa.name), \(sizes)")
             }
         }
     }
@@ -95,19 +104,57 @@ struct TiledAttentionTests {
         guard isa.isSupported else { return }
         let test = make(shape)
         let n = shape.positions
-        let whole = run(test, chunks: [n], isa: isa)
-        #expect(run(test, chunks: Array(repeating: 1, count: n), isa: isa) == whole)
-        #expect(run(test, chunks: [3] + Array(repeating: 13, count: n), isa: isa) == whole)
-        #expect(run(test, chunks: [1, 16, 15, 17] + Array(repeating: 32, count: n), isa: isa) == whole)
+        for format in KeyValueFormat.allCases {
+            let whole = run(test, chunks: [n], format, isa: isa)
+            #expect(run(test, chunks: Array(repeating: 1, count: n), format, isa: isa) == whole)
+            #expect(run(test, chunks: [3] + Array(repeating: 13, count: n), format, isa: isa) == whole)
+            #expect(run(test, chunks: [1, 16, 15, 17] + Array(repeating: 32, count: n), format, isa: isa) == whole)
+        }
     }
 
-    @Test("one thread or two: the same bits")
-    func threads() {
+    @Test("in 8 bits what is not finite is NaN in all that sees it, and in nothing else", arguments: 0..<3)
+    func notFinite(place: Int) {
+        let shape = Shape(positions: 300, size: 64)
+        let whole = make(shape)
+        let expected = attend(whole, chunks: [300], .int8)
+        for wrong: Float in [.nan, .infinity, -.infinity] {
+            let test = make(shape)
+            [test.queries, test.keys, test.values][place][40, 5] = wrong
+            for isa in InstructionSet.allCases where isa.isSupported {
+                let found = attend(test, chunks: [300], .int8, isa: isa)
+                let isBeforeSame = bits(found[0..<40]) == bits(expected[0..<40])
+                #expect(isBeforeSame)
+                // a query is seen by its own head only
+                let seeing = place == 0 ? found[40..<41].columns(0..<64) : found[40..<300]
+                let isNaN = seeing.array().allSatisfy { $0.isNaN }
+                #expect(isNaN, "\(wrong), \(isa.name)")
+                let isBehindSame = bits(found[41..<300]) == bits(expected[41..<300])
+                #expect(isBehindSame == (place == 0))
+            }
+        }
+    }
+
+    @Test("8 bits are near to exact attention, also where a channel is much greater than the others", arguments: shapes)
+    func nearInt8(shape: Shape) {
+        for (factor, bound) in [(Float(1), 0.03), (20, 0.06)] {
+            let test = make(shape)
+            for row in 0..<shape.positions {
+                test.values[row, 0] *= factor
+                test.keys[row, 0] *= factor
+                for head in 0..<shape.heads { test.queries[row, head * shape.size] /= factor }
+            }
+            let found = attend(test, chunks: [shape.positions], .int8).array()
+            #expect(relativeError(found, naive(test, causal: true)) < bound, "channel × \(factor)")
+        }
+    }
+
+    @Test("one thread or two: the same bits", arguments: KeyValueFormat.allCases)
+    func threads(format: KeyValueFormat) {
         let test = make(Shape(positions: 300, size: 64, heads: 4, keyHeads: 4))
         let before = Threads.count
         let results = [1, 2].map { count in
             Threads.configure(count)
-            return run(test, chunks: [200, 100])
+            return run(test, chunks: [200, 100], format)
         }
         Threads.configure(before)
         #expect(results[1] == results[0])
@@ -150,13 +197,16 @@ struct TiledAttentionTests {
         return out
     }
 
-    @Test("a copied row, a cut row and a row that is used again: nothing of before is left")
-    func reused() throws {
+    @Test(
+        "a copied row, a cut row and a row that is used again: nothing of before is left",
+        arguments: KeyValueFormat.allCases)
+    func reused(format: KeyValueFormat) throws {
         let shape = Shape(positions: 60, size: 32)
         let test = make(shape)
-        let whole = run(test, chunks: [60])
-        let bytes = TilePages.bytes(positions: 64, layers: 1, heads: 1, headSize: 32)
-        let pages = try #require(TilePages(bytesMax: 3 * bytes, layers: 1, heads: 1, headSize: 32))
+        let whole = run(test, chunks: [60], format)
+        let bytes = TilePages.bytes(positions: 64, layers: 1, heads: 1, headSize: 32, format: format)
+        let pages = try #require(
+            TilePages(bytesMax: 3 * bytes, layers: 1, heads: 1, headSize: 32, format: format))
         let caches = (0..<3).map { _ in TiledCache(pages) }
         for cache in caches { #expect(cache.open(positions: 64)) }
         // a sequence of NaN was here
@@ -186,7 +236,10 @@ struct TiledAttentionTests {
 
     @Test("a step in one call gives the bits of rotating, storing and attending", arguments: shapes, [1, 2])
     func step(shape: Shape, threads: Int) {
-        guard shape.size % 2 == 0 else { return }
+        for format in KeyValueFormat.allCases where shape.size % 2 == 0 { step(shape, threads, format) }
+    }
+
+    private func step(_ shape: Shape, _ threads: Int, _ format: KeyValueFormat) {
         let (heads, keyHeads, size) = (shape.heads, shape.keyHeads, shape.size)
         // rows of sequences at different positions, the last one at its first
         let positions = [shape.positions - 1, shape.positions / 2, 0]
@@ -194,7 +247,8 @@ struct TiledAttentionTests {
         let past = make(shape)
         func caches() -> [TiledCache] {
             positions.map { position in
-                let cache = TiledCache(positionsMax: shape.positions, heads: keyHeads, headSize: size)
+                let cache = TiledCache(
+                    positionsMax: shape.positions, heads: keyHeads, headSize: size, format: format)
                 if position > 0 {
                     let span = TiledCache.Span(cache: cache, start: 0, range: 0..<position)
                     TiledCache.store([span], keys: past.keys, values: past.values)

@@ -181,15 +181,16 @@ static void products(void) {
         }
         end(names[precision]);
     }
-    EACH("attention", {
-        struct cache cache = make_cache(x, y, 300, 50);
-        run_attention(janus_isa_scalar, x, 4, 300, 0, 0.4f, cache, z);
-        add(z, 4 * 50);
-        janus_tiles_clear(&cache.layout, 290, cache.tiles);
-        run_attention(janus_isa_scalar, x, 2, 289, 1, 0.1f, cache, z);
-        add(z, 2 * 50);
-        free_cache(cache);
-    });
+    for (int format = janus_tile_bf16; format <= janus_tile_int8; format++)
+        EACH(format == janus_tile_int8 ? "int8 attention" : "bf16 attention", {
+            struct cache cache = make_cache(format, x, y, 300, 50);
+            run_attention(janus_isa_scalar, x, 4, 300, 0, 0.4f, cache, z);
+            add(z, 4 * 50);
+            janus_tiles_clear(&cache.layout, 290, cache.tiles);
+            run_attention(janus_isa_scalar, x, 2, 289, 1, 0.1f, cache, z);
+            add(z, 2 * 50);
+            free_cache(cache);
+        });
 }
 
 int main(void) {

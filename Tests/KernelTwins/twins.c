@@ -150,7 +150,7 @@ static void attend(struct attention_run run, const char *what) {
 }
 
 // `sharp` makes the weights of most positions vanish, some of them on the brink.
-static void test_attention(size_t positions, size_t size, size_t count, size_t step, enum sizes sizes, int sharp) {
+static void test_attention(int format, size_t positions, size_t size, size_t count, size_t step, enum sizes sizes, int sharp) {
     struct attention_run run = {.count = count, .step = step, .size = size};
     // all queries end in the tile of the last position
     size_t in_tile = (positions - 1) % janus_tile_positions + 1;
@@ -159,15 +159,16 @@ static void test_attention(size_t positions, size_t size, size_t count, size_t s
     run.scale = sharp ? 40 / __builtin_sqrtf((float)size) : 1 / __builtin_sqrtf((float)size);
     if (sizes == edge) run.scale = 0x1p126f; // scores are about 2^-126
     char what[100];
-    snprintf(what, sizeof what, "attention of %zu queries to %zu positions of %zu, step %zu, %s%s", run.count, positions,
-             size, step, size_names[sizes], sharp ? ", sharp" : "");
+    snprintf(what, sizeof what, "%s attention of %zu queries to %zu positions of %zu, step %zu, %s%s",
+             format == janus_tile_int8 ? "int8" : "bf16", run.count, positions, size, step, size_names[sizes],
+             sharp ? ", sharp" : "");
     float *queries = memory(run.count * size * sizeof *queries), *keys = memory(positions * size * sizeof *keys);
     float *values = memory(positions * size * sizeof *values);
     fill(queries, run.count * size, sizes, 0);
     fill(keys, positions * size, sizes, sizes == edge);
     fill(values, positions * size, sizes == edge ? ordinary : sizes, 0);
     run.queries = queries;
-    run.cache = make_cache(keys, values, positions, size);
+    run.cache = make_cache(format, keys, values, positions, size);
     attend(run, what);
     free_cache(run.cache);
     free(queries);
@@ -184,7 +185,7 @@ static void test_brink(size_t positions, size_t size, size_t count) {
     for (size_t p = 0; p < positions; p++) keys[p * size] = below(3) ? -16 - 2 * (float)below(10) / 10 : 0;
     for (size_t i = 0; i < positions * size; i++) values[i] = __builtin_copysignf(0x1p-126f, unit());
     run.queries = queries;
-    run.cache = make_cache(keys, values, positions, size);
+    run.cache = make_cache(janus_tile_bf16, keys, values, positions, size);
     char what[100];
     snprintf(what, sizeof what, "attention of %zu queries to %zu positions of %zu on the brink", count, positions, size);
     attend(run, what);
@@ -197,14 +198,15 @@ static void test_brink(size_t positions, size_t size, size_t count) {
 static void test_attentions(void) {
     static const size_t heads[] = {1, 2, 16, 24, 33, 48, 64, 80, 96, 128, 130};
     static const size_t lengths[] = {1, 2, 15, 16, 17, 33, 47, 64, 100, 271, 300, 530};
-    for (enum sizes sizes = ordinary; sizes < sizes_count; sizes++)
-        for (int sharp = 0; sharp < 2; sharp++) {
-            for (size_t count = 1; count <= janus_attention_queries_max; count++)
-                test_attention(lengths[below(9)], heads[below(11)], count, below(2), sizes, sharp);
-            for (size_t i = 0; i < 12; i++)
-                test_attention(lengths[i], heads[below(11)], 1 + below(4), below(2), sizes, sharp);
-            test_attention(31, 512, 2, 1, sizes, sharp);
-        }
+    for (int format = janus_tile_bf16; format <= janus_tile_int8; format++)
+        for (enum sizes sizes = ordinary; sizes < sizes_count; sizes++)
+            for (int sharp = 0; sharp < 2; sharp++) {
+                for (size_t count = 1; count <= janus_attention_queries_max; count++)
+                    test_attention(format, lengths[below(9)], heads[below(11)], count, below(2), sizes, sharp);
+                for (size_t i = 0; i < 12; i++)
+                    test_attention(format, lengths[i], heads[below(11)], 1 + below(4), below(2), sizes, sharp);
+                test_attention(format, 31, 512, 2, 1, sizes, sharp);
+            }
     for (size_t i = 0; i < 12; i++) test_brink(lengths[i], heads[below(11)], 1 + below(9));
 }
 

@@ -131,10 +131,12 @@ struct cache {
     void *memory, *pages;
 };
 
-static inline struct cache make_cache(const float *keys, const float *values, size_t positions, size_t size) {
+static inline struct cache make_cache(int format, const float *keys, const float *values, size_t positions, size_t size) {
     size_t pages = up_to(positions, page_positions) / page_positions;
-    struct cache cache = {.layout = {.size = size, .padded = up_to(size, janus_head_multiple)}};
-    cache.layout.tile_bytes = 2 * janus_tile_positions * cache.layout.padded;
+    struct cache cache = {.layout = {.format = format, .size = size, .padded = up_to(size, janus_head_multiple)}};
+    // int8 has a scale a position
+    cache.layout.tile_bytes = format == janus_tile_int8 ? janus_tile_positions * (cache.layout.padded + sizeof(float))
+                                                        : 2 * janus_tile_positions * cache.layout.padded;
     cache.layout.page_bytes = 2 * janus_page_tiles * cache.layout.tile_bytes;
     cache.memory = memory(pages * cache.layout.page_bytes);
     int32_t *order = cache.pages = memory(pages * sizeof *order);
