@@ -5,7 +5,8 @@
 // Rows that share a weight in registers; weights that are fetched before they are read, where rows are few.
 enum { integer_rows_max = 8, bf16_rows_max = 4, ahead_integers = 8192, ahead_bf16 = 2 * bf16_block * panel };
 
-// A line of weights is fetched while the first of its vectors is used.
+// A line of weights is fetched while the first of its vectors is used. Narrower tiles have so many rows that the
+// processor fetches fast enough by itself.
 #define FETCH(vectors, j, from, ahead)                                                                                 \
     if ((vectors) >= 4 && (j) % 4 == 0) __builtin_prefetch((const char *)(from) + (ahead))
 
@@ -72,56 +73,84 @@ NEON ALWAYS void int4_tile(const int rows, const int vectors, const int8_t *a, c
     }
 }
 
-// Columns of a panel that the result has, and the weights that a few rows fetch early: the first block of rows waits for
-// memory, the others find the weights in the cache.
+// Columns of a panel that the result has.
 JANUS_INLINE size_t width_of(const struct janus_weights *weights, size_t index) {
     size_t left = weights->outputs - index * panel;
     return left < panel ? left : panel;
 }
 
-NEON static void integer_panel(const int is8, const struct janus_weights *weights, const struct janus_activations *x,
-                               size_t index, size_t row, size_t rows, float *sums) {
-    size_t inputs = weights->inputs, group = weights->group, groups = inputs / group, width = width_of(weights, index);
-    size_t group_bytes = group * panel / (is8 ? 1 : 2), span = is8 ? 1 : int4_span(inputs);
-    size_t tiles = (rows + integer_rows_max - 1) / integer_rows_max, ahead = row == 0 ? ahead_integers : 0;
-    const uint8_t *w = (const uint8_t *)weights->values + index * groups * group_bytes;
-    const float *scales8 = (const float *)weights->scales + index * groups * panel;
-    const uint16_t *scales4 = (const uint16_t *)weights->scales + index * groups * panel;
-    for (size_t g = 0; g < groups; g += span, w += span * group_bytes, scales8 += panel, scales4 += span * panel)
-        for (size_t tile = 0; tile < tiles; tile++) {
-            size_t start = tile_start(rows, tiles, tile), count = tile_start(rows, tiles, tile + 1) - start;
-            const int8_t *a = (const int8_t *)x->values + row * inputs + (g * rows + start) * group;
-            const float *a_scales = x->scales + row * groups + g * rows + start;
-            float *to = sums + start * panel;
+// Some rows and what they are multiplied with: a group of int8, or a span of groups of int4 that lie `apart` rows.
+struct integer_rows {
+    const int8_t *a;
+    const float *a_scales;
+    size_t rows, apart;
+    const uint8_t *w;
+    const void *scales;
+    size_t group, span, width, ahead;
+    int is_first;
+};
+
+// Each with as many sums as the 32 registers hold beside a weight and the rows' activations.
+NEON static void int8_rows(struct integer_rows r, float *sums) {
+    const float *scales = r.scales;
 #define INT8(ROWS, VECTORS)                                                                                            \
-    for (size_t n = 0; n < width; n += 4 * VECTORS)                                                                    \
-    int8_tile(ROWS, VECTORS, a, a_scales, w + 4 * n, scales8 + n, group, ahead, g == 0, to + n)
-#define INT4(ROWS, VECTORS)                                                                                            \
-    for (size_t n = 0; n < width; n += 4 * VECTORS)                                                                    \
-    int4_tile(ROWS, VECTORS, a, a_scales, w + 4 * n, scales4 + n, span, rows, ahead, g == 0, to + n)
-            // As many sums as the 32 registers hold beside a weight and the rows' activations.
-            switch (is8 ? count : 10 + count) {
-            case 1: INT8(1, 16); break;
-            case 2: INT8(2, 8); break;
-            case 3: INT8(3, 4); break;
-            case 4: INT8(4, 4); break;
-            case 5: INT8(5, 4); break;
-            case 6: INT8(6, 2); break;
-            case 7: INT8(7, 2); break;
-            case 8: INT8(8, 2); break;
-            case 11: INT4(1, 8); break;
-            case 12: INT4(2, 4); break;
-            case 13: INT4(3, 4); break;
-            case 14: INT4(4, 2); break;
-            case 15: INT4(5, 2); break;
-            case 16: INT4(6, 1); break;
-            case 17: INT4(7, 1); break;
-            case 18: INT4(8, 1); break;
-            default: break;
-            }
+    for (size_t n = 0; n < r.width; n += 4 * VECTORS)                                                                  \
+    int8_tile(ROWS, VECTORS, r.a, r.a_scales, r.w + 4 * n, scales + n, r.group, r.ahead, r.is_first, sums + n)
+    switch (r.rows) {
+    case 1: INT8(1, 16); break;
+    case 2: INT8(2, 8); break;
+    case 3: INT8(3, 4); break;
+    case 4: INT8(4, 4); break;
+    case 5: INT8(5, 4); break;
+    case 6: INT8(6, 2); break;
+    case 7: INT8(7, 2); break;
+    case 8: INT8(8, 2); break;
+    default: break;
+    }
 #undef INT8
+}
+
+NEON static void int4_rows(struct integer_rows r, float *sums) {
+    const uint16_t *scales = r.scales;
+#define INT4(ROWS, VECTORS)                                                                                            \
+    for (size_t n = 0; n < r.width; n += 4 * VECTORS)                                                                  \
+    int4_tile(ROWS, VECTORS, r.a, r.a_scales, r.w + 4 * n, scales + n, r.span, r.apart, r.ahead, r.is_first, sums + n)
+    switch (r.rows) {
+    case 1: INT4(1, 8); break;
+    case 2: INT4(2, 4); break;
+    case 3: INT4(3, 4); break;
+    case 4: INT4(4, 2); break;
+    case 5: INT4(5, 2); break;
+    case 6: INT4(6, 1); break;
+    case 7: INT4(7, 1); break;
+    case 8: INT4(8, 1); break;
+    default: break;
+    }
 #undef INT4
+}
+
+static void integer_panel(int is8, const struct janus_weights *weights, const struct janus_activations *x,
+                          size_t index, size_t row, size_t rows, float *sums) {
+    size_t inputs = weights->inputs, group = weights->group, groups = inputs / group;
+    size_t group_bytes = group * panel / (is8 ? 1 : 2), tiles = (rows + integer_rows_max - 1) / integer_rows_max;
+    const char *scales = weights->scales;
+    size_t scale_bytes = is8 ? sizeof(float) : sizeof(uint16_t);
+    // The first block of rows waits for memory; the others find the weights in the cache.
+    struct integer_rows r = {.group = group, .span = is8 ? 1 : int4_span(inputs), .apart = rows,
+                             .width = width_of(weights, index), .ahead = row == 0 ? ahead_integers : 0};
+    for (size_t g = 0; g < groups; g += r.span) {
+        r.w = (const uint8_t *)weights->values + (index * groups + g) * group_bytes;
+        r.scales = scales + (index * groups + g) * panel * scale_bytes;
+        r.is_first = g == 0;
+        for (size_t tile = 0; tile < tiles; tile++) {
+            size_t start = tile_start(rows, tiles, tile);
+            r.rows = tile_start(rows, tiles, tile + 1) - start;
+            r.a = (const int8_t *)x->values + row * inputs + (g * rows + start) * group;
+            r.a_scales = x->scales + row * groups + g * rows + start;
+            if (is8) int8_rows(r, sums + start * panel);
+            else int4_rows(r, sums + start * panel);
         }
+    }
 }
 
 // Some rows of a segment of bf16 inputs, added to their sums.
@@ -202,7 +231,7 @@ static void bf16_panel(int checks, const struct janus_weights *weights, const st
     }
 }
 
-NEON void janus_panel_neon(const struct janus_weights *weights, const struct janus_activations *x, size_t index,
+void janus_panel_neon(const struct janus_weights *weights, const struct janus_activations *x, size_t index,
                            size_t row, size_t rows, float *sums) {
     if (weights->precision == janus_precision_int8) return integer_panel(1, weights, x, index, row, rows, sums);
     if (weights->precision == janus_precision_int4) return integer_panel(0, weights, x, index, row, rows, sums);

@@ -167,12 +167,14 @@ static void products(void) {
             if (make_product(&p, precision, 5, 70, 160, sizes)) {
                 run_product(janus_isa_scalar, &p, y, z, 70, 0);
                 add(z, 5 * 70);
-                size_t groups = p.x.inputs / (p.weights.group ? p.weights.group : p.x.inputs);
-                if (precision == janus_precision_bf16) add_bytes(p.values, 128 * 160 * 2);
-                else add_bytes(p.values, 128 * 160 / (precision == janus_precision_int4 ? 2 : 1));
-                add_bytes(p.scales, 128 * groups * (precision == janus_precision_int4 ? 2 : 4));
-                if (precision != janus_precision_bf16) {
-                    add_bytes(p.a, 5 * 160);
+                size_t values = 128 * p.x.inputs, groups = p.x.inputs / p.weights.group;
+                if (precision == janus_precision_bf16) {
+                    add_bytes(p.values, 2 * values);
+                } else {
+                    int is8 = precision == janus_precision_int8;
+                    add_bytes(p.values, values / (is8 ? 1 : 2));
+                    add_bytes(p.scales, 128 * groups * (is8 ? 4 : 2));
+                    add_bytes(p.a, 5 * p.x.inputs);
                     add(p.a_scales, 5 * groups);
                     add_bytes(p.starts, 5 * groups * 4);
                 }

@@ -75,35 +75,44 @@ struct product {
     void *values, *scales, *a, *a_scales, *starts;
 };
 
+// Packs one panel; not 0 when the weights don't fit the precision.
+static inline int pack(int precision, const float *w, size_t count, size_t inputs, size_t padded, size_t group, void *to,
+                       void *scales) {
+    switch (precision) {
+    case janus_precision_int8: return janus_int8_pack(w, inputs, count, inputs, padded, group, to, scales);
+    case janus_precision_int4: return janus_int4_pack(w, inputs, count, inputs, padded, to, scales);
+    default: return janus_bf16_pack(w, inputs, count, inputs, padded, to);
+    }
+}
+
 // 0 when the weights don't fit the precision.
 static inline int make_product(struct product *p, int precision, size_t rows, size_t outputs, size_t inputs,
                                enum sizes sizes) {
-    size_t padded = up_to(inputs, janus_inputs_multiple), panels = up_to(outputs, janus_panel_outputs) / janus_panel_outputs;
+    enum { panel = janus_panel_outputs };
+    static const size_t values_in_16_bits[] = {1, 2, 4};
+    size_t padded = up_to(inputs, janus_inputs_multiple), panels = up_to(outputs, panel) / panel;
     size_t activation_group = padded % 128 == 0 ? 128 : padded % 64 == 0 ? 64 : 32;
     size_t group = precision == janus_precision_int4 ? janus_int4_group : activation_group, groups = padded / group;
-    size_t panel_bytes = padded * janus_panel_outputs * 2 / (precision == janus_precision_bf16 ? 1 : precision == janus_precision_int8 ? 2 : 4);
+    size_t panel_bytes = padded * panel * 2 / values_in_16_bits[precision];
+    size_t scale_bytes = precision == janus_precision_int8 ? sizeof(float) : sizeof(uint16_t);
     float *w = memory(outputs * inputs * sizeof *w), *x = memory(rows * inputs * sizeof *x);
     fill(w, outputs * inputs, sizes, 1);
     fill(x, rows * inputs, sizes, 0);
     p->values = memory(panels * panel_bytes);
-    p->scales = memory(panels * groups * janus_panel_outputs * sizeof(float));
+    p->scales = memory(panels * groups * panel * scale_bytes);
     p->a = memory(rows * padded * 2);
     p->a_scales = memory(rows * groups * sizeof(float));
     p->starts = memory(rows * groups * sizeof(int32_t));
     int bad = 0;
-    for (size_t i = 0; i < panels; i++) {
-        const float *from = w + i * janus_panel_outputs * inputs;
-        size_t count = outputs - i * janus_panel_outputs < janus_panel_outputs ? outputs - i * janus_panel_outputs : janus_panel_outputs;
-        uint8_t *to = (uint8_t *)p->values + i * panel_bytes;
-        size_t place = i * groups * janus_panel_outputs;
-        switch (precision) {
-        case janus_precision_int8: bad |= janus_int8_pack(from, inputs, count, inputs, padded, group, to, (float *)p->scales + place); break;
-        case janus_precision_int4: bad |= janus_int4_pack(from, inputs, count, inputs, padded, to, (uint16_t *)p->scales + place); break;
-        default: bad |= janus_bf16_pack(from, inputs, count, inputs, padded, (uint16_t *)to); break;
-        }
-    }
-    if (precision == janus_precision_bf16) janus_bf16_activations(x, inputs, 0, rows, rows, inputs, padded, p->a);
-    else janus_int8_activations(x, inputs, 0, rows, rows, inputs, padded, activation_group, group, p->a, p->a_scales, p->starts);
+    for (size_t i = 0; i < panels; i++)
+        bad |= pack(precision, w + i * panel * inputs, outputs - i * panel < panel ? outputs - i * panel : panel, inputs,
+                    padded, group, (char *)p->values + i * panel_bytes,
+                    (char *)p->scales + i * groups * panel * scale_bytes);
+    if (precision == janus_precision_bf16)
+        janus_bf16_activations(x, inputs, 0, rows, rows, inputs, padded, p->a);
+    else
+        janus_int8_activations(x, inputs, 0, rows, rows, inputs, padded, activation_group, group, p->a, p->a_scales,
+                               p->starts);
     p->weights = (struct janus_weights){precision, p->values, p->scales, outputs, padded, group};
     p->x = (struct janus_activations){p->a, p->a_scales, p->starts, rows, padded, 0};
     free(w);
@@ -119,7 +128,8 @@ static inline void free_product(struct product *p) {
     free(p->starts);
 }
 
-static inline void run_product(int isa, const struct product *p, const float *bias, float *out, size_t stride, int accumulate) {
+static inline void run_product(int isa, const struct product *p, const float *bias, float *out, size_t stride,
+                               int accumulate) {
     for (size_t i = 0; i * janus_panel_outputs < p->weights.outputs; i++)
         janus_packed_product(isa, &p->weights, &p->x, i, 0, p->x.rows, bias, out, stride, accumulate);
 }
