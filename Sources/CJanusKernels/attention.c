@@ -3,18 +3,13 @@
 
 // The scalar twin: what every other version must equal bit for bit.
 
-JANUS_INLINE float dot_pair(float sum, const uint16_t *a, const uint16_t *b) {
-    sum = flushed(__builtin_fmaf(bf16_value(a[1]), bf16_value(b[1]), sum));
-    return flushed(__builtin_fmaf(bf16_value(a[0]), bf16_value(b[0]), sum));
-}
-
 void janus_scores_scalar(const uint16_t *q, size_t queries, tile_list tiles, size_t count, size_t padded,
                          float *scores) {
     for (size_t m = 0; m < queries; m++)
         for (size_t position = 0; position < count * tile; position++) {
             const uint16_t *key = (const uint16_t *)tiles[position / tile] + position % tile * 2;
             float sum = 0;
-            for (size_t i = 0; i < padded; i += 2) sum = dot_pair(sum, q + m * padded + i, key + i * tile);
+            for (size_t i = 0; i < padded; i += 2) sum = add_pair(sum, q + m * padded + i, key + i * tile);
             scores[m * block + position] = sum;
         }
 }
@@ -25,7 +20,7 @@ void janus_mix_scalar(const uint16_t *weights, size_t queries, tile_list tiles, 
         for (size_t i = 0; i < padded; i++) {
             float sum = flushed(sums[m * head_max + i]);
             for (size_t position = 0; position < count * tile; position += 2)
-                sum = dot_pair(sum, weights + m * block + position,
+                sum = add_pair(sum, weights + m * block + position,
                                (const uint16_t *)tiles[position / tile] + position % tile * padded + 2 * i);
             sums[m * head_max + i] = sum;
         }
@@ -104,6 +99,11 @@ static void attend_bf16(int isa, const struct queries *queries, struct walk *wal
     } else if (isa >= janus_isa_avx2) {
         score = janus_scores_avx2;
         mix = janus_mix_avx2;
+    }
+#elif defined(__aarch64__)
+    if (isa == janus_isa_neon) {
+        score = janus_scores_neon;
+        mix = janus_mix_neon;
     }
 #endif
     size_t size = walk->layout->size, padded = walk->layout->padded, count = queries->count;

@@ -31,10 +31,10 @@ typedef void janus_int8_scores(const int8_t *q, const int32_t *starts, size_t qu
 typedef void janus_int8_mix(const uint8_t *weights, size_t rows, tile_list tiles, size_t count, size_t padded,
                             int32_t *products);
 
-janus_tile_scores janus_scores_scalar, janus_scores_avx2, janus_scores_bf16;
-janus_tile_mix janus_mix_scalar, janus_mix_avx2, janus_mix_bf16;
-janus_int8_scores janus_int8_scores_scalar, janus_int8_scores_avx2, janus_int8_scores_vnni;
-janus_int8_mix janus_int8_mix_scalar, janus_int8_mix_avx2, janus_int8_mix_vnni;
+janus_tile_scores janus_scores_scalar, janus_scores_avx2, janus_scores_bf16, janus_scores_neon;
+janus_tile_mix janus_mix_scalar, janus_mix_avx2, janus_mix_bf16, janus_mix_neon;
+janus_int8_scores janus_int8_scores_scalar, janus_int8_scores_avx2, janus_int8_scores_vnni, janus_int8_scores_neon;
+janus_int8_mix janus_int8_mix_scalar, janus_int8_mix_avx2, janus_int8_mix_vnni, janus_int8_mix_neon;
 
 // How many of `queries` share the keys in registers: 8, 4, 2 or 1.
 JANUS_INLINE size_t query_group(size_t queries) { return queries >= 8 ? 8 : queries >= 4 ? 4 : queries >= 2 ? 2 : 1; }

@@ -118,6 +118,11 @@ void janus_attend_int8(int isa, const struct queries *queries, struct walk *walk
         score = janus_int8_scores_avx2;
         mix = janus_int8_mix_avx2;
     }
+#elif defined(__aarch64__)
+    if (isa == janus_isa_neon) {
+        score = janus_int8_scores_neon;
+        mix = janus_int8_mix_neon;
+    }
 #endif
     size_t size = walk->layout->size, padded = walk->layout->padded, count = queries->count;
     _Alignas(64) int8_t q[queries_max * head_max];

@@ -1,4 +1,8 @@
 #include "JanusPacked.h"
+#if defined(__aarch64__) && defined(__linux__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
 
 int janus_isa_is_supported(int isa) {
     if (isa == janus_isa_scalar) return 1;
@@ -13,12 +17,14 @@ int janus_isa_is_supported(int isa) {
     case janus_isa_avx512_vnni: return vnni;
     case janus_isa_avx512_bf16: return vnni && __builtin_cpu_supports("avx512bf16");
     }
+#elif defined(__aarch64__) && defined(__linux__)
+    if (isa == janus_isa_neon) return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
 #endif
     return 0;
 }
 
 int janus_isa_best(void) {
-    for (int isa = janus_isa_avx512_bf16; isa > janus_isa_scalar; isa--)
+    for (int isa = janus_isa_neon; isa > janus_isa_scalar; isa--)
         if (janus_isa_is_supported(isa)) return isa;
     return janus_isa_scalar;
 }

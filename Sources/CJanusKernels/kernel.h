@@ -83,6 +83,21 @@ JANUS_INLINE struct integer_scale scale_of(uint32_t bits, float most) {
 
 JANUS_INLINE float bf16_value(uint16_t half) { return flushed(float_of((uint32_t)half << 16)); }
 
+// One of its fused multiply-adds. What is less than 2^-126 after rounding to 24 bits becomes 0, which a denormal of fewer
+// bits does not tell: it may have been rounded up to 2^-126. f64 holds all bits that matter there.
+JANUS_INLINE float fused(float a, float b, float sum) {
+    float result = __builtin_fmaf(a, b, sum);
+    if (!(__builtin_fabsf(result) <= 0x1p-126f)) return result;
+    float scaled = (float)(((double)a * (double)b + (double)sum) * 0x1p64);
+    return __builtin_fabsf(scaled) < 0x1p-62f ? __builtin_copysignf(0, result) : result;
+}
+
+// A pair of bf16, the odd ones first.
+JANUS_INLINE float add_pair(float sum, const uint16_t *a, const uint16_t *b) {
+    sum = fused(bf16_value(a[1]), bf16_value(b[1]), sum);
+    return fused(bf16_value(a[0]), bf16_value(b[0]), sum);
+}
+
 // e^x: x = n ln 2 + r, a polynomial of degree 7 in r (Cephes), then 2^n as two factors, so that the result runs
 // smoothly into denormals and infinity. NaN stays NaN.
 JANUS_INLINE float exp_f32(float x) {

@@ -10,11 +10,8 @@ static float dot_bf16(const struct janus_weights *weights, const struct janus_ac
         length = segment_length(x, weights->inputs, first);
         size_t stride;
         const uint16_t *a = segment(x, weights->inputs, row, rows, m, first, length, &stride);
-        for (size_t k = 0; k < length; k += 2) {
-            const uint16_t *w = panel_values + ((first + k) / 2 * panel + n) * 2;
-            sum = flushed(__builtin_fmaf(bf16_value(a[k + 1]), bf16_value(w[1]), sum));
-            sum = flushed(__builtin_fmaf(bf16_value(a[k]), bf16_value(w[0]), sum));
-        }
+        for (size_t k = 0; k < length; k += 2)
+            sum = add_pair(sum, a + k, panel_values + ((first + k) / 2 * panel + n) * 2);
     }
     return sum;
 }
@@ -61,10 +58,13 @@ void janus_panel_scalar(const struct janus_weights *weights, const struct janus_
 }
 
 static janus_panel_product *version(int isa, int precision) {
+    (void)precision;
 #if defined(__x86_64__)
     if (precision == janus_precision_bf16 && isa >= janus_isa_avx512_bf16) return janus_panel_bf16;
     if (precision != janus_precision_bf16 && isa >= janus_isa_avx512_vnni) return janus_panel_vnni;
     if (isa >= janus_isa_avx2) return janus_panel_avx2;
+#elif defined(__aarch64__)
+    if (isa == janus_isa_neon) return janus_panel_neon;
 #endif
     return janus_panel_scalar;
 }

@@ -14,7 +14,7 @@ extern const int8_t janus_int4_codebook[16];
 typedef void janus_panel_product(const struct janus_weights *weights, const struct janus_activations *x, size_t index,
                                  size_t row, size_t rows, float *sums);
 // sums[rows][64] = one panel times up to `block_rows` rows
-janus_panel_product janus_panel_scalar, janus_panel_avx2, janus_panel_vnni, janus_panel_bf16;
+janus_panel_product janus_panel_scalar, janus_panel_avx2, janus_panel_vnni, janus_panel_bf16, janus_panel_neon;
 
 // Tiles of at most six rows, as even as they can be: eight rows are two tiles of four.
 JANUS_INLINE size_t tile_count(size_t rows) { return (rows + tile_rows - 1) / tile_rows; }

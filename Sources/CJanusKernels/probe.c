@@ -38,12 +38,39 @@ WIDE static uint64_t f32_wide(size_t rounds) {
         }
     return rounds * 24 * 16 * 2;
 }
+#elif defined(__aarch64__)
+#include "neon.h"
+
+NEON static uint64_t int8_wide(size_t rounds) {
+    int32x4_t sum[24];
+    UNROLL for (int i = 0; i < 24; i++) sum[i] = vdupq_n_s32(i);
+    int8x16_t a = vdupq_n_s8(1), b = vdupq_n_s8(2);
+    for (size_t r = 0; r < rounds; r++) UNROLL for (int i = 0; i < 24; i++) {
+            sum[i] = vdotq_laneq_s32(sum[i], a, b, 0);
+            __asm__ volatile("" : "+w"(sum[i]));
+        }
+    return rounds * 24 * 16 * 2;
+}
+
+// bf16 too: it is widened, and each product is an f32's.
+NEON static uint64_t f32_wide(size_t rounds) {
+    float32x4_t sum[24];
+    UNROLL for (int i = 0; i < 24; i++) sum[i] = vdupq_n_f32((float)i);
+    float32x4_t a = vdupq_n_f32(0.5f);
+    for (size_t r = 0; r < rounds; r++) UNROLL for (int i = 0; i < 24; i++) {
+            sum[i] = vfmaq_laneq_f32(sum[i], a, a, 0);
+            __asm__ volatile("" : "+w"(sum[i]));
+        }
+    return rounds * 24 * 4 * 2;
+}
 #endif
 
 // Without the instructions there is no such ceiling: 0.
 uint64_t janus_probe_int8(size_t rounds) {
 #if defined(__x86_64__)
     if (janus_isa_is_supported(janus_isa_avx512_vnni)) return int8_wide(rounds);
+#elif defined(__aarch64__)
+    if (janus_isa_is_supported(janus_isa_neon)) return int8_wide(rounds);
 #endif
     return 0 * rounds;
 }
@@ -51,6 +78,8 @@ uint64_t janus_probe_int8(size_t rounds) {
 uint64_t janus_probe_bf16(size_t rounds) {
 #if defined(__x86_64__)
     if (janus_isa_is_supported(janus_isa_avx512_bf16)) return bf16_wide(rounds);
+#elif defined(__aarch64__)
+    if (janus_isa_is_supported(janus_isa_neon)) return f32_wide(rounds);
 #endif
     return 0 * rounds;
 }
@@ -58,6 +87,8 @@ uint64_t janus_probe_bf16(size_t rounds) {
 uint64_t janus_probe_f32(size_t rounds) {
 #if defined(__x86_64__)
     if (janus_isa_is_supported(janus_isa_avx512_vnni)) return f32_wide(rounds);
+#elif defined(__aarch64__)
+    if (janus_isa_is_supported(janus_isa_neon)) return f32_wide(rounds);
 #endif
     return 0 * rounds;
 }

@@ -2,15 +2,17 @@ import CJanusKernels
 import Synchronization
 
 /// Which instructions the packed products use. Results are equal bit for bit; each is tested against `scalar`.
-package enum InstructionSet: Int, Sendable, CaseIterable, Comparable {
+package enum InstructionSet: Int, Sendable, CaseIterable {
     case scalar = 0
     case avx2 = 1
     case avx512VNNI = 2
     case avx512BF16 = 3
+    /// aarch64 with the dot product extension.
+    case neon = 4
 
     package var isSupported: Bool { janus_isa_is_supported(Int32(rawValue)) != 0 }
 
-    /// The widest that this processor has.
+    /// The fastest that this processor has.
     package static var best: InstructionSet { InstructionSet(rawValue: Int(janus_isa_best())) ?? .scalar }
 
     /// As it stands in fingerprints.
@@ -20,10 +22,9 @@ package enum InstructionSet: Int, Sendable, CaseIterable, Comparable {
         case .avx2: "avx2"
         case .avx512VNNI: "avx512vnni"
         case .avx512BF16: "avx512bf16"
+        case .neon: "neon"
         }
     }
-
-    package static func < (a: InstructionSet, b: InstructionSet) -> Bool { a.rawValue < b.rawValue }
 }
 
 /// How the weights of packed layers are stored.

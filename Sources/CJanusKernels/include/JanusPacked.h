@@ -10,8 +10,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// Instruction sets; each is a superset of those before it. `scalar` is the twin that the others are tested against.
-enum janus_isa { janus_isa_scalar = 0, janus_isa_avx2 = 1, janus_isa_avx512_vnni = 2, janus_isa_avx512_bf16 = 3 };
+// Instruction sets; those of x86 are each a superset of the one before. `scalar` is the twin that the others are tested
+// against. `neon` is that of aarch64 with the dot product extension.
+enum janus_isa {
+    janus_isa_scalar = 0,
+    janus_isa_avx2 = 1,
+    janus_isa_avx512_vnni = 2,
+    janus_isa_avx512_bf16 = 3,
+    janus_isa_neon = 4,
+};
 // Whether this processor has it, and the greatest that it has.
 int janus_isa_is_supported(int isa);
 int janus_isa_best(void);
