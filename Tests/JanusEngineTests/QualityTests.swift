@@ -30,10 +30,15 @@ struct QualityTests {
     }()
 
     /// What janus-nano was trained on.
-    private static let nanoCases = [
-        "--prompt", "a red circle", "--prompt", "a blue square to the left of a green triangle", "--prompt",
-        "three yellow circles", "--question", "What color is it?", "--question", "What shape is it?",
-    ]
+    private static let nanoCases =
+        [
+            "a red circle", "a green square and a blue triangle", "three yellow circles",
+            "a blue square on the left on a white background", "two red triangles", "a purple star",
+        ].flatMap { ["--prompt", $0] }
+        + [
+            "Describe this picture.", "What color is the circle?", "How many shapes are there?", "What shape is it?",
+            "Is there a red square?",
+        ].flatMap { ["--question", $0] }
 
     private func measure(_ arguments: [String] = []) throws -> Report {
         let process = Process()
