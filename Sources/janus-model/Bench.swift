@@ -25,8 +25,7 @@ struct Bench: ParsableCommand {
     @Option(help: "bf16 or int8: how keys and values are kept (default: int8, for bf16 bf16).") var kv: KeyValueFormat?
     @Option(help: "Images at once, beside one alone; 0 leaves this out.") var images = 8
     @Option(help: "Texts at once; 0 leaves this out.") var text = 16
-    @Option(parsing: .upToNextOption, help: "Measure these parts only, by their keys in --json.") var only: [String] =
-        []
+    @Option(parsing: .upToNextOption, help: "Measure these parts only.") var only: [BenchWorkload] = []
     @Option(help: "Threads to compute with (default: one a processor).") var threads: Int?
     @Option(help: "How often each part is measured.") var repeats = 5
     @Flag(help: "Print JSON instead of a table.") var json = false
@@ -81,3 +80,4 @@ struct Bench: ParsableCommand {
 }
 
 extension ModelShape: ExpressibleByArgument {}
+extension BenchWorkload: ExpressibleByArgument {}

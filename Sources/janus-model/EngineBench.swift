@@ -19,6 +19,11 @@ struct Measured {
     }
 }
 
+/// What can be measured, named as in JSON.
+enum BenchWorkload: String, CaseIterable {
+    case vq, vision, image, images, prefill, decode, texts
+}
+
 /// Runs the model's parts and takes their time.
 struct EngineBench {
     let model: JanusModel
@@ -50,35 +55,35 @@ struct EngineBench {
     }
 
     /// - Parameters:
-    ///   - only: the keys of the parts that are wanted; none wants all.
+    ///   - only: the parts that are wanted; none wants all.
     ///   - progress: told the fraction that is done and what comes next.
     mutating func measure(
-        images: Int, texts: Int, only: [String] = [], progress: (Double, String) -> Void
+        images: Int, texts: Int, only: [BenchWorkload] = [], progress: (Double, String) -> Void
     ) throws(ModelError) -> [Measured] {
         var parts: [Measured] = []
         let total = 5.0 + (images > 0 ? 1 : 0) + (texts > 0 ? 1 : 0)
-        func begins(_ key: String, _ name: String) -> Bool {
-            guard only.isEmpty || only.contains(key) else { return false }
+        func begins(_ part: BenchWorkload, _ name: String) -> Bool {
+            guard only.isEmpty || only.contains(part) else { return false }
             progress(Double(parts.count) / total, name)
             return true
         }
         // an image ends with it
-        let isDrawing = only.contains("image") || only.contains("images")
+        let isDrawing = only.contains(.image) || only.contains(.images)
         var picture = Measured(key: "vq", name: "", unit: "", seconds: 0, work: [])
-        if begins("vq", "decoding a picture") || isDrawing {
+        if begins(.vq, "decoding a picture") || isDrawing {
             picture = try decodedPicture()
             parts.append(picture)
         }
-        if begins("vision", "seeing a picture") { parts.append(try vision()) }
-        if begins("image", "one image") { parts += try drawing(images: 1, key: "image", picture: picture) }
-        if images > 0, begins("images", "\(images) images") {
+        if begins(.vision, "seeing a picture") { parts.append(try vision()) }
+        if begins(.image, "one image") { parts += try drawing(images: 1, key: "image", picture: picture) }
+        if images > 0, begins(.images, "\(images) images") {
             parts += try drawing(images: images, key: "images", picture: picture)
         }
-        if begins("prefill", "prefill") { parts.append(try prefill()) }
-        if begins("decode", "one text") {
+        if begins(.prefill, "prefill") { parts.append(try prefill()) }
+        if begins(.decode, "one text") {
             parts.append(try decoding(rows: 1, context: Self.pictureContext, key: "decode"))
         }
-        if texts > 0, begins("texts", "\(texts) texts") {
+        if texts > 0, begins(.texts, "\(texts) texts") {
             parts.append(try decoding(rows: texts, context: Self.textContext, key: "texts"))
         }
         return parts
