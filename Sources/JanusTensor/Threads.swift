@@ -47,7 +47,7 @@ package enum Threads {
     package static let threadsMax = 256
 
     /// Parts for each thread: the one that is ahead takes over from the one that is held up.
-    private static let partsPerThread = 8
+    private static let partsPerThread = 4
 
     /// Calls `body` with parts of 0..<count, in parallel where the work is worth it. The parts differ with the number of
     /// threads: `body` must give each index the same result whatever part it is in.
@@ -56,8 +56,18 @@ package enum Threads {
         let threads = Self.count
         let parts = min(threads * partsPerThread, (count + grain - 1) / max(grain, 1))
         guard threads > 1, parts > 1 else { return body(0..<count) }
+        // Where there is enough to share out, parts become smaller and smaller: long ones first, as memory is read best in
+        // long runs, short ones last, so that no thread waits long for another.
+        let shrinks = parts == threads * partsPerThread
+        func start(_ part: Int) -> Int {
+            let left = parts - part
+            return count - (shrinks ? count * left * left / (parts * parts) : count * left / parts)
+        }
         // Each part writes its own indices only.
-        runInPool(parts) { part in body((count * part / parts)..<(count * (part + 1) / parts)) }
+        runInPool(parts) { part in
+            let range = start(part)..<start(part + 1)
+            if !range.isEmpty { body(range) }
+        }
     }
 
     /// The values of `body` for 0..<count, computed in parallel.

@@ -17,4 +17,9 @@ import JanusTensor
             for await isWhole in group { #expect(isWhole) }
         }
     }
+
+    @Test("each index is in one part, however many there are")
+    func parts() {
+        for count in 0..<400 { #expect(Threads.map(count) { $0 } == Array(0..<count)) }
+    }
 }
