@@ -109,7 +109,7 @@ import Testing
     func tooLarge() async throws {
         let stage = try await Stage.make()
         let daemon = try await daemon(stage, ["JANUSD_WORKERS_CACHE_MIB": "1"])
-        let large = try await stage.enqueue("janus.understand('Hi', max_tokens => 3900)")
+        let large = try await stage.enqueue("janus.understand('Hi', max_tokens => 3700)")
         let small = try await stage.enqueue("janus.generate('a fox')")
         try await stage.wait(large, for: "failed")
         let status = try await stage.status(large)

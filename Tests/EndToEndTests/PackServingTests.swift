@@ -41,7 +41,7 @@ import Testing
         #expect(daemon.isRunning)
     }
 
-    @Test("a precision that does not exist and a cache with no place are named")
+    @Test("a precision or a width of keys and values that does not exist and a cache with no place are named")
     func settings() async throws {
         let model = ["JANUSD_DATABASE_DSN": "dbname=x", "JANUSD_MODELS": "tiny=" + Reference.file("Reference/tiny/hf")]
         func said(_ more: [String: String]) async throws -> String {
@@ -53,6 +53,8 @@ import Testing
         }
         let wrong = try await said(["JANUSD_PRECISION": "int9"])
         #expect(wrong.contains("precision is 'int9', expected f32, bf16, int8, int4"), "\(wrong)")
+        let width = try await said(["JANUSD_WORKERS_CACHE_FORMAT": "f32"])
+        #expect(width.contains("workers.cache_format is 'f32', expected bf16 or int8"), "\(width)")
         let nowhere = try await said(["JANUSD_PRECISION": "int8", "HOME": ""])
         #expect(nowhere.contains("cache.directory is not set"), "\(nowhere)")
     }

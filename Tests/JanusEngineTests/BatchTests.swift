@@ -180,11 +180,13 @@ struct BatchTests {
         }
     }
 
-    @Test("with room for one job's keys and values the jobs run one after the other, none fails, all are the same")
-    func narrow() throws {
+    /// The greatest of them needs about 560 positions in its own row and 70 in its prefix: eleven pages of 20 KiB.
+    @Test(
+        "with little room for keys and values jobs wait for each other, none fails, all are the same",
+        arguments: [225, 260, 310, 420])
+    func narrow(kibibytes: Int) throws {
         let expected = try expected()
-        // the greatest of them needs about 560 positions in its own row and 70 in its prefix
-        let limit = 700 << 10
+        let limit = kibibytes << 10
         let engine = try packedEngine(cacheBytesMax: limit)
         var usedMax = 0
         let ends = try run(engine, MixedJobs.all) { _, _ in

@@ -60,7 +60,10 @@ struct ToolTests {
         let path = folder.appending(path: "tiny.pack.safetensors").path
         let packed = try run(["pack", tinyFolder, "--precision", "int8", "-o", path])
         #expect(packed.status == 0 && packed.output == path + "\n", "\(packed.errors)")
-        #expect(try run(["describe", path]).output.contains("packed in int8"))
+        let described = try run(["describe", path]).output
+        for words in ["packed in int8", "keys and values in int8: ", "keys and values in bf16 (--kv bf16): "] {
+            #expect(described.contains(words), "\(described)")
+        }
         var files: [[Data]] = []
         // the file itself, then the directory that holds it
         for (threads, model) in [("1", path), ("2", folder.path)] {
@@ -75,6 +78,11 @@ struct ToolTests {
         #expect(files[0].count == 2)
         let images = try files.map { try $0.map { try RGBImage(decoding: $0).pixels } }
         #expect(images[0] == images[1])
+        let other = try run(
+            ["generate", path, "a red fox", "--seed", "42", "--output", folder.path, "--name", "kv", "--kv", "bf16"])
+        #expect(other.status == 0, "\(other.errors)")
+        let wide = try RGBImage(decoding: Data(contentsOf: URL(filePath: folder.path + "/kv-42-0.png"))).pixels
+        #expect(wide != images[0][0], "keys and values of another width")
         let answer = try run([
             "understand", path, "Describe.", Reference.file("Reference/tiny/image0.png"), "--max-tokens", "4",
         ])
@@ -90,13 +98,16 @@ struct ToolTests {
                 var seconds: Double
                 var floorSeconds: Double
             }
+            var kv: String
             var parts: [Part]
         }
-        let result = try run(arguments + ["--json"])
+        let result = try run(arguments + ["--json", "--kv", "bf16"])
         #expect(result.status == 0, "\(result.errors)")
         let decoder = JSONDecoder()
         decoder.keyDecodingStrategy = .convertFromSnakeCase
-        let parts = try decoder.decode(Report.self, from: Data(result.output.utf8)).parts
+        let report = try decoder.decode(Report.self, from: Data(result.output.utf8))
+        #expect(report.kv == "bf16")
+        let parts = report.parts
         #expect(
             parts.map(\.key) == [
                 "vq", "vision", "image", "image_step", "images", "images_step", "prefill", "decode", "texts",
@@ -135,6 +146,7 @@ struct ToolTests {
             (["generate", tinyFolder, "  "], "the prompt is empty"),
             (["generate", tinyFolder, "a fox", "--images", "0"], "--images"),
             (["generate", tinyFolder, "a fox", "--format", "gif"], "gif"),
+            (["generate", tinyFolder, "a fox", "--kv", "f32"], "bf16"),
             (["understand", tinyFolder, "q", "/nonexistent.png"], "/nonexistent.png"),
             (["understand", tinyFolder, "q", tinyFolder + "/config.json"], "image 0"),
             (["understand", tinyFolder, "q", "--max-tokens", "9999"], "4096"),
