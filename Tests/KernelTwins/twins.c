@@ -210,7 +210,13 @@ static void test_attentions(void) {
     for (size_t i = 0; i < 12; i++) test_brink(lengths[i], heads[below(11)], 1 + below(9));
 }
 
-static void count_part(void *context, size_t part) { atomic_fetch_add((_Atomic int *)context + part, 1); }
+// As Threads.swift sees it: a closure's code and what it captures.
+typedef __attribute__((swiftcall)) void body(size_t part, __attribute__((swift_context)) void *context);
+__attribute__((swiftcall)) void janus_pool_run(size_t parts, body *body, void *context);
+
+static __attribute__((swiftcall)) void count_part(size_t part, __attribute__((swift_context)) void *context) {
+    atomic_fetch_add((_Atomic int *)context + part, 1);
+}
 
 // Threads claim each part once, also when they come late or slept.
 static void test_pool(void) {
