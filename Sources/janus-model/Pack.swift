@@ -10,8 +10,8 @@ struct Pack: ParsableCommand {
         discussion: """
             The pack is a safetensors file that holds everything: weights, config.json, tokenizer.json, \
             preprocessor_config.json. Every command that takes a checkpoint takes a pack. It is written under a temporary \
-            name and appears when it is whole. Only the language model and what draws its tokens have the precision \
-            asked for; pictures are bf16 in every pack.
+            name and appears when it is whole. The language model's blocks have the precision asked for. Heads and \
+            the vision tower's blocks have 8 bits beside int8 and int4; what makes pictures is bf16 in every pack.
             """)
 
     @Argument(help: "Directory of the checkpoint.", completion: .directory) var model: String
