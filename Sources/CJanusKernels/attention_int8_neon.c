@@ -34,9 +34,6 @@ NEON ALWAYS void score_part(const int rows, const int count, const int8_t *q, ti
         vst1q_s32(scores + m * block + 4 * j, sum[m][j]);
 }
 
-// How many of `rows` share the keys or the values in registers.
-JANUS_INLINE size_t shared_by(size_t rows) { return rows >= 4 ? 4 : rows >= 2 ? 2 : 1; }
-
 // All queries against one run of tiles, which stay in the first-level cache between groups of queries.
 NEON ALWAYS void score_run(const int count, const int8_t *q, size_t queries, tile_list tiles, size_t padded,
                            int32_t *scores) {

@@ -26,9 +26,6 @@ NEON ALWAYS void score_part(const int rows, const int count, const uint16_t *q, 
         vst1q_f32(scores + m * block + 4 * j, sum[m][j]);
 }
 
-// How many of `queries` share the keys in registers.
-JANUS_INLINE size_t shared_by(size_t queries) { return queries >= 4 ? 4 : queries >= 2 ? 2 : 1; }
-
 // All queries against one run of tiles, which stay in the first-level cache between groups of queries.
 NEON ALWAYS void score_run(const int count, const uint16_t *q, size_t queries, tile_list tiles, size_t padded,
                            float *scores) {
@@ -86,7 +83,8 @@ NEON ALWAYS void mix_run(const int vectors, const uint16_t *weights, size_t quer
     for (size_t m = 0; m < queries; m += shared_by(queries - m)) {
         const uint16_t *own = weights + m * block;
         float *to = sums + m * head_max + lane;
-#define PART(ROWS, VECTORS, J)                                                                                             mix_part(ROWS, VECTORS, own, tiles, count, padded, lane + 4 * (size_t)(J), to + 4 * (J))
+#define PART(ROWS, VECTORS, J)                                                                                         \
+    mix_part(ROWS, VECTORS, own, tiles, count, padded, lane + 4 * (size_t)(J), to + 4 * (J))
         switch (shared_by(queries - m)) {
         case 4: UNROLL for (int j = 0; j < vectors; j += 4) PART(4, 4, j); break;
         case 2: UNROLL for (int j = 0; j < vectors; j += 8) PART(2, vectors < 8 ? 4 : 8, j); break;

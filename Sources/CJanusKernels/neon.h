@@ -38,6 +38,9 @@ NEON ALWAYS float32x4_t dot2(float32x4_t sum, struct pairs weights, struct pairs
     }
 }
 
+// How many rows of attention (queries, or their weights) share the keys or the values in registers.
+ALWAYS size_t shared_by(size_t rows) { return rows >= 4 ? 4 : rows >= 2 ? 2 : 1; }
+
 // Denormals to zero, in and out. ARM decides before it rounds what is a denormal, vdpbf16ps and its twin after: they
 // differ where a result is rounded up to 2^-126. So whoever uses this mode asks at its end whether any result was flushed
 // (ARM keeps that in mind, and it is as good as never), and takes the twin's way where one was.

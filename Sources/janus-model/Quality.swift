@@ -12,7 +12,8 @@ struct Quality: ParsableCommand {
         discussion: """
             The checkpoint in f32 draws a picture from each prompt and answers questions about it; each precision then \
             computes its logits for the same tokens. Mean KL divergence of text logits has a gate: 0.002 nats for bf16 and \
-            int8, 0.05 for int4, however keys and values are kept. Image logits are shown before and after guidance, which amplifies differences.
+            int8, 0.05 for int4, however keys and values are kept. Image logits are shown before and after guidance, which \
+            amplifies differences.
 
             --outliers 50 packs a copy of the checkpoint that is the same function in f32 with some channels 50 times larger, \
             as in large models. Packs and copy are made below $TMPDIR and removed. Exit status 1 when a gate is missed.
