@@ -1,6 +1,6 @@
 -- Schema janus_private itself and its table schema_migration are migrate's own.
 DROP TABLE janus_private.setting;
-DROP FUNCTION janus_private.give(text, text);
+DROP FUNCTION janus_private.grant_to(text, text);
 
 -- Dropped roles of a later bootstrap must not stumble over privileges on what is gone or stays.
 DO $$

@@ -30,11 +30,11 @@ BEGIN
     END LOOP;
 END $$;
 
--- give('client', 'SELECT ON janus.jobs'): what the migrations grant with, as names of roles are configurable.
-CREATE FUNCTION janus_private.give(kind text, privilege text) RETURNS void
+-- grant_to('client', 'SELECT ON janus.jobs'): what the migrations grant with, as names of roles are configurable.
+CREATE FUNCTION janus_private.grant_to(kind text, privilege text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    EXECUTE format('GRANT %s TO %I', privilege, (SELECT r.name FROM janus_private.role_name r WHERE r.kind = give.kind));
+    EXECUTE format('GRANT %s TO %I', privilege, (SELECT r.name FROM janus_private.role_name r WHERE r.kind = grant_to.kind));
 END $$;
 
 -- Settings ----------------------------------------------------------------------------------------------------
@@ -75,6 +75,6 @@ INSERT INTO janus_private.setting (key, default_value, type, unit, least, most, 
         'Uncharged returns to the queue (drains, crashes of neighbours) after which a job fails.');
 
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA janus_private FROM PUBLIC;
-SELECT janus_private.give(kind, 'USAGE ON SCHEMA janus') FROM janus_private.role_name;
-SELECT janus_private.give('daemon', 'USAGE ON SCHEMA janus_private');
-SELECT janus_private.give('daemon', 'SELECT ON janus_private.schema_migration, janus_private.setting');
+SELECT janus_private.grant_to(kind, 'USAGE ON SCHEMA janus') FROM janus_private.role_name;
+SELECT janus_private.grant_to('daemon', 'USAGE ON SCHEMA janus_private');
+SELECT janus_private.grant_to('daemon', 'SELECT ON janus_private.schema_migration, janus_private.setting');

@@ -116,8 +116,7 @@ ALTER TABLE janus_private.output ALTER data SET STORAGE EXTERNAL;
 
 -- Runs --------------------------------------------------------------------------------------------------------
 
--- The lease of a running job, its progress and its tokens so far. Only daemons write it. A queued job may keep its
--- row, without token and lease, for what was drawn already.
+-- The lease of a running job and its progress. Only daemons write it.
 CREATE TABLE janus_private.run (
     job bigint PRIMARY KEY REFERENCES janus_private.job ON DELETE CASCADE,
     run_lease bigint NOT NULL,
@@ -129,9 +128,6 @@ CREATE TABLE janus_private.run (
     phase text CHECK (phase IN ('preparing', 'prefill', 'drawing', 'decoding', 'delivering')),
     steps_done int NOT NULL DEFAULT 0 CHECK (steps_done >= 0),
     steps_total int NOT NULL DEFAULT 1 CHECK (steps_total >= 1),
-    -- exact resume: what was drawn, and everything that decides the bytes
-    tokens bytea,
-    fingerprint text,
     CONSTRAINT run_held CHECK ((claim_token IS NULL) = (lease_until IS NULL))
 ) WITH (fillfactor = 50);  -- heartbeats stay on their page, and no index mentions what they change
 
@@ -160,7 +156,6 @@ CREATE TABLE janus_private.webhook_secret (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     owner name NOT NULL,
     secret bytea NOT NULL CHECK (octet_length(secret) = 32),
-    created_at timestamptz NOT NULL DEFAULT now(),
     -- set by rotation; both sign until then
     expires_at timestamptz
 );
@@ -212,26 +207,24 @@ CREATE TABLE janus_private.daemon (
 
 -- Every model that a daemon ever served; what enqueueing takes for a known name.
 CREATE TABLE janus_private.model (
-    name text PRIMARY KEY,
-    first_seen_at timestamptz NOT NULL DEFAULT now(),
-    seen_at timestamptz NOT NULL DEFAULT now()
+    name text PRIMARY KEY
 );
 
 CREATE TABLE janus_private.paused_queue (
-    queue text PRIMARY KEY,
-    paused_at timestamptz NOT NULL DEFAULT now()
+    queue text PRIMARY KEY
 );
 
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA janus_private FROM PUBLIC;
 
 -- Exactly what a daemon does with its own statements; the rest it reaches through functions.
-SELECT janus_private.give('daemon', privilege) FROM unnest(ARRAY[
+SELECT janus_private.grant_to('daemon', privilege) FROM unnest(ARRAY[
     'SELECT ON janus_private.input, janus_private.input_image',
     'SELECT, DELETE ON janus_private.job',
     'UPDATE (state, model, run_at, started_at, finished_at, attempts, handovers, run_lease, is_suspect, text,
         finish_reason, usage, error) ON janus_private.job',
     'SELECT, INSERT, UPDATE, DELETE ON janus_private.run, janus_private.daemon',
-    'SELECT, INSERT, UPDATE ON janus_private.attempt, janus_private.model',
+    'SELECT, INSERT, UPDATE ON janus_private.attempt',
+    'SELECT, INSERT ON janus_private.model',
     'SELECT, INSERT, DELETE ON janus_private.output',
     'SELECT, UPDATE ON janus_private.webhook_delivery',
     'SELECT, DELETE ON janus_private.webhook_secret',

@@ -194,14 +194,14 @@ $$;
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA janus_private FROM PUBLIC;
 
 -- A view checks the functions it calls against its reader, not its owner.
-SELECT janus_private.give(r.kind, p.privilege)
+SELECT janus_private.grant_to(r.kind, p.privilege)
 FROM (VALUES ('client'), ('admin'), ('daemon')) AS r (kind), unnest(ARRAY[
     'EXECUTE ON FUNCTION janus_private.caller, janus_private.is_admin',
     'SELECT ON janus.jobs, janus.attempts, janus.webhook_deliveries, janus.workers'
 ]) AS p (privilege);
 
-SELECT janus_private.give(kind, 'SELECT ON janus.queue_depth')
+SELECT janus_private.grant_to(kind, 'SELECT ON janus.queue_depth')
 FROM janus_private.role_name WHERE kind IN ('monitor', 'admin', 'daemon');
 
-SELECT janus_private.give('daemon', 'EXECUTE ON FUNCTION janus_private.event_body, janus_private.emit,
+SELECT janus_private.grant_to('daemon', 'EXECUTE ON FUNCTION janus_private.event_body, janus_private.emit,
     janus_private.setting_text, janus_private.setting_int');

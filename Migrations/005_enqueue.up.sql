@@ -21,7 +21,7 @@ BEGIN
     RETURN current;
 END $$;
 
--- The arguments that every kind of job takes.
+-- The arguments that every kind of job takes, in the order in which its function takes them.
 CREATE TYPE janus_private.common AS (
     priority int, run_at timestamptz, expires_at timestamptz, max_attempts int, run_timeout interval,
     idempotency_key text, webhook_url text, webhook_events text[], upload_to text[], model text, queue text,
@@ -105,11 +105,11 @@ END $$;
 
 -- What two calls with one idempotency key must share: everything given but times, trace context and the query
 -- strings of URLs (signatures change). The leading v1 is the version of this rule.
-CREATE FUNCTION janus_private.fingerprint(kind text, given jsonb, c janus_private.common, image_urls text[],
-    image_data bytea[]) RETURNS bytea
+CREATE FUNCTION janus_private.fingerprint(kind text, task jsonb, seed bigint, image_urls text[], image_data bytea[],
+    c janus_private.common) RETURNS bytea
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT sha256(convert_to('v1' || jsonb_build_object(
-        'kind', kind, 'given', given, 'priority', c.priority, 'max_attempts', c.max_attempts,
+        'kind', kind, 'given', task || jsonb_build_object('seed', seed), 'priority', c.priority, 'max_attempts', c.max_attempts,
         'run_timeout', extract(epoch FROM c.run_timeout), 'model', c.model, 'queue', c.queue,
         'concurrency_key', c.concurrency_key, 'metadata', c.metadata,
         'webhook_url', split_part(c.webhook_url, '?', 1), 'webhook_events', c.webhook_events,
@@ -119,12 +119,18 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     )::text, 'UTF8'))
 $$;
 
--- `given` are the kind's own arguments as the caller wrote them, `task` what the daemon shall do, less the seed.
-CREATE FUNCTION janus_private.enqueue(kind text, task jsonb, seed bigint, given jsonb, image_urls text[],
-    image_data bytea[], outputs int, c janus_private.common) RETURNS bigint
+-- Where every kind of job ends: `task` is the kind's own arguments, checked, as the daemon takes them, less the seed.
+CREATE FUNCTION janus_private.enqueue(kind text, task jsonb, seed bigint, image_urls text[], image_data bytea[], outputs int,
+    priority int, run_at timestamptz, expires_at timestamptz, max_attempts int, run_timeout interval,
+    idempotency_key text, webhook_url text, webhook_events text[], upload_to text[], model text, queue text,
+    concurrency_key text, traceparent text, metadata jsonb) RETURNS bigint
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+-- as ON CONFLICT names a column that is called like an argument
 DECLARE
-    caller name := janus_private.caller();
+    c CONSTANT janus_private.common := (priority, run_at, expires_at, max_attempts, run_timeout, idempotency_key,
+        webhook_url, webhook_events, upload_to, model, queue, concurrency_key, traceparent, metadata);
+    caller CONSTANT name := janus_private.caller();
     print bytea;
     earlier record;
     new_id bigint;
@@ -135,7 +141,7 @@ BEGIN
     END IF;
     PERFORM janus_private.check_common(c, caller, outputs);
     IF c.idempotency_key IS NOT NULL THEN
-        print := janus_private.fingerprint(kind, given || jsonb_build_object('seed', seed), c, image_urls, image_data);
+        print := janus_private.fingerprint(kind, task, seed, image_urls, image_data, c);
     END IF;
 
     LOOP
@@ -197,8 +203,6 @@ CREATE FUNCTION janus.generate(
     queue text = 'default', concurrency_key text = NULL, traceparent text = NULL, metadata jsonb = '{}'
 ) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-DECLARE
-    task jsonb;
 BEGIN
     PERFORM janus_private.check_text('prompt', prompt, janus_private.setting_int('prompt_bytes_max'));
     PERFORM janus_private.check_number('images', images, 1, janus_private.setting_int('images_max'));
@@ -209,14 +213,13 @@ BEGIN
         PERFORM janus_private.refuse(pg_catalog.format('format is %s: it must be png, jpeg or webp',
             coalesce(quote_literal(left(format, 80)), 'NULL')), 'Leave format out to take png.');
     END IF;
-    task := jsonb_build_object('prompt', prompt, 'images', images, 'cfg_weight', cfg_weight, 'temperature', temperature,
-        'top_k', top_k, 'format', format);
-    RETURN janus_private.enqueue('generate', task, seed, task, '{}', '{}', images,
-        (priority, run_at, expires_at, max_attempts, run_timeout, idempotency_key, webhook_url, webhook_events, upload_to,
-        model, queue, concurrency_key, traceparent, metadata)::janus_private.common);
+    RETURN janus_private.enqueue('generate', jsonb_build_object('prompt', prompt, 'images', images, 'cfg_weight', cfg_weight,
+            'temperature', temperature, 'top_k', top_k, 'format', format), seed, '{}', '{}', images,
+        priority, run_at, expires_at, max_attempts, run_timeout, idempotency_key, webhook_url, webhook_events, upload_to,
+        model, queue, concurrency_key, traceparent, metadata);
 END $$;
 COMMENT ON FUNCTION janus.generate IS 'Enqueues text to images; returns the job''s id. See janus.status and janus.output.';
 
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA janus, janus_private FROM PUBLIC;
-SELECT janus_private.give(kind, 'EXECUTE ON FUNCTION janus.generate')
+SELECT janus_private.grant_to(kind, 'EXECUTE ON FUNCTION janus.generate')
 FROM janus_private.role_name WHERE kind IN ('client', 'admin');

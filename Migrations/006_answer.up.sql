@@ -31,6 +31,14 @@ BEGIN
     END LOOP;
 END $$;
 
+-- `turns` are messages of user and assistant, each with its number of pictures.
+CREATE FUNCTION janus_private.answer_task(turns jsonb, max_tokens int, temperature real, top_p real, system_prompt text,
+    stop text[]) RETURNS jsonb
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT jsonb_build_object('messages', turns, 'max_tokens', max_tokens, 'temperature', temperature, 'top_p', top_p,
+        'system_prompt', system_prompt, 'stop', stop)
+$$;
+
 CREATE FUNCTION janus.understand(
     prompt text, image_urls text[] = '{}', image_data bytea[] = '{}', max_tokens int = 512, temperature real = 0,
     top_p real = 1, seed bigint = NULL, system_prompt text = NULL, stop text[] = '{}',
@@ -41,19 +49,18 @@ CREATE FUNCTION janus.understand(
 ) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    task jsonb;
+    pictures CONSTANT int := cardinality(image_urls) + cardinality(image_data);
 BEGIN
     PERFORM janus_private.check_answer(image_urls, image_data, max_tokens, temperature, top_p, system_prompt, stop);
     -- A picture alone is a question too.
-    IF prompt IS DISTINCT FROM '' OR cardinality(image_urls) + cardinality(image_data) = 0 THEN
+    IF prompt IS DISTINCT FROM '' OR pictures = 0 THEN
         PERFORM janus_private.check_text('prompt', prompt, janus_private.setting_int('prompt_bytes_max'));
     END IF;
-    task := jsonb_build_object('messages', jsonb_build_array(jsonb_build_object('role', 'user', 'content', prompt,
-            'images', cardinality(image_urls) + cardinality(image_data))),
-        'max_tokens', max_tokens, 'temperature', temperature, 'top_p', top_p, 'system_prompt', system_prompt, 'stop', stop);
-    RETURN janus_private.enqueue('understand', task, seed, task, image_urls, image_data, 1,
-        (priority, run_at, expires_at, max_attempts, run_timeout, idempotency_key, webhook_url, webhook_events, upload_to,
-        model, queue, concurrency_key, traceparent, metadata)::janus_private.common);
+    RETURN janus_private.enqueue('understand', janus_private.answer_task(
+            jsonb_build_array(jsonb_build_object('role', 'user', 'content', prompt, 'images', pictures)),
+            max_tokens, temperature, top_p, system_prompt, stop), seed, image_urls, image_data, 1,
+        priority, run_at, expires_at, max_attempts, run_timeout, idempotency_key, webhook_url, webhook_events, upload_to,
+        model, queue, concurrency_key, traceparent, metadata);
 END $$;
 COMMENT ON FUNCTION janus.understand IS 'Enqueues a question, with pictures or without; returns the job''s id. See janus.status.';
 
@@ -136,7 +143,6 @@ CREATE FUNCTION janus.chat(
 ) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    task jsonb;
     turns jsonb;
 BEGIN
     PERFORM janus_private.check_answer(image_urls, image_data, max_tokens, temperature, top_p, system_prompt, stop);
@@ -147,14 +153,13 @@ BEGIN
         END IF;
         system_prompt := messages -> 0 ->> 'content';
     END IF;
-    task := jsonb_build_object('messages', turns, 'max_tokens', max_tokens, 'temperature', temperature, 'top_p', top_p,
-        'system_prompt', system_prompt, 'stop', stop);
-    RETURN janus_private.enqueue('chat', task, seed, task, image_urls, image_data, 1,
-        (priority, run_at, expires_at, max_attempts, run_timeout, idempotency_key, webhook_url, webhook_events, upload_to,
-        model, queue, concurrency_key, traceparent, metadata)::janus_private.common);
+    RETURN janus_private.enqueue('chat', janus_private.answer_task(turns, max_tokens, temperature, top_p, system_prompt, stop),
+        seed, image_urls, image_data, 1,
+        priority, run_at, expires_at, max_attempts, run_timeout, idempotency_key, webhook_url, webhook_events, upload_to,
+        model, queue, concurrency_key, traceparent, metadata);
 END $$;
 COMMENT ON FUNCTION janus.chat IS 'Enqueues the next answer of a conversation; returns the job''s id. See janus.status.';
 
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA janus, janus_private FROM PUBLIC;
-SELECT janus_private.give(kind, 'EXECUTE ON FUNCTION janus.understand, janus.chat')
+SELECT janus_private.grant_to(kind, 'EXECUTE ON FUNCTION janus.understand, janus.chat')
 FROM janus_private.role_name WHERE kind IN ('client', 'admin');

@@ -80,7 +80,7 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = format('job %s succeeded: only failed or canceled jobs are retried', j.id),
             HINT = 'Enqueue it again; with its seed (janus.jobs) it gives the same result.';
     ELSIF j.state IN ('failed', 'canceled') THEN
-        -- The seed stays, tokens go, webhooks begin a new generation. What had expired may now wait for ever.
+        -- The seed stays, webhooks begin a new generation. What had expired may now wait for ever.
         DELETE FROM janus_private.run r WHERE r.job = j.id;
         UPDATE janus_private.job x SET state = 'queued', run_at = now(), finished_at = NULL, started_at = NULL, error = NULL,
             cancel_requested_at = NULL, attempts = 0, handovers = 0, is_suspect = false, generation = x.generation + 1,
@@ -219,12 +219,12 @@ END $$;
 
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA janus, janus_private FROM PUBLIC;
 
-SELECT janus_private.give(r.kind, p.privilege)
+SELECT janus_private.grant_to(r.kind, p.privilege)
 FROM (VALUES ('client'), ('admin')) AS r (kind), unnest(ARRAY[
     'EXECUTE ON FUNCTION janus.status, janus.output, janus.cancel, janus.retry, janus.webhook_secret,
         janus.rotate_webhook_secret, janus.redeliver',
     'SELECT ON janus.settings'
 ]) AS p (privilege);
-SELECT janus_private.give('admin', 'EXECUTE ON FUNCTION janus.configure, janus.grant_upload, janus.revoke_upload,
+SELECT janus_private.grant_to('admin', 'EXECUTE ON FUNCTION janus.configure, janus.grant_upload, janus.revoke_upload,
     janus.pause, janus.resume');
-SELECT janus_private.give('daemon', 'EXECUTE ON FUNCTION janus_private.ensure_default_model');
+SELECT janus_private.grant_to('daemon', 'EXECUTE ON FUNCTION janus_private.ensure_default_model');

@@ -54,7 +54,7 @@ extension JobQueue {
 private let registerSQL = """
     WITH model AS (
         INSERT INTO janus_private.model (name) SELECT DISTINCT unnest($4::text[])
-        ON CONFLICT (name) DO UPDATE SET seen_at = now()
+        ON CONFLICT (name) DO NOTHING
     )
     INSERT INTO janus_private.daemon (instance, host, version, models, queues, lease_seconds)
     VALUES ($1, $2, $3, $4::text[], $5::text[], $6)
