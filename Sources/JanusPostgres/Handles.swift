@@ -67,7 +67,7 @@ import Foundation
 }
 
 /// Another thread's way to end our wait in poll().
-final class WakeSignal: Sendable {
+final class PollInterrupt: Sendable {
     let descriptor: Int32
 
     init() { descriptor = janus_wake_open() }

@@ -11,7 +11,7 @@ package actor PostgresConnection {
 
     package nonisolated let address: PostgresAddress
     package nonisolated let options: PostgresOptions
-    private nonisolated let wake = WakeSignal()
+    private nonisolated let wake = PollInterrupt()
     private var handle: ConnectionHandle?
     private var notifications: [PostgresNotification] = []
 

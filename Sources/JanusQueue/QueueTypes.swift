@@ -56,25 +56,6 @@ package enum FinishReceipt: Sendable, Equatable {
     case lost
 }
 
-/// How long finished jobs are kept.
-package struct RetentionRule: Sendable, Equatable {
-    package var succeededSeconds: Double
-    package var failedSeconds: Double
-    package var canceledSeconds: Double
-    /// Jobs of one transaction.
-    package var batchJobs: Int
-
-    package init(
-        succeededSeconds: Double = 7 * 86400, failedSeconds: Double = 30 * 86400, canceledSeconds: Double = 7 * 86400,
-        batchJobs: Int = 200
-    ) {
-        self.succeededSeconds = succeededSeconds
-        self.failedSeconds = failedSeconds
-        self.canceledSeconds = canceledSeconds
-        self.batchJobs = batchJobs
-    }
-}
-
 /// One call of a webhook that is due.
 package struct WebhookDelivery: Sendable, Equatable {
     package var id: Int64
@@ -96,17 +77,4 @@ package enum WebhookOutcome: Sendable, Equatable {
     case delivered(status: Int)
     case retry(status: Int?, error: String, afterSeconds: Double)
     case abandoned(status: Int?, error: String)
-}
-
-/// Load of one queue and model.
-package struct QueueDepth: Sendable, Equatable {
-    package var queue: String
-    package var model: String?
-    /// Due and not claimed.
-    package var waiting: Int
-    /// Due later.
-    package var scheduled: Int
-    package var running: Int
-    package var oldestWaitingSeconds: Double
-    package var isPaused: Bool
 }

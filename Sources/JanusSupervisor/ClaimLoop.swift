@@ -8,14 +8,14 @@ struct ClaimLoop: Sendable {
     let queue: JobQueue
     let pool: WorkerPool
     let lease: HostLease
-    let due: Wake
-    let drain: DrainOrder
+    let due: WakeSignal
+    let drain: DrainFlag
     let runner: JobRunner
     let logger: Logger
 
     func run() async {
         await withDiscardingTaskGroup { runs in
-            while !Task.isCancelled, !drain.isGiven {
+            while !Task.isCancelled, !drain.isRaised {
                 for model in configuration.models {
                     for claim in await claims(of: model.name) {
                         let accepted = await runner.accept(claim)
@@ -29,7 +29,7 @@ struct ClaimLoop: Sendable {
 
     private func claims(of model: String) async -> [ClaimedJob] {
         let capacity = await pool.places(for: model)
-        guard capacity > 0, !drain.isGiven, lease.mayClaim(now: BootClock.now) else { return [] }
+        guard capacity > 0, !drain.isRaised, lease.mayClaim(now: BootClock.now) else { return [] }
         do {
             return try await queue.claim(models: [model], queues: configuration.queues, capacity: capacity)
         } catch {

@@ -12,12 +12,12 @@ struct JobRunner: Sendable {
 
     let queue: JobQueue
     let pool: WorkerPool
-    let table: RunTable
+    let activeRuns: ActiveRuns
     let lease: HostLease
     let delivery: Delivery
     let events: EventSender
     let retry: RetryRule
-    let webhookDue: Wake
+    let webhookDue: WakeSignal
     let logger: Logger
 
     /// A claim with its worker, if one was still free.
@@ -31,7 +31,7 @@ struct JobRunner: Sendable {
     /// Takes a worker for the claim before the next claim is made, so that a host never claims one worker's work twice.
     func accept(_ claim: ClaimedJob) async -> Accepted {
         let (events, mailbox) = AsyncStream<RunEvent>.makeStream()
-        await table.insert(claim, mailbox: mailbox)
+        await activeRuns.insert(claim, mailbox: mailbox)
         let hasWorker = await pool.assign(claim.run, model: claim.model, mailbox: mailbox)
         return Accepted(claim: claim, events: events, mailbox: mailbox, hasWorker: hasWorker)
     }
@@ -54,7 +54,7 @@ struct JobRunner: Sendable {
         } else {
             logger.warning("claim lost: the work is thrown away")
         }
-        await table.remove(claim.run)
+        await activeRuns.remove(claim.run)
     }
 
     /// Feeds the machine until it says how the run ends.
@@ -78,13 +78,13 @@ struct JobRunner: Sendable {
                         workerHasJob = true
                         await begin(claim, inputs: inputs)
                     case .report(let progress):
-                        await table.report(progress)
+                        await activeRuns.report(progress)
                         narration.yield(progress)
                     case .cancelWorker: await pool.cancel(claim.run)
                     case .killWorker(let sparesOthers): await pool.kill(claim.run, sparesOthers: sparesOthers)
                     case .cancelActivity: group.cancelAll()
                     case .upload(let drawn, let completion):
-                        await table.enter(.delivering, claim.run)
+                        await activeRuns.enter(.delivering, claim.run)
                         start {
                             await post(mailbox) { .uploaded(await upload(drawn, completion, of: claim)) }
                         }
@@ -196,7 +196,7 @@ struct JobRunner: Sendable {
     /// - Returns: false when the claim is lost or the task is cancelled.
     private func leaseStands(for run: JobRun) async -> Bool {
         while !Task.isCancelled {
-            if await table.isLost(run) { return false }
+            if await activeRuns.isLost(run) { return false }
             if lease.isValid(now: BootClock.now) { return true }
             await pause(seconds: 0.2)
         }

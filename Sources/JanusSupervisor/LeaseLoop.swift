@@ -12,11 +12,11 @@ struct LeaseLoop: Sendable {
 
     let configuration: SupervisorConfiguration
     let queue: JobQueue
-    let table: RunTable
+    let activeRuns: ActiveRuns
     let lease: HostLease
-    let claimDue: Wake
+    let claimDue: WakeSignal
     /// Woken by the control channel: somebody cancelled something.
-    let renewDue: Wake
+    let renewDue: WakeSignal
     let logger: Logger
 
     func run() async {
@@ -47,7 +47,7 @@ struct LeaseLoop: Sendable {
         // one's own claims first; claiming begins with `lease.renewed`, after what memory does not know is given back:
         // claims whose reply was lost with the connection
         let (sent, serverNow) = try await renewClaims()
-        let released = try await queue.releaseUnknown(inMemory: await table.runs)
+        let released = try await queue.releaseUnknown(inMemory: await activeRuns.runs)
         lease.renewed(sent: sent, serverNow: serverNow)
         logger.info("database connected", metadata: ["released": "\(released.count)"])
         claimDue.wake()
@@ -61,16 +61,16 @@ struct LeaseLoop: Sendable {
     /// - Returns: when the renewal was sent, by `BootClock`, and the database's time.
     private func renewClaims() async throws(QueueError) -> (sent: Double, serverNow: Date) {
         let sent = BootClock.now
-        let reply = try await queue.renew(await table.reports())
-        await table.stop(reply.lost, .lost)
-        await table.stop(reply.cancelRequested, .cancelRequested)
+        let reply = try await queue.renew(await activeRuns.reports())
+        await activeRuns.stop(reply.lost, .lost)
+        await activeRuns.stop(reply.cancelRequested, .cancelRequested)
         return (sent, reply.serverNow)
     }
 
     /// Progress and cancels want a short one; an idle host only its lease.
     private var interval: Double {
         get async {
-            await table.isEmpty
+            await activeRuns.isEmpty
                 ? configuration.leaseSeconds / 3 : min(configuration.progressSeconds, configuration.leaseSeconds / 3)
         }
     }

@@ -27,11 +27,11 @@ package struct Supervisor: Sendable {
     private let logger: Logger
 
     private let lease: HostLease
-    private let claimDue = Wake()
-    private let webhookDue = Wake()
-    private let renewDue = Wake()
-    private let drain = DrainOrder()
-    private let table = RunTable()
+    private let claimDue = WakeSignal()
+    private let webhookDue = WakeSignal()
+    private let renewDue = WakeSignal()
+    private let drain = DrainFlag()
+    private let activeRuns = ActiveRuns()
     private let pool: WorkerPool
     private let manager = ServiceManager()
 
@@ -65,7 +65,7 @@ package struct Supervisor: Sendable {
 
     private var claimLoop: ClaimLoop {
         let runner = JobRunner(
-            queue: queue, pool: pool, table: table, lease: lease, delivery: delivery,
+            queue: queue, pool: pool, activeRuns: activeRuns, lease: lease, delivery: delivery,
             events: EventSender(queue: queue, webhooks: delivery.webhooks, lease: lease), retry: configuration.retry,
             webhookDue: webhookDue, logger: logger)
         return ClaimLoop(
@@ -76,7 +76,7 @@ package struct Supervisor: Sendable {
     /// Everything that runs beside the claims, in no order.
     private var services: [@Sendable () async -> Void] {
         let leaseLoop = LeaseLoop(
-            configuration: configuration, queue: queue, table: table, lease: lease, claimDue: claimDue,
+            configuration: configuration, queue: queue, activeRuns: activeRuns, lease: lease, claimDue: claimDue,
             renewDue: renewDue, logger: logger)
         let webhookLoop = WebhookLoop(
             queue: queue, webhooks: delivery.webhooks, lease: lease, due: webhookDue, logger: logger)
@@ -127,7 +127,7 @@ package struct Supervisor: Sendable {
 
     private func tick() async {
         while !Task.isCancelled {
-            await table.tick(BootClock.now)
+            await activeRuns.tick(BootClock.now)
             await pause(seconds: Self.tickSeconds)
         }
     }
@@ -137,7 +137,7 @@ package struct Supervisor: Sendable {
     private func report() async {
         while !Task.isCancelled {
             let counts = await pool.counts
-            let running = await table.runs.count
+            let running = await activeRuns.runs.count
             let database = lease.mayClaim(now: BootClock.now) ? "database connected" : "database away"
             manager.status(
                 "\(running) jobs running, room for \(counts.places) more, \(counts.ready) of \(counts.all) workers ready, "
@@ -149,7 +149,7 @@ package struct Supervisor: Sendable {
 
     /// Waits for orders and carries them out; returns when nothing is left to wait for.
     private func stop(_ orders: AsyncStream<Order>) async {
-        let hurry = Wake()
+        let hurry = WakeSignal()
         await withTaskGroup { group in
             group.addTask {
                 for await order in orders {
@@ -162,15 +162,15 @@ package struct Supervisor: Sendable {
                 }
             }
             group.addTask {
-                while !drain.isGiven, !Task.isCancelled { await drain.wait() }
+                while !drain.isRaised, !Task.isCancelled { await drain.wait() }
                 await withTaskGroup { patience in
-                    patience.addTask { await self.table.waitUntilEmpty(seconds: self.configuration.graceSeconds) }
+                    patience.addTask { await self.activeRuns.waitUntilEmpty(seconds: self.configuration.graceSeconds) }
                     patience.addTask { await hurry.wait(seconds: self.configuration.graceSeconds) }
                     await patience.next()
                     patience.cancelAll()
                 }
-                await self.table.stopAll(.draining)
-                await self.table.waitUntilEmpty(seconds: Self.handOverSecondsMax)
+                await self.activeRuns.stopAll(.draining)
+                await self.activeRuns.waitUntilEmpty(seconds: Self.handOverSecondsMax)
             }
             // the orders end with the process: the second task decides
             await group.next()
@@ -179,11 +179,11 @@ package struct Supervisor: Sendable {
     }
 
     private func beginDrain() async {
-        guard !drain.isGiven else { return }
-        drain.give()
+        guard !drain.isRaised else { return }
+        drain.raise()
         manager.stopping()
         claimDue.wake()
-        let running = await table.runs.count
+        let running = await activeRuns.runs.count
         logger.info(
             "draining", metadata: ["running": "\(running)", "grace_seconds": "\(configuration.graceSeconds)"])
     }

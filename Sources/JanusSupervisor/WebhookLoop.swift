@@ -14,7 +14,7 @@ struct WebhookLoop: Sendable {
     let queue: JobQueue
     let webhooks: WebhookSender
     let lease: HostLease
-    let due: Wake
+    let due: WakeSignal
     let logger: Logger
 
     func run() async {

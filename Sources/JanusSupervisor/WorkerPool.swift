@@ -19,11 +19,11 @@ actor WorkerPool {
     typealias Mailbox = AsyncStream<RunEvent>.Continuation
 
     private var slots: [Slot]
-    private let idle: Wake
+    private let idle: WakeSignal
     private let logger: Logger
 
     /// - Parameter idle: woken whenever a worker becomes free.
-    init(models: [SupervisorConfiguration.Model], idle: Wake, logger: Logger) {
+    init(models: [SupervisorConfiguration.Model], idle: WakeSignal, logger: Logger) {
         self.slots = models.flatMap { model in Array(repeating: Slot(model: model), count: model.workers) }
         self.idle = idle
         self.logger = logger

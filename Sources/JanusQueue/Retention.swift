@@ -7,6 +7,25 @@ private let pruneBatchesMax = 50
 /// Of janusd's advisory locks, the one of pruning.
 private let pruneLockKey: Int64 = 0x6A61_6E75_7302
 
+/// How long finished jobs are kept.
+package struct RetentionRule: Sendable, Equatable {
+    package var succeededSeconds: Double
+    package var failedSeconds: Double
+    package var canceledSeconds: Double
+    /// Jobs of one transaction.
+    package var batchJobs: Int
+
+    package init(
+        succeededSeconds: Double = 7 * 86400, failedSeconds: Double = 30 * 86400, canceledSeconds: Double = 7 * 86400,
+        batchJobs: Int = 200
+    ) {
+        self.succeededSeconds = succeededSeconds
+        self.failedSeconds = failedSeconds
+        self.canceledSeconds = canceledSeconds
+        self.batchJobs = batchJobs
+    }
+}
+
 extension JobQueue {
     /// Fails what waited beyond its `expires_at`.
     /// - Returns: how many.
@@ -49,19 +68,6 @@ extension JobQueue {
             if count < retention.batchJobs { break }
         }
         return total
-    }
-
-    /// Load by queue and model.
-    package func depth() async throws(QueueError) -> [QueueDepth] {
-        let result = try await query("SELECT * FROM janus.queue_depth ORDER BY queue, model")
-        return try decode { () throws(PostgresError) in
-            try result.map { row throws(PostgresError) in
-                QueueDepth(
-                    queue: try row.text("queue"), model: try row.textIfAny("model"), waiting: try row.int("waiting"),
-                    scheduled: try row.int("scheduled"), running: try row.int("running"),
-                    oldestWaitingSeconds: try row.double("oldest_waiting_seconds"), isPaused: try row.bool("paused"))
-            }
-        }
     }
 }
 

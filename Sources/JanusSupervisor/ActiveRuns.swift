@@ -3,7 +3,7 @@ import JanusQueue
 import JanusWire
 
 /// The runs that this host has in memory: who writes to them from outside their own task goes through here.
-actor RunTable {
+actor ActiveRuns {
     private struct Entry {
         var claim: ClaimedJob
         var mailbox: AsyncStream<RunEvent>.Continuation
@@ -14,7 +14,7 @@ actor RunTable {
     }
 
     private var entries: [JobRun: Entry] = [:]
-    private let emptied = Wake()
+    private let emptied = WakeSignal()
 
     func insert(_ claim: ClaimedJob, mailbox: AsyncStream<RunEvent>.Continuation) {
         entries[claim.run] = Entry(claim: claim, mailbox: mailbox)

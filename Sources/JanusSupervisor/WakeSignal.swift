@@ -2,7 +2,7 @@ import Foundation
 import Synchronization
 
 /// A signal without a count: several wakes before a wait are one. Any number of tasks may wait; one wake releases all.
-final class Wake: Sendable {
+final class WakeSignal: Sendable {
     private struct State {
         var isPending = false
         var waiters: [UUID: CheckedContinuation<Void, Never>] = [:]

@@ -1,0 +1,37 @@
+import JanusPostgres
+import JanusQueue
+import Testing
+import TestSupport
+
+@Suite("Retention")
+struct RetentionTests {
+    @Test("pruning takes finished jobs by age and state in batches, and spares webhooks still to be called")
+    func pruning() async throws {
+        let bench = try await QueueBench()
+        for _ in 0..<5 {
+            let id = try await bench.generate()
+            try await bench.client.query("SELECT janus.cancel($1)", [.int(id)])
+        }
+        let called = try await bench.generate("'a', webhook_url => 'https://example.org/'")
+        try await bench.client.query("SELECT janus.cancel($1)", [.int(called)])
+        try await bench.superuser.query("UPDATE janus_private.job SET finished_at = finished_at - interval '1 day'")
+        let young = try await bench.generate()
+        try await bench.client.query("SELECT janus.cancel($1)", [.int(young)])
+        let waiting = try await bench.generate()
+
+        #expect(try await bench.queue.prune(RetentionRule(canceledSeconds: 2 * 86400)) == 0)
+        let rule = RetentionRule(succeededSeconds: 0, failedSeconds: 0, canceledSeconds: 3600, batchJobs: 2)
+        // another host is at it
+        let other = try await bench.database.connect()
+        try await other.query("SELECT pg_advisory_lock(x'6A616E757302'::bigint)")
+        #expect(try await bench.queue.prune(rule) == 0)
+        try await other.query("SELECT pg_advisory_unlock_all()")
+        #expect(try await bench.queue.prune(rule) == 5)
+        let left = try await bench.client.query("SELECT id FROM janus.jobs ORDER BY id")
+        #expect(try left.rows.map { row throws(PostgresError) in try row.int64("id") } == [called, young, waiting])
+        let delivery = try #require(try await bench.queue.claimWebhooks(limit: 9, retryAfterSeconds: 60).first)
+        try await bench.queue.recordWebhook(delivery.id, .delivered(status: 200))
+        #expect(try await bench.queue.prune(rule) == 1)
+        #expect(try await bench.count("janus_private.input") == 2)
+    }
+}
