@@ -1,4 +1,6 @@
 import Foundation
+import JanusJob
+import JanusPostgres
 import JanusQueue
 import Testing
 import TestSupport
