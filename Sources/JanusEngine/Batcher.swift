@@ -60,6 +60,9 @@ package final class Batcher {
     /// How often a job found a prefix there, and how often it had to be computed.
     package var prefixes: (found: Int, computed: Int) { (resources.prefixes.found, resources.prefixes.computed) }
 
+    /// Gives up the prefixes that no job uses, so that the next jobs compute their own: for measurements.
+    package func dropUnusedPrefixes() { resources.prefixes.dropUnused() }
+
     /// Takes a job in: what can be judged without computing is judged now.
     /// - Parameters:
     ///   - pictures: files, in the order of the messages that they belong to.

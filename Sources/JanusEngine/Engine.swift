@@ -103,7 +103,7 @@ package final class Engine {
             options: options)
     }
 
-    private init(
+    init(
         _ model: JanusModel, _ tokenizer: Tokenizer, _ preprocessor: ImagePreprocessor, name: String,
         directory: String, options: Options
     ) throws(EngineError) {

@@ -92,6 +92,10 @@ final class PrefixCache {
         }
     }
 
+    func dropUnused() {
+        for prefix in unused { remove(prefix) }
+    }
+
     /// The longest unused first.
     private var unused: [Prefix] { entries.values.filter { $0.users == 0 }.sorted { $0.lastUse < $1.lastUse } }
 

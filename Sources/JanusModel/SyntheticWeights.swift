@@ -1,7 +1,7 @@
 package import JanusTensor
 
 /// Noise of the right sizes, made on the spot in memory: speed does not depend on what weights say. Tables to look up are
-/// zeros.
+/// noise too, so that tokens differ and pictures are pictures.
 final class SyntheticWeights: ModelWeights {
     private let precision: PackedPrecision
     private var seed: UInt64 = 0
@@ -12,7 +12,11 @@ final class SyntheticWeights: ModelWeights {
 
     func matrix(_ name: String, _ shape: [Int]) -> Matrix {
         let rows = shape.count > 1 ? shape[0] : 1
-        return Matrix(rows: rows, columns: shape.reduce(1, *) / max(rows, 1))
+        let count = shape.reduce(1, *)
+        var generator = NoiseGenerator(seed: nextSeed())
+        return Matrix(
+            (0..<count).map { _ in Float.random(in: -1...1, using: &generator) }, rows: rows,
+            columns: count / max(rows, 1))
     }
 
     func vector(_ name: String, _ count: Int) -> Matrix {
@@ -22,7 +26,7 @@ final class SyntheticWeights: ModelWeights {
     func positions(_ name: String, _ tokens: Int, _ width: Int) -> Matrix { matrix(name, [tokens, width]) }
 
     func table(_ name: String, rows: Int, columns: Int) -> Table {
-        Table(Matrix(placeholderRows: rows, columns: columns))
+        Table(noiseRows: rows, columns: columns, seed: nextSeed())
     }
 
     func drawnTokens(codebook: Int, codeWidth: Int, hidden: Int) -> DrawnTokenTable {
@@ -36,8 +40,27 @@ final class SyntheticWeights: ModelWeights {
     func packed(_ layer: LinearLayer) -> PackedMatrix? { noise(layer) }
 
     private func noise(_ layer: LinearLayer) -> PackedMatrix {
+        PackedMatrix(noise: layer.layout(precision), seed: nextSeed())
+    }
+
+    private func nextSeed() -> UInt64 {
         seed += 1
-        return PackedMatrix(noise: layer.layout(precision), seed: seed)
+        return seed
+    }
+}
+
+/// Noise that is the same in every run (Steele, Lea and Flood's SplitMix64).
+package struct NoiseGenerator: RandomNumberGenerator {
+    private var state: UInt64
+
+    package init(seed: UInt64) { state = seed }
+
+    package mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+        return z ^ (z >> 31)
     }
 }
 

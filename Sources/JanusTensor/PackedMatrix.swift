@@ -86,18 +86,16 @@ package struct PackedMatrix {
 
     /// Noise of a size that weights have, to measure with: made in memory, equal for equal seeds.
     package init(noise layout: PackedLayout, seed: UInt64) {
-        let values = ByteStorage(count: layout.valuesBytes)
-        unsafe janus_fill_noise(values.base, values.count, seed)
-        let scales = layout.scales.map { _ in ByteStorage(count: layout.scalesBytes) }
         // Noise as weights: a variance of 1 / inputs keeps the activations' size.
         let size = 1 / Float(layout.inputs).squareRoot()
-        switch layout.precision {
-        case .bf16:
-            unsafe values.base.withMemoryRebound(to: UInt16.self, capacity: values.count / 2) { halves in
-                // sign and mantissa are noise, the exponent is that of the size
-                let exponent = UInt16(truncatingIfNeeded: size.bitPattern >> 16) & 0x7f80
-                for index in 0..<values.count / 2 { unsafe halves[index] = halves[index] & 0x807f | exponent }
+        let values =
+            switch layout.precision {
+            case .bf16: ByteStorage(halfNoise: layout.valuesBytes / 2, near: size, seed: seed)
+            case .int8, .int4: ByteStorage(noise: layout.valuesBytes, seed: seed)
             }
+        let scales = layout.scales.map { _ in ByteStorage(count: layout.scalesBytes) }
+        switch layout.precision {
+        case .bf16: break
         case .int8:
             if let scales {
                 unsafe scales.base.withMemoryRebound(to: Float.self, capacity: scales.count / 4) {

@@ -48,28 +48,47 @@ struct BenchCosts {
     ///   - positions: of keys and values that are read, over all sequences.
     func pass(rows: Int, headRows: Int, positions: Int, head: Head) -> BenchWork {
         let language = configuration.language
-        let hidden = language.hiddenSize
+        var work = self.head(head, rows: headRows)
+        work.weightBytes += language.stepBytes(precision)
+        work.cacheBytes = positions * configuration.cacheBytesPerPosition
+        work.products += rows * language.stepWeights
+        return work
+    }
+
+    /// A head on its own: what a token is drawn from.
+    func head(_ head: Head, rows: Int) -> BenchWork {
+        let hidden = configuration.hiddenSize
         let outputs =
             switch head {
             case .none: 0
-            case .text: language.vocabularySize
+            case .text: configuration.language.vocabularySize
             // the second layer, and the first
             case .image: configuration.codebookSize + hidden
             }
-        var work = BenchWork(
-            weightBytes: language.stepBytes(precision), cacheBytes: positions * configuration.cacheBytesPerPosition,
-            products: rows * language.stepWeights + headRows * outputs * hidden, precision: precision)
+        var work = BenchWork(products: rows * outputs * hidden, precision: precision)
         if outputs > 0 {
             let layout = PackedLayout(
                 precision: precision == .int4 ? .int8 : precision, outputs: outputs, inputs: hidden)
-            work.weightBytes += layout.valuesBytes + layout.scalesBytes
+            work.weightBytes = layout.valuesBytes + layout.scalesBytes
         }
         return work
     }
 
-    /// A decoding step of rows that each have the same context.
-    func step(rows: Int, context: Int, head: Head) -> BenchWork {
-        pass(rows: rows, headRows: rows, positions: rows * (context + 1), head: head)
+    /// A token fed to each of some rows, and the next one drawn of it.
+    /// - Parameter contexts: of each row, before the token.
+    func step(contexts: [Int], head: Head) -> BenchWork {
+        let rows = contexts.count
+        return pass(rows: rows, headRows: rows, positions: contexts.reduce(rows, +), head: head)
+    }
+
+    /// Prompts that go in, and `tokens` tokens drawn one after the other behind each: the first from the prompt, each
+    /// further one from a step, so the last is never fed. The weights count once for all prompts, and once a step.
+    func drawing(prompts: [Int], tokens: Int, head: Head) -> [BenchWork] {
+        let positions = prompts.reduce(0, +)
+        let steps = (0..<tokens - 1).map { drawn in step(contexts: prompts.map { $0 + drawn }, head: head) }
+        return [
+            pass(rows: positions, headRows: 0, positions: positions, head: .none), self.head(head, rows: prompts.count),
+        ] + steps
     }
 
     /// The tower's blocks are int8 in packs of eight and of four bits; patches, attention and the aligner are bf16.

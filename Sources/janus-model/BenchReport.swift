@@ -2,27 +2,54 @@ import Foundation
 import JanusModel
 import JanusTensor
 
-/// One part's best time, and what it cannot be faster than.
-struct BenchPart: Codable {
-    /// The same in every report and every peer's.
+/// The runs of one figure, and what it cannot be faster than.
+struct BenchPart: Encodable {
     var key: String
     var name: String
-    /// What `seconds` are for: "image", "step", "prompt", "picture".
     var unit: String
-    var seconds: Double
-    /// Tokens that come out of a unit, over all rows; nil where they say nothing.
+    /// Images or texts in a unit.
+    var count: Int
+    /// "whole" or "part".
+    var measured: String
     var tokens: Double?
+    /// Seconds a unit, in order.
+    var runs: [Double]
+    var median: Double
+    var least: Double
+    var most: Double
+    /// Modelled.
     var floorSeconds: Double
-    var ofFloor: Double { floorSeconds / seconds }
+
+    /// nil where there is no run.
+    init?(_ figure: BenchFigure, runs: [Double], _ ceilings: MachineCeilings) {
+        let sorted = runs.sorted()
+        guard let least = sorted.first, let most = sorted.last else { return nil }
+        key = figure.key
+        name = figure.name
+        unit = figure.unit
+        count = figure.count
+        measured = figure.isWhole ? "whole" : "part"
+        tokens = figure.tokens
+        self.runs = runs
+        // of an even number, the mean of the middle two
+        median = (sorted[(sorted.count - 1) / 2] + sorted[sorted.count / 2]) / 2
+        self.least = least
+        self.most = most
+        floorSeconds = figure.floorSeconds(ceilings)
+    }
+
+    var ofFloor: Double { floorSeconds / median }
 
     enum CodingKeys: String, CodingKey {
-        case key, name, unit, seconds, tokens
+        case key, name, unit, count, measured, tokens, runs, median
+        case least = "min"
+        case most = "max"
         case floorSeconds = "floor_seconds"
     }
 }
 
 /// Memory of this process in bytes, from /proc/self.
-struct BenchMemory: Codable {
+struct BenchMemory: Encodable {
     /// The most that was resident at a time.
     var highWater: Int
     /// Its share now: pages that several processes map are divided among them.
@@ -45,28 +72,34 @@ struct BenchMemory: Codable {
     }
 }
 
-struct BenchReport: Codable {
+struct BenchReport: Encodable {
     var shape: String
     var precision: String
     var threads: Int
     var isa: String
     var ceilingsBefore: MachineCeilings
     var ceilingsAfter: MachineCeilings
+    var cases: BenchCases
     var keyValueFormat: String
     /// Of keys and values, for one position of one row.
     var cacheBytesPerPosition: Int
     var weightBytes: Int
     var memory: BenchMemory
+    /// Because an answer ended early.
+    var runsDiscarded: Int
     var parts: [BenchPart]
 
     enum CodingKeys: String, CodingKey {
         case shape, precision, threads, isa
         case ceilingsBefore = "ceilings_before"
         case ceilingsAfter = "ceilings_after"
+        case cases
         case keyValueFormat = "kv"
         case cacheBytesPerPosition = "kv_bytes_per_position"
         case weightBytes = "weight_bytes"
-        case memory, parts
+        case memory
+        case runsDiscarded = "runs_discarded"
+        case parts
     }
 
     var json: String {
@@ -86,15 +119,19 @@ struct BenchReport: Codable {
                     ceilings.readGBPerSecond, ceilings.int8GOPPerSecond, ceilings.bf16GOPPerSecond,
                     ceilings.f32GOPPerSecond))
         }
-        lines.append(Self.row(["part", "seconds", "a", "tok/s", "floor", "of floor"]))
+        lines.append(Self.row(["", "", "median s", "min", "max", "runs", "tok/s", "floor", "of floor"]))
         for part in parts {
             lines.append(
                 Self.row([
-                    part.name, Self.seconds(part.seconds), part.unit,
-                    part.tokens.map { String(format: "%.1f", $0 / part.seconds) } ?? "",
+                    part.name, part.measured, Self.seconds(part.median), Self.seconds(part.least),
+                    Self.seconds(part.most), String(part.runs.count),
+                    part.tokens.map { String(format: "%.1f", $0 / part.median) } ?? "",
                     Self.seconds(part.floorSeconds), String(format: "%.0f %%", part.ofFloor * 100),
                 ]))
         }
+        lines.append(
+            "whole: measured from the jobs' handing over to their end; part: a part of that, measured; floor: modelled")
+        if runsDiscarded > 0 { lines.append("\(runsDiscarded) runs thrown away, because an answer ended early") }
         lines.append(
             String(
                 format:
@@ -107,7 +144,7 @@ struct BenchReport: Codable {
     private static func seconds(_ value: Double) -> String { String(format: value < 1 ? "%.4f" : "%.2f", value) }
 
     private static func row(_ cells: [String]) -> String {
-        zip(cells, [40, 9, 8, 9, 9, 9]).enumerated().map { index, cell in
+        zip(cells, [44, 5, 9, 9, 9, 4, 8, 9, 8]).enumerated().map { index, cell in
             let space = String(repeating: " ", count: max(0, cell.1 - cell.0.count))
             return index == 0 ? cell.0 + space : space + cell.0
         }.joined(separator: " ")

@@ -1,273 +1,261 @@
 import Foundation
 import JanusEngine
+import JanusImage
+import JanusJob
 import JanusModel
 import JanusTensor
+import JanusText
 
-/// A part's time, and the pieces of work that it consists of with how many of each make a unit.
-struct Measured {
-    var key: String
-    var name: String
-    var unit: String
-    var seconds: Double
-    var tokens: Double?
-    var work: [(count: Double, work: BenchWork)]
+/// The sizes of what is run: Deploy/bench.d/shapes.py has the same for the peers, and its table compares the two.
+struct BenchCases: Encodable {
+    /// Of the first image; each further image's prompt has one more.
+    var promptTokens = 32
+    /// The picture's included.
+    var questionTokens = 700
+    /// Of a text without a picture.
+    var textTokens = 40
+    var answerTokens = 64
+    var prefillTokens = 646
+    var guidance: Float = 5
 
-    func part(_ ceilings: MachineCeilings) -> BenchPart {
-        BenchPart(
-            key: key, name: name, unit: unit, seconds: seconds, tokens: tokens,
-            floorSeconds: work.reduce(0) { $0 + $1.count * $1.work.seconds(ceilings) })
+    enum CodingKeys: String, CodingKey {
+        case promptTokens = "prompt_tokens"
+        case questionTokens = "question_tokens"
+        case textTokens = "text_tokens"
+        case answerTokens = "answer_tokens"
+        case prefillTokens = "prefill_tokens"
+        case guidance
     }
 }
 
-/// What can be measured, named as in JSON.
-enum BenchWorkload: String, CaseIterable {
-    case vq, vision, image, images, prefill, decode, texts
-}
-
-/// Runs the model's parts and takes their time.
+/// Runs parts and takes their time.
 struct EngineBench {
-    let model: JanusModel
     /// The model's, with the keys and values that were chosen.
     let configuration: JanusConfiguration
-    let precision: PackedPrecision
-    let repeats: Int
+    /// Runs that were thrown away, because an answer ended early.
+    private(set) var runsDiscarded = 0
 
-    /// What Deploy/bench.d has its peers run too.
-    private static let promptTokens = 32
-    private static let contextsOfImage = 5
-    private static let textContext = 40
-    private static let pictureContext = 700
-    private static let prefillTokens = 646
-    private static let guidance: Float = 5
+    private let model: JanusModel
+    private let engine: Engine
+    private let precision: PackedPrecision
+    private let images: Int
+    private let texts: Int
+    private let cases = BenchCases()
+    private var generator = NoiseGenerator(seed: 1)
+    /// Counts prompts, so that none comes twice.
+    private var prompts = 0
 
-    private var costs: BenchCosts { BenchCosts(configuration: configuration, precision: precision) }
-    private var generator = SplitMix(seed: 1)
-    /// As an engine has them, for all steps.
-    private var embeddingsRoom = MatrixRoom()
-    private var hiddenRoom = MatrixRoom()
-    private var logitsRoom = MatrixRoom()
-
-    init(model: JanusModel, configuration: JanusConfiguration, precision: PackedPrecision, repeats: Int) {
-        self.model = model
-        self.configuration = configuration
+    init(
+        _ shape: ModelShape, _ precision: PackedPrecision, _ format: KeyValueFormat?, images: Int, texts: Int,
+        threads: Int
+    ) throws(Failure) {
         self.precision = precision
-        self.repeats = repeats
+        self.images = images
+        self.texts = texts
+        do throws(ModelError) {
+            model = try JanusModel.synthetic(shape, precision: precision)
+        } catch { throw Failure(error.description) }
+        configuration = model.configuration.keeping(format)
+        var options = Engine.Options(threads: threads)
+        options.keyValueFormat = format
+        options.jobsMax = max(options.jobsMax, images, texts)
+        // the images' own rows and those of their prompts
+        let positions = cases.promptTokens + images + configuration.generationTokens
+        options.cacheBytesMax = max(
+            options.cacheBytesMax, 4 * images * configuration.cacheBytes(positions: positions))
+        do throws(EngineError) {
+            engine = try Engine(synthetic: model, options: options)
+        } catch { throw Failure(error.description) }
     }
 
-    /// - Parameters:
-    ///   - only: the parts that are wanted; none wants all.
-    ///   - progress: told the fraction that is done and what comes next.
-    mutating func measure(
-        images: Int, texts: Int, only: [BenchWorkload] = [], progress: (Double, String) -> Void
-    ) throws(ModelError) -> [Measured] {
-        var parts: [Measured] = []
-        let total = 5.0 + (images > 0 ? 1 : 0) + (texts > 0 ? 1 : 0)
-        func begins(_ part: BenchWorkload, _ name: String) -> Bool {
-            guard only.isEmpty || only.contains(part) else { return false }
-            progress(Double(parts.count) / total, name)
-            return true
+    // MARK: what is run
+
+    private var imagePrompts: [Int] { (0..<images).map { cases.promptTokens + $0 } }
+    private var textPrompts: [Int] { [Int](repeating: cases.textTokens, count: texts) }
+
+    /// What a run of a workload gives.
+    func figures(_ workload: BenchWorkload) -> [BenchFigure] {
+        let costs = BenchCosts(configuration: configuration, precision: precision)
+        return switch workload {
+        case .vq:
+            [
+                BenchFigure(
+                    key: "vq", name: "VQ decode", unit: "picture", isWhole: false, work: [costs.decodedPicture])
+            ]
+        case .vision:
+            [
+                BenchFigure(
+                    key: "vision", name: "vision tower and aligner", unit: "picture", isWhole: false,
+                    work: [costs.vision])
+            ]
+        case .prefill:
+            [
+                BenchFigure(
+                    key: "prefill", name: "prefill of \(cases.prefillTokens)", unit: "prompt", isWhole: false,
+                    tokens: Double(cases.prefillTokens),
+                    work: costs.drawing(prompts: [cases.prefillTokens], tokens: 1, head: .text))
+            ]
+        case .image: [drawing("image", "one image", prompts: [cases.promptTokens], costs)]
+        case .images: [drawing("images", "\(images) images at once", prompts: imagePrompts, costs)]
+        case .answer:
+            answering(
+                "answer", "answer of \(cases.answerTokens) about a picture", prompts: [cases.questionTokens], costs,
+                pictures: [costs.vision])
+        case .answers:
+            answering("answers", "\(texts) answers of \(cases.answerTokens) at once", prompts: textPrompts, costs)
         }
-        // an image ends with it
-        let isDrawing = only.contains(.image) || only.contains(.images)
-        var picture = Measured(key: "vq", name: "", unit: "", seconds: 0, work: [])
-        if begins(.vq, "decoding a picture") || isDrawing {
-            picture = try decodedPicture()
-            parts.append(picture)
-        }
-        if begins(.vision, "seeing a picture") { parts.append(try vision()) }
-        if begins(.image, "one image") { parts += try drawing(images: 1, key: "image", picture: picture) }
-        if images > 0, begins(.images, "\(images) images") {
-            parts += try drawing(images: images, key: "images", picture: picture)
-        }
-        if begins(.prefill, "prefill") { parts.append(try prefill()) }
-        if begins(.decode, "one text") {
-            parts.append(try decoding(rows: 1, context: Self.pictureContext, key: "decode"))
-        }
-        if texts > 0, begins(.texts, "\(texts) texts") {
-            parts.append(try decoding(rows: texts, context: Self.textContext, key: "texts"))
-        }
-        return parts
     }
 
-    // MARK: pictures
-
-    private mutating func decodedPicture() throws(ModelError) -> Measured {
-        let tokens = (0..<configuration.generationTokens).map { _ in
-            Int32.random(in: 0..<Int32(configuration.codebookSize), using: &generator)
-        }
-        let seconds = try Self.best(repeats) { () throws(ModelError) in _ = try model.decodeImage(tokens: tokens) }
-        return Measured(
-            key: "vq", name: "VQ decode", unit: "picture", seconds: seconds, work: [(1, costs.decodedPicture)])
-    }
-
-    private mutating func vision() throws(ModelError) -> Measured {
-        let side = configuration.imageSize
-        let pixels = (0..<side * side * 3).map { _ in Float.random(in: -1...1, using: &generator) }
-        let seconds = try Self.best(repeats) { () throws(ModelError) in _ = try model.imageEmbeddings(pixels: pixels) }
-        return Measured(
-            key: "vision", name: "vision tower and aligner", unit: "picture", seconds: seconds,
-            work: [(1, costs.vision)])
-    }
-
-    // MARK: images
-
-    /// Images at once, each of two rows: their end-to-end time, and their step at the middle context.
-    private mutating func drawing(images: Int, key: String, picture: Measured) throws(ModelError) -> [Measured] {
-        let rows = 2 * images
+    private func drawing(_ key: String, _ name: String, prompts: [Int], _ costs: BenchCosts) -> BenchFigure {
         let steps = configuration.generationTokens
-        let contexts = (0..<Self.contextsOfImage).map {
-            Self.promptTokens + steps * $0 / (Self.contextsOfImage - 1)
-        }
-        let cache = try KVCache(configuration, rows: rows, positionsMax: Self.promptTokens + steps + 1)
-        // prompts differ, and so do their lengths: each row is prefilled
-        let prompt = noise(rows * Self.promptTokens)
-        let spans = (0..<rows).map { JanusModel.Span(row: $0, positions: Self.promptTokens) }
-        let prefillSeconds = try Self.best(repeats) { () throws(ModelError) in
-            for row in 0..<rows { cache.truncate(row: row, to: 0) }
-            _ = try model.forward(prompt, spans: spans, cache: cache)
-        }
-        var work = [(1.0, costs.pass(rows: rows * Self.promptTokens, headRows: 0, positions: 0, head: .none))]
-        var seconds = prefillSeconds
-        var middle = 0.0
-        for (index, context) in contexts.enumerated() {
-            try fill(cache, to: context)
-            let step = try Self.best(repeats) { () throws(ModelError) in
-                try drawStep(images: images, cache: cache, position: context)
-            } after: {
-                for row in 0..<rows { cache.truncate(row: row, to: context) }
-            }
-            if index == Self.contextsOfImage / 2 { middle = step }
-            // trapezoids: the first and the last count half
-            let isEnd = index == 0 || index == contexts.count - 1
-            let weight = Double(steps) / Double(contexts.count - 1) * (isEnd ? 0.5 : 1)
-            seconds += weight * step
-            work.append((weight, costs.step(rows: rows, context: context, head: .image)))
-        }
-        let count = Double(images)
-        let name = images == 1 ? "one image" : "\(images) images at once"
-        let context = contexts[Self.contextsOfImage / 2]
+        // a conditional and an unconditional row each
+        let work = costs.drawing(prompts: prompts.flatMap { [$0, $0] }, tokens: steps, head: .image)
+        return BenchFigure(
+            key: key, name: name, unit: prompts.count == 1 ? "image" : "\(prompts.count) images",
+            count: prompts.count, isWhole: true, tokens: Double(steps * prompts.count),
+            work: work + prompts.map { _ in costs.decodedPicture })
+    }
+
+    private func answering(
+        _ key: String, _ name: String, prompts: [Int], _ costs: BenchCosts, pictures: [BenchWork] = []
+    ) -> [BenchFigure] {
+        let work = pictures + costs.drawing(prompts: prompts, tokens: cases.answerTokens, head: .text)
+        let count = prompts.count
+        let context = prompts[0] + cases.answerTokens / 2
         return [
-            Measured(
-                key: key, name: "\(name), end to end", unit: "image", seconds: seconds / count + picture.seconds,
-                work: work.map { ($0.0 / count, $0.1) } + picture.work),
-            Measured(
-                key: key + "_step", name: "\(name): step at context \(context)", unit: "step", seconds: middle,
-                tokens: count, work: [(1, costs.step(rows: rows, context: context, head: .image))]),
+            BenchFigure(
+                key: key, name: name, unit: count == 1 ? "answer" : "\(count) answers", count: count, isWhole: true,
+                tokens: Double(cases.answerTokens * count), work: work),
+            BenchFigure(
+                key: key + "_step", name: "a step of it, context about \(context)", unit: "step", count: count,
+                isWhole: false, tokens: Double(count),
+                work: [costs.step(contexts: prompts.map { $0 + cases.answerTokens / 2 }, head: .text)]),
         ]
     }
 
-    /// What an engine does for each token of each image: embed, run, logits, guidance, draw.
-    private mutating func drawStep(images: Int, cache: KVCache, position: Int) throws(ModelError) {
-        let rows = 2 * images
-        let tokens = (0..<rows).map { Int32(($0 / 2 * 7919 + position) % configuration.codebookSize) }
-        let (embeddings, hidden) = rooms(rows: rows)
-        try model.embed(imageTokens: tokens, into: embeddings)
-        try model.forward(embeddings, spans: (0..<rows).map { JanusModel.Span(row: $0) }, cache: cache, into: hidden)
-        let logits = logitsRoom.matrix(rows: rows, columns: configuration.codebookSize)
-        model.imageLogits(hidden, into: logits)
-        let sampler = TokenSampler(seed: 1, domain: .image, temperature: 1)
-        _ = Threads.map(images) { image in
-            let own = logits[2 * image..<2 * image + 1]
-            own.guide(conditional: own, unconditional: logits[2 * image + 1..<2 * image + 2], weight: Self.guidance)
-            return sampler.draw(own, image: image, position: position)
+    /// - Returns: seconds, by key of the workload's figures.
+    mutating func run(_ workload: BenchWorkload) throws(Failure) -> [String: Double] {
+        switch workload {
+        case .vq:
+            let tokens = (0..<configuration.generationTokens).map { _ in
+                Int32.random(in: 0..<Int32(configuration.codebookSize), using: &generator)
+            }
+            return ["vq": try timed { [model] () throws(ModelError) in _ = try model.decodeImage(tokens: tokens) }]
+        case .vision:
+            let pixels = noise(rows: 1, columns: configuration.imageSize * configuration.imageSize * 3).row(0)
+            return [
+                "vision": try timed { [model] () throws(ModelError) in _ = try model.imageEmbeddings(pixels: pixels) }
+            ]
+        case .prefill: return ["prefill": try prefill()]
+        case .image: return ["image": try draw(prompts: [cases.promptTokens])]
+        case .images: return ["images": try draw(prompts: imagePrompts)]
+        case .answer:
+            let times = try answer(prompts: [cases.questionTokens], hasPicture: true)
+            return ["answer": times.whole, "answer_step": times.step]
+        case .answers:
+            let times = try answer(prompts: textPrompts, hasPicture: false)
+            return ["answers": times.whole, "answers_step": times.step]
         }
     }
 
-    // MARK: texts
+    // MARK: single operations
 
-    private mutating func prefill() throws(ModelError) -> Measured {
-        let count = Self.prefillTokens
-        let cache = try KVCache(configuration, rows: 1, positionsMax: count)
-        let input = noise(count)
-        let seconds = try Self.best(repeats) { () throws(ModelError) in
-            cache.truncate(row: 0, to: 0)
+    private mutating func prefill() throws(Failure) -> Double {
+        let count = cases.prefillTokens
+        let input = noise(rows: count, columns: configuration.hiddenSize)
+        let (model, configuration) = (model, configuration)
+        var cache: KVCache
+        do throws(ModelError) {
+            cache = try KVCache(configuration, rows: 1, positionsMax: count)
+        } catch { throw Failure(error.description) }
+        return try timed { () throws(ModelError) in
             let hidden = try model.forward(input, spans: [.init(row: 0, positions: count)], cache: cache)
             _ = model.textLogits(hidden[count - 1..<count])
         }
-        return Measured(
-            key: "prefill", name: "prefill of \(count)", unit: "prompt", seconds: seconds, tokens: Double(count),
-            work: [(1, costs.pass(rows: count, headRows: 1, positions: count, head: .text))])
     }
 
-    private mutating func decoding(rows: Int, context: Int, key: String) throws(ModelError) -> Measured {
-        let cache = try KVCache(configuration, rows: rows, positionsMax: context + 1)
-        try fill(cache, to: context)
-        let tokens = (0..<rows).map { Int32($0 * 7919 % configuration.vocabularySize) }
-        let spans = (0..<rows).map { JanusModel.Span(row: $0) }
-        let sampler = TokenSampler(seed: 1, domain: .text, temperature: 0)
-        let seconds = try Self.best(repeats) { () throws(ModelError) in
-            let (embeddings, hidden) = rooms(rows: rows)
-            try model.embed(tokens: tokens, into: embeddings)
-            try model.forward(embeddings, spans: spans, cache: cache, into: hidden)
-            let logits = logitsRoom.matrix(rows: rows, columns: configuration.language.vocabularySize)
-            model.textLogits(hidden, into: logits)
-            _ = Threads.map(rows) { sampler.draw(logits[$0..<$0 + 1], position: context) }
-        } after: {
-            for row in 0..<rows { cache.truncate(row: row, to: context) }
-        }
-        return Measured(
-            key: key, name: rows == 1 ? "one text, context \(context)" : "\(rows) texts, context \(context)",
-            unit: "step", seconds: seconds, tokens: Double(rows),
-            work: [(1, costs.step(rows: rows, context: context, head: .text))])
+    private func timed(_ body: () throws(ModelError) -> Void) throws(Failure) -> Double {
+        let start = ContinuousClock.now
+        do throws(ModelError) { try body() } catch { throw Failure(error.description) }
+        return (ContinuousClock.now - start) / .seconds(1)
     }
 
-    // MARK: means
-
-    /// [rows, hidden] each: what goes into a pass, and what comes out.
-    private mutating func rooms(rows: Int) -> (Matrix, Matrix) {
-        let columns = configuration.hiddenSize
-        return (
-            embeddingsRoom.matrix(rows: rows, columns: columns), hiddenRoom.matrix(rows: rows, columns: columns)
-        )
-    }
-
-    /// Lengthens every row to `context` positions of the same noise.
-    private mutating func fill(_ cache: KVCache, to context: Int) throws(ModelError) {
-        let missing = context - cache.lengths[0]
-        if missing > 0 {
-            _ = try model.forward(noise(missing), spans: [.init(row: 0, positions: missing)], cache: cache)
-        }
-        // memory of their own, as different prompts have it
-        for row in cache.lengths.indices.dropFirst() { cache.copyRow(0, to: row, sharing: false) }
-    }
-
-    private mutating func noise(_ rows: Int) -> Matrix {
-        let columns = configuration.hiddenSize
-        return Matrix(
+    private mutating func noise(rows: Int, columns: Int) -> Matrix {
+        Matrix(
             (0..<rows * columns).map { _ in Float.random(in: -1...1, using: &generator) }, rows: rows, columns: columns)
     }
 
-    /// The least seconds of `repeats` times, and of more until they have taken as long as the ceilings' probe: what a short
-    /// part and a ceiling can do must be sought for equally long where others share the machine.
-    /// - Parameter after: called after each time; does not count.
-    private static func best(
-        _ repeats: Int, _ body: () throws(ModelError) -> Void, after: () -> Void = {}
-    ) throws(ModelError) -> Double {
-        var (least, total, times) = (Double.infinity, 0.0, 0)
-        while times < repeats || total < soughtSeconds {
-            let start = ContinuousClock.now
-            try body()
-            let seconds = (ContinuousClock.now - start) / .seconds(1)
-            (least, total, times) = (min(least, seconds), total + seconds, times + 1)
-            after()
+    // MARK: jobs
+
+    /// Jobs of one image each.
+    private mutating func draw(prompts lengths: [Int]) throws(Failure) -> Double {
+        var jobs: [BatchRun.Job] = []
+        for length in lengths {
+            let prompt = try text(tokens: length) { PromptTemplate.generation($0) }
+            let parameters = GenerateParameters(
+                prompt: prompt, images: 1, seed: Int64(prompts), cfgWeight: cases.guidance)
+            jobs.append(.init(task: .generate(parameters)))
         }
-        return least
+        let run = try BatchRun(engine.batcher, jobs)
+        for product in run.products {
+            guard case .images(let images, let usage) = product, images.count == 1, !images[0].file.isEmpty,
+                usage.outputTokens == configuration.generationTokens
+            else { throw Failure("a job for one image gave something else") }
+        }
+        return run.whole
     }
 
-    private static let soughtSeconds = 1.5
-}
+    private mutating func answer(
+        prompts lengths: [Int], hasPicture: Bool
+    ) throws(Failure) -> (whole: Double, step: Double) {
+        for _ in 0..<Self.attemptsMax {
+            var jobs: [BatchRun.Job] = []
+            for length in lengths {
+                let question = try text(tokens: length) { text in
+                    PromptTemplate.conversation(
+                        [PromptTurn(role: .user, content: text, pictures: hasPicture ? 1 : 0)], system: "")
+                }
+                let message = ChatMessage(role: .user, content: question, images: hasPicture ? 1 : 0)
+                let parameters = AnswerParameters(
+                    messages: [message], systemPrompt: "", maxTokens: cases.answerTokens)
+                jobs.append(.init(task: .answer(parameters), pictures: hasPicture ? [try picture()] : []))
+            }
+            let run = try BatchRun(engine.batcher, jobs)
+            let lengths = run.products.compactMap { product -> Int? in
+                guard case .answer(let answer) = product else { return nil }
+                return answer.tokens.count
+            }
+            if lengths == run.products.map({ _ in cases.answerTokens }), let step = run.step {
+                return (run.whole, step)
+            }
+            // the noise has drawn the end
+            runsDiscarded += 1
+        }
+        throw Failure("\(Self.attemptsMax) times, an answer ended before its \(cases.answerTokens) tokens")
+    }
 
-/// Noise that is the same in every run (Steele, Lea and Flood's SplitMix64).
-private struct SplitMix: RandomNumberGenerator {
-    private var state: UInt64
+    private static let attemptsMax = 20
 
-    init(seed: UInt64) { state = seed }
+    /// A text that was not there before and makes a prompt of so many tokens.
+    private mutating func text(tokens: Int, _ template: (String) -> [PromptSegment]) throws(Failure) -> String {
+        prompts += 1
+        func length(_ text: String) -> Int {
+            engine.tokenizer.encode(template(text), pictureTokens: configuration.imageTokens).ids.count
+        }
+        let number = String(prompts, radix: 36)
+        let missing = tokens - length(number)
+        guard missing >= 0 else { throw Failure("a prompt of \(tokens) tokens is too short for its \(prompts)th text") }
+        let text = String(repeating: "-", count: missing) + number
+        guard length(text) == tokens else { throw Failure("a prompt has \(length(text)) tokens instead of \(tokens)") }
+        return text
+    }
 
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
+    /// A picture of noise as a PNG file, of the encoder's size.
+    private mutating func picture() throws(Failure) -> Data {
+        let side = configuration.imageSize
+        let pixels = (0..<side * side * 3).map { _ in UInt8.random(in: 0...255, using: &generator) }
+        do throws(ImageError) {
+            return try RGBImage(width: side, height: side, pixels: pixels).encoded(as: .png)
+        } catch { throw Failure(error.description) }
     }
 }
