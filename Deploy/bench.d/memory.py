@@ -9,7 +9,7 @@ import shapes
 program, pack, position_bytes = sys.argv[1], pathlib.Path(sys.argv[2]), int(sys.argv[3])
 WORKERS = 4
 # two rows of one image each
-cache = WORKERS * 2 * (shapes.PROMPT_TOKENS + shapes.STEPS) * position_bytes
+cache = WORKERS * 2 * (shapes.CASES["prompt_tokens"] + shapes.STEPS) * position_bytes
 
 
 def proportional(pid: int) -> int:

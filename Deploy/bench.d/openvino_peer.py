@@ -1,6 +1,6 @@
 """Janus-Pro's language model with random weights in OpenVINO, weights in 8 or 4 bits as NNCF packs them: `openvino_peer.py --bits
-8|4`. The graph is what optimum's exporter makes of a Llama: keys and values are states of the model. Prints JSON {key: {"seconds":
-…}} with the keys of `janus-model bench` that a language model alone has; best of the repetitions."""
+8|4`. The graph is what optimum's exporter makes of a Llama: keys and values are states of the model. Prints JSON with "runs": seconds
+by key, with the keys of `janus-model bench` that a language model alone has. It takes no turns."""
 
 import argparse, json, sys, time
 
@@ -10,13 +10,15 @@ import openvino.opset13 as op
 from openvino.op.util import Variable, VariableInfo
 
 import shapes
+from shapes import CASES
 
 options = argparse.ArgumentParser()
 options.add_argument("--shape", default="1b", choices=shapes.SHAPES)
 options.add_argument("--bits", type=int, choices=(8, 4), required=True)
 options.add_argument("--threads", type=int, required=True)
 options.add_argument("--text", type=int, default=16)
-options.add_argument("--repeats", type=int, default=5)
+options.add_argument("--only", default="", help="parts, separated by blanks")
+options.add_argument("--runs", type=int, default=5)
 options = options.parse_args()
 hidden, ffn, layers, heads = shapes.SHAPES[options.shape]
 vocabulary = shapes.VOCABULARY[options.shape]
@@ -134,9 +136,16 @@ def run(request, rows: int, start: int, count: int) -> float:
 
 
 def steps(request, rows: int, context: int) -> float:
+    """- Returns: seconds of a step behind a new prompt."""
     request.reset_state()
     run(request, rows, 0, context)
-    return min(run(request, rows, context + step, 1) for step in range(3 * options.repeats))
+    count = CASES["answer_tokens"] - 1
+    return sum(run(request, rows, context + step, 1) for step in range(count)) / count
+
+
+def prefill(request) -> float:
+    request.reset_state()
+    return run(request, 1, 0, CASES["prefill_tokens"])
 
 
 say(f"{options.shape}, openvino {ov.__version__}: making and compiling the model")
@@ -147,19 +156,14 @@ compiled = ov.Core().compile_model(
     model, "CPU", {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": options.threads})
 del model
 request = compiled.create_infer_request()
-found = {}
-say("prefill")
-
-
-def prefill() -> float:
-    request.reset_state()
-    return run(request, 1, 0, shapes.PREFILL_TOKENS)
-
-
-found["prefill"] = min(prefill() for _ in range(options.repeats))
-say("one text")
-found["decode"] = steps(request, 1, shapes.PICTURE_CONTEXT)
-if options.text:
-    say(f"{options.text} texts")
-    found["texts"] = steps(request, options.text, shapes.TEXT_CONTEXT)
-print(json.dumps({key: {"seconds": seconds} for key, seconds in found.items()}, indent=2))
+bodies = {
+    "prefill": lambda: prefill(request),
+    "answer": lambda: steps(request, 1, CASES["question_tokens"]),
+    "answers": lambda: steps(request, options.text, CASES["text_tokens"]),
+}
+found: dict[str, list[float]] = {}
+for part in shapes.parts(options.only, 1, options.text):
+    if part in bodies:
+        say(part)
+        found[shapes.LANGUAGE_PARTS[part]] = [bodies[part]() for _ in range(options.runs)]
+print(json.dumps({"name": f"openvino int{options.bits}", "runs": found}, indent=2))

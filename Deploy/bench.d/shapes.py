@@ -1,4 +1,4 @@
-"""Sizes and cases that all contenders run: those of `janus-model bench` (EngineBench.swift)."""
+"""Sizes and cases that all contenders run: those of `janus-model bench` (EngineBench.swift), whose report repeats CASES."""
 
 SHAPES = {  # hidden, ffn, layers, heads
     "1b": (2048, 5632, 24, 16),
@@ -7,16 +7,29 @@ SHAPES = {  # hidden, ffn, layers, heads
 }
 VOCABULARY = {"1b": 102_400, "7b": 102_400, "tiny": 1024}
 HEAD_SIZE = 128
-PROMPT_TOKENS = 32
 STEPS = 576
-CONTEXTS = [PROMPT_TOKENS + STEPS * i // 4 for i in range(5)]
-TEXT_CONTEXT = 40
-PICTURE_CONTEXT = 700
-PREFILL_TOKENS = 646
-GUIDANCE = 5.0
+CASES = {
+    "prompt_tokens": 32,
+    "question_tokens": 700,
+    "text_tokens": 40,
+    "answer_tokens": 64,
+    "prefill_tokens": 646,
+    "guidance": 5,
+}
+# in the order in which they are run; what each is, `janus-model bench --help` says
+PARTS = ("vq", "vision", "prefill", "image", "images", "answer", "answers")
+# those of a language model alone, with the keys of their figures
+LANGUAGE_PARTS = {"prefill": "prefill", "answer": "answer_step", "answers": "answers_step"}
 
 
-def image_seconds(prefill: float, steps: list[float], images: int, vq: float) -> float:
-    """Seconds an image, from the prompt's time, a step's at each of CONTEXTS and a picture's decoding."""
-    weights = [STEPS / 4 * (0.5 if i in (0, 4) else 1) for i in range(5)]
-    return (prefill + sum(w * s for w, s in zip(weights, steps))) / images + vq
+def parts(only: str, images: int, texts: int) -> list[str]:
+    """The parts that are wanted, `only` being their names or nothing for all."""
+    names = only.split()
+    for name in names:
+        if name not in PARTS:
+            raise ValueError(f"there is no part {name}; the parts are {' '.join(PARTS)}")
+    counts = {"images": images, "answers": texts}
+    for name in names:
+        if counts.get(name) == 0:
+            raise ValueError(f"{name} is asked for and their number is 0")
+    return [name for name in PARTS if (not names or name in names) and counts.get(name) != 0]

@@ -1,94 +1,289 @@
-"""The table of a run: `table.py FOLDER`, which holds janus-PRECISION.json (`janus-model bench --json`), transformers.json,
-llama-KIND.json, ik-llama-KIND.json and openvino-KIND.json where they were measured. A ratio is how many times as fast we are."""
+"""The table of a run: `table.py [--markdown] FOLDER`. FOLDER holds run.json (what was asked for), janus-PRECISION.json (`janus-model
+bench`), and of the peers transformers.json, llama-KIND.json, ik-llama-KIND.json and openvino-KIND.json, each with "runs": seconds by
+key. A ratio is how many times as fast we are, median by median.
 
-import json, pathlib, sys
+Exit status 1 where something that was asked for is missing or is no number; a target that is missed is only said."""
 
-folder = pathlib.Path(sys.argv[1])
+import argparse, json, math, pathlib, sys
 
+import shapes
 
-def read(name: str):
-    file = folder / name
-    return json.loads(file.read_text()) if file.exists() and file.stat().st_size else None
+options = argparse.ArgumentParser()
+options.add_argument("folder", type=pathlib.Path)
+options.add_argument("--markdown", action="store_true", help="as README has it")
+options = options.parse_args()
 
-
-transformers = read("transformers.json")
-openvino = {path.stem: read(path.name) for path in sorted(folder.glob("openvino-*.json")) if path.stat().st_size}
-families = {path.stem: read(path.name) for path in sorted(folder.glob("*llama-*.json")) if path.stat().st_size}
+LEGEND = (
+    "whole: measured from the jobs' handing over to their end; part: a part of that, measured; median (least–most) of the runs; "
+    "of floor: the floor, modelled from the ceilings measured in the run, over the median; ×: the peer's median over ours"
+)
 # what a precision must reach: times transformers, times the best of the llama family, percent of the floor
 TARGETS = {
     "1b": {
         ("image", "int8"): (4.2, None, 75), ("image", "int4"): (5.5, None, 60), ("images", "int8"): (4.0, None, 60),
-        ("decode", "int8"): (7.0, 1.2, 75), ("decode", "int4"): (9.0, 1.2, 60), ("texts", "int8"): (None, 2.0, 50),
-        ("prefill", "int8"): (2.5, 1.5, 50), ("vision", "int8"): (1.5, None, 55), ("vq", "int8"): (1.6, None, 55),
+        ("answer_step", "int8"): (7.0, 1.2, 75), ("answer_step", "int4"): (9.0, 1.2, 60),
+        ("answers_step", "int8"): (None, 2.0, 50), ("prefill", "int8"): (2.5, 1.5, 50),
+        ("vision", "int8"): (1.5, None, 55), ("vq", "int8"): (1.6, None, 55),
     },
     "7b": {("image", "int8"): (4.0, None, 75)},
 }
+MEMORY_MAX = {("7b", "int8"): 12e9}
 # a decoding step is held against the family at the same bits, the rest against its best
-SAME_BITS = {("decode", "int8"): "-q8_0", ("decode", "int4"): "-q4_0"}
-WIDTHS = [40, 8, 8, 12, 14, 21, 15, 6]
+SAME_BITS = {("answer_step", "int8"): "-q8_0", ("answer_step", "int4"): "-q4_0"}
+gaps: list[str] = []
 
 
-def line(*cells: object) -> str:
-    return "  ".join(str(c).ljust(w) if i == 0 else str(c).rjust(w) for i, (c, w) in enumerate(zip(cells, WIDTHS)))
+def gap(text: str) -> None:
+    gaps.append(text)
 
 
-def ratio(theirs, ours, target) -> tuple[str, bool]:
-    if theirs is None:
-        return "", True
-    value = theirs / ours
-    return f"{value:.2f}×" + (f" (≥ {target:g})" if target else ""), target is None or value >= target
+def read(name: str, is_wanted: bool = True):
+    """The file's contents; None, and a gap, where it is wanted and not there."""
+    file = options.folder / f"{name}.json"
+    if not file.exists():
+        if is_wanted:
+            failed = options.folder / f"{name}.failed"
+            gap(failed.read_text().strip() if failed.exists() else f"{name} was not measured")
+        return None
+    try:
+        return json.loads(file.read_text())
+    except ValueError as error:
+        gap(f"{file.name} is no JSON: {error}")
+        return None
 
 
-def fastest(peers: dict, names, key: str) -> tuple[str, float | None]:
-    """Who does it in the least time of those that do it at all."""
-    found = {name: peers[name][key]["seconds"] for name in names if key in (peers.get(name) or {})}
-    name = min(found, key=found.get, default="")
-    return name, found.get(name)
+class Runs:
+    """The runs of one figure by one contender."""
+
+    def __init__(self, seconds: list[float]):
+        ordered = sorted(seconds)
+        self.count = len(ordered)
+        self.least, self.most = ordered[0], ordered[-1]
+        # of an even number, the mean of the middle two
+        self.median = (ordered[(self.count - 1) // 2] + ordered[self.count // 2]) / 2
+
+    def __str__(self) -> str:
+        if self.count == 1:
+            return f"{short(self.median)} (one run)"
+        return f"{short(self.median)} ({short(self.least)}–{short(self.most)})"
 
 
-missed = 0
-for precision in ("int8", "int4", "bf16"):
-    report = read(f"janus-{precision}.json")
+def short(seconds: float) -> str:
+    """Three digits or more."""
+    digits = 4 if seconds < 0.1 else 3 if seconds < 1 else 2 if seconds < 10 else 1
+    return f"{seconds:.{digits}f}"
+
+
+def runs_of(name: str, seconds: dict, key: str) -> Runs | None:
+    """None where there is none; where one is no number, that is a gap."""
+    runs = seconds.get(key)
+    if not runs:
+        return None
+    if not all(isinstance(value, (int, float)) and math.isfinite(value) and value > 0 for value in runs):
+        gap(f"{name}: {key} has a run that is no positive number: {runs}")
+        return None
+    return Runs(runs)
+
+
+def measured(name: str, report: dict | None) -> dict[str, Runs]:
+    """By key, what is measured and sound."""
+    seconds = (report or {}).get("runs", {})
+    found = {key: runs_of(name, seconds, key) for key in seconds}
+    return {key: runs for key, runs in found.items() if runs}
+
+
+def rate(part: dict, median: float) -> str:
+    if part["key"] in ("image", "images"):
+        return f"{short(median / part['count'])} s an image" if part["count"] > 1 else ""
+    return f"{part['tokens'] / median:.1f} tok/s" if part.get("tokens") else ""
+
+
+def fastest(peers: dict[str, dict[str, Runs]], key: str) -> tuple[str, float] | None:
+    """Who has the least median, and that."""
+    found = {name: runs[key].median for name, runs in peers.items() if key in runs}
+    name = min(found, key=found.get, default=None)
+    return None if name is None else (name, found[name])
+
+
+class Ratio:
+    """How many times as fast we are as a peer."""
+
+    def __init__(self, ours: float, theirs: float, name: str, target: float | None):
+        self.value = theirs / ours
+        self.name = name.replace("llama-", "").removeprefix("openvino-")
+        self.target = target
+        self.is_missed = target is not None and self.value < target
+
+    def __str__(self) -> str:
+        return f"{self.value:.2f}×" + (f" {self.name}" if self.name else "")
+
+    def with_target(self) -> str:
+        return str(self) + (f" (≥ {self.target:g})" if self.target else "")
+
+    def with_verdict(self) -> str:
+        return str(self) + (f" (missed: ≥ {self.target:g})" if self.is_missed else "")
+
+
+class Row:
+    """One figure of ours beside the peers'."""
+
+    def __init__(self, part: dict, precision: str, shape: str):
+        self.part = part
+        key = part["key"]
+        times, family_times, self.percent = TARGETS.get(shape, {}).get((key, precision), (None, None, None))
+        self.runs = runs_of(f"janus-{precision}", {key: part["runs"]}, key)
+        self.rate, self.share, self.ratios = "", None, {}
+        if self.runs is None:
+            if not part["runs"]:
+                gap(f"janus-{precision}: {key} has no run")
+            return
+        self.rate = rate(part, self.runs.median)
+        floor = part.get("floor_seconds")
+        if isinstance(floor, (int, float)) and math.isfinite(floor):
+            self.share = 100 * floor / self.runs.median
+        else:
+            gap(f"janus-{precision}: the floor of {key} is {floor}")
+        bits = SAME_BITS.get((key, precision), "")
+        if key in transformers:
+            self.compare("transformers", ("", transformers[key].median), times)
+        self.compare(
+            "llama", fastest({name: runs for name, runs in families.items() if name.endswith(bits)}, key), family_times)
+        self.compare("OpenVINO", fastest(openvino, key), None)
+
+    def compare(self, family: str, peer: tuple[str, float] | None, target: float | None) -> None:
+        if peer:
+            self.ratios[family] = Ratio(self.runs.median, peer[1], peer[0], target)
+
+    def ratio(self, family: str) -> str:
+        return self.ratios[family].with_target() if family in self.ratios else "–"
+
+    def of_floor(self) -> str:
+        return "–" if self.share is None else f"{self.share:.0f} %"
+
+    def misses_floor(self) -> bool:
+        return self.percent is not None and self.share is not None and self.share < self.percent
+
+    def missed(self) -> list[str]:
+        missed = [family for family, ratio in self.ratios.items() if ratio.is_missed]
+        return missed + (["floor"] if self.misses_floor() else [])
+
+
+wanted = read("run") or {}
+is_wanted = "transformers" in wanted.get("peers", ())
+peer = read("transformers", is_wanted)
+transformers = measured("transformers", peer)
+if is_wanted and peer is not None:
+    for part in wanted.get("parts", ()):
+        if part not in transformers:
+            gap(f"transformers: {part} is not measured")
+files = {path.stem for pattern in ("*llama-*.json", "openvino-*.json") for path in options.folder.glob(pattern)}
+others = {name: measured(name, read(name)) for name in sorted(files | set(wanted.get("others", ())))}
+for name in wanted.get("others", ()):
+    # one that is not there at all is a gap already
+    for part, key in shapes.LANGUAGE_PARTS.items():
+        if others[name] and part in wanted["parts"] and key not in others[name]:
+            gap(f"{name}: {key} is not measured")
+others = {name: runs for name, runs in others.items() if runs}
+families = {name: runs for name, runs in others.items() if "llama" in name}
+openvino = {name: runs for name, runs in others.items() if name.startswith("openvino")}
+reports: dict[str, dict] = {}
+tables: dict[str, list[Row]] = {}
+for precision in wanted.get("precisions", ()):
+    report = read(f"janus-{precision}")
     if report is None:
         continue
+    if report["cases"] != shapes.CASES:
+        gap(f"janus-{precision} ran other cases than its peers: {report['cases']} instead of {shapes.CASES}")
+    keys = [part["key"] for part in report["parts"]]
+    for part in wanted.get("parts", ()):
+        if part not in keys:
+            gap(f"janus-{precision}: {part} is not measured")
+    reports[precision] = report
+    tables[precision] = [Row(part, precision, report["shape"]) for part in report["parts"]]
+
+
+def ceilings(report: dict) -> str:
     best = {
         key: max(report[when][key] for when in ("ceilings_before", "ceilings_after"))
         for key in report["ceilings_before"]
     }
-    print(f"\n{report['shape']} {precision}, {report['threads']} threads, {report['isa']}; ceilings "
-          f"{best['readGBPerSecond']:.1f} GB/s, int8 {best['int8GOPPerSecond']:.0f}, "
-          f"bf16 {best['bf16GOPPerSecond']:.0f}, f32 {best['f32GOPPerSecond']:.0f} GOP/s; keys and values "
-          f"{report['kv_bytes_per_position'] // 1024} KiB a token and row")
-    print(line("", "seconds", "tok/s", "of floor", "transformers", "best llama.cpp", "best OpenVINO"))
-    for part in report["parts"]:
-        key = part["key"]
-        times, family_times, percent = TARGETS.get(report["shape"], {}).get((key, precision), (None, None, None))
-        share = 100 * part["floor_seconds"] / part["seconds"]
-        fraction = f"{share:.0f} %" + (f" (≥ {percent})" if percent else "")
-        theirs = transformers and transformers.get(key, {}).get("seconds")
-        against, reached = ratio(theirs, part["seconds"], times)
-        names = [name for name in families if name.endswith(SAME_BITS.get((key, precision), ""))]
-        nearest, seconds = fastest(families, names, key)
-        against_family, reached_family = ratio(seconds, part["seconds"], family_times)
-        against_family += nearest and f" {nearest.replace('llama-', '')}"
-        nearest, seconds = fastest(openvino, openvino, key)
-        against_openvino = ratio(seconds, part["seconds"], None)[0] + (nearest and f" {nearest.removeprefix('openvino-')}")
-        verdict = "missed" if not (reached and reached_family and (not percent or share >= percent)) else ""
-        missed += verdict != ""
-        rate = f"{part['tokens'] / part['seconds']:.1f}" if part.get("tokens") else ""
-        print(line(part["name"], f"{part['seconds']:.4f}" if part["seconds"] < 1 else f"{part['seconds']:.2f}", rate,
-                   fraction, against, against_family, against_openvino, verdict))
-    print(f"memory at most {report['memory']['high_water'] / 1e9:.2f} GB"
-          + (" (< 12)" if (report["shape"], precision) == ("7b", "int8") else ""))
+    return (f"{best['readGBPerSecond']:.1f} GB/s, int8 {best['int8GOPPerSecond']:.0f}, "
+            f"bf16 {best['bf16GOPPerSecond']:.0f}, f32 {best['f32GOPPerSecond']:.0f} GOP/s")
 
-if transformers:
-    print("\npeers, seconds: transformers bf16 " + ", ".join(f"{k} {v['seconds']:.4g}" for k, v in transformers.items()))
-for name, found in (families | openvino).items():
-    print(f"peers, seconds: {name} " + ", ".join(f"{k} {v['seconds']:.4g}" for k, v in found.items()))
-sharing = read("memory.json")
+
+def print_text() -> None:
+    widths = [40, 5, 22, 16, 13, 22, 16, 20, 15]
+
+    def line(*cells: str) -> None:
+        padded = [c.ljust(w) if i < 2 else c.rjust(w) for i, (c, w) in enumerate(zip(cells, widths))]
+        print("  ".join([*padded, *cells[len(widths):]]).rstrip())
+
+    for precision, rows in tables.items():
+        report = reports[precision]
+        print(f"\n{report['shape']} {precision}, {report['threads']} threads, {report['isa']}; ceilings "
+              f"{ceilings(report)}; keys and values {report['kv_bytes_per_position'] / 1024:.0f} KiB a token and row")
+        line("", "", "janusd, seconds", "rate", "of floor", "transformers, seconds", "×", "× best llama.cpp",
+             "× best OpenVINO")
+        for row in rows:
+            missed = row.missed()
+            line(row.part["name"], row.part["measured"], str(row.runs or "not measured"), row.rate,
+                 row.of_floor() + (f" (≥ {row.percent})" if row.percent else ""),
+                 str(transformers.get(row.part["key"], "–")), row.ratio("transformers"), row.ratio("llama"),
+                 row.ratio("OpenVINO"), f"missed: {', '.join(missed)}" if missed else "")
+        memory_max = MEMORY_MAX.get((report["shape"], precision))
+        memory = report["memory"]["high_water"]
+        print(f"memory at most {memory / 1e9:.2f} GB" + (f" (< {memory_max / 1e9:g})" if memory_max else "")
+              + ("  missed" if memory_max and memory >= memory_max else ""))
+        if report["runs_discarded"]:
+            print(f"{report['runs_discarded']} runs thrown away, because an answer ended early")
+    for name, runs in others.items():
+        print(f"{name}, seconds: " + ", ".join(f"{key} {each}" for key, each in runs.items()))
+    print(f"\n{LEGEND}")
+
+
+def print_markdown() -> None:
+    compared = [family for family in ("transformers", "llama", "OpenVINO")
+                if any(family in row.ratios for rows in tables.values() for row in rows)]
+    header = ["", "measured"]
+    for precision in tables:
+        header += [f"{precision}, s", "of floor", *(f"× {family}" for family in compared)]
+    header.append("transformers bf16, s")
+    print("| " + " | ".join(header) + " |")
+    print("| " + " | ".join("---" for _ in header) + " |")
+    names = {row.part["key"]: row.part for rows in tables.values() for row in rows}
+    for key, part in names.items():
+        cells = [part["name"], part["measured"]]
+        for rows in tables.values():
+            row = next((row for row in rows if row.part["key"] == key), None)
+            if row is None or row.runs is None:
+                cells += ["not measured", *("–" for _ in range(1 + len(compared)))]
+                continue
+            cells += [str(row.runs) + (f", {row.rate}" if row.rate else ""),
+                      row.of_floor() + (f" (missed: ≥ {row.percent})" if row.misses_floor() else ""),
+                      *(row.ratios[family].with_verdict() if family in row.ratios else "–" for family in compared)]
+        theirs = transformers.get(key)
+        cells.append(f"{theirs}, {theirs.count} runs" if theirs else "–")
+        print("| " + " | ".join(cells) + " |")
+    for precision, report in reports.items():
+        print(f"\n{precision}: {len(report['parts'][0]['runs'])} runs, {report['threads']} threads, {report['isa']}, "
+              f"ceilings {ceilings(report)}; memory at most {report['memory']['high_water'] / 1e9:.2f} GB.")
+    print(f"\n{LEGEND[0].upper()}{LEGEND[1:]}.")
+
+
+(print_markdown if options.markdown else print_text)()
+missed = sum(bool(row.missed()) for rows in tables.values() for row in rows)
+missed += sum(
+    report["memory"]["high_water"] >= MEMORY_MAX.get((report["shape"], precision), math.inf)
+    for precision, report in reports.items())
+sharing = read("memory", wanted.get("memory", False))
 if sharing:
     print(f"\n{sharing['workers']} processes on one pack: proportional memory {sharing['proportional'] / 1e9:.2f} GB; pack "
           f"{sharing['pack'] / 1e9:.2f} GB + keys and values {sharing['cache'] / 1e9:.2f} GB + 15 % = "
           f"{sharing['limit'] / 1e9:.2f} GB" + ("" if sharing["proportional"] <= sharing["limit"] else "  missed"))
     missed += sharing["proportional"] > sharing["limit"]
-print(f"\n{missed} missed" if missed else "\nnothing missed of what was measured")
+print(f"\nmissed targets: {missed} of what was measured")
+if not tables:
+    gap("nothing of janusd was measured")
+for text in gaps:
+    print(f"missing: {text}")
+sys.exit(1 if gaps else 0)

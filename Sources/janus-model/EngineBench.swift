@@ -127,7 +127,9 @@ struct EngineBench {
                 key: key, name: name, unit: count == 1 ? "answer" : "\(count) answers", count: count, isWhole: true,
                 tokens: Double(cases.answerTokens * count), work: work),
             BenchFigure(
-                key: key + "_step", name: "a step of it, context about \(context)", unit: "step", count: count,
+                key: key + "_step",
+                name: "a step of \(count == 1 ? "that" : "those \(count)"), context about \(context)", unit: "step",
+                count: count,
                 isWhole: false, tokens: Double(count),
                 work: [costs.step(contexts: prompts.map { $0 + cases.answerTokens / 2 }, head: .text)]),
         ]

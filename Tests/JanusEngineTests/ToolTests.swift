@@ -89,32 +89,6 @@ struct ToolTests {
         #expect(answer.status == 0, "\(answer.errors)")
     }
 
-    @Test("bench prints each part with its time and floor, as a table and as JSON")
-    func bench() throws {
-        let arguments = ["bench", "--shape", "tiny", "--images", "2", "--text", "2", "--repeats", "1", "--quiet"]
-        struct Report: Decodable {
-            struct Part: Decodable {
-                var key: String
-                var seconds: Double
-                var floorSeconds: Double
-            }
-            var kv: String
-            var parts: [Part]
-        }
-        let result = try run(arguments + ["--json", "--kv", "bf16"])
-        #expect(result.status == 0, "\(result.errors)")
-        let decoder = JSONDecoder()
-        decoder.keyDecodingStrategy = .convertFromSnakeCase
-        let report = try decoder.decode(Report.self, from: Data(result.output.utf8))
-        #expect(report.kv == "bf16")
-        let parts = report.parts
-        #expect(
-            parts.map(\.key) == [
-                "vq", "vision", "image", "image_step", "images", "images_step", "prefill", "decode", "texts",
-            ])
-        #expect(parts.allSatisfy { $0.seconds > 0 && $0.floorSeconds > 0 && $0.seconds.isFinite })
-    }
-
     @Test("a pack's content is checked where that is asked for")
     func check() throws {
         let folder = try TemporaryDirectory()
@@ -155,6 +129,9 @@ struct ToolTests {
             (["quality", tinyFolder, "--outliers", "0"], "--outliers"),
             (["bench", "--shape", "2b"], "2b"),
             (["bench", "--images", "-1"], "--images"),
+            (["bench", "--images", "0", "--only", "images"], "--images"),
+            (["bench", "--only", "image", "step"], "step"),
+            (["bench", "--runs", "0"], "--runs"),
         ])
     func errors(arguments: [String], word: String) throws {
         let result = try run(arguments)
