@@ -235,7 +235,7 @@ def print_text() -> None:
         print(f"memory at most {memory / 1e9:.2f} GB" + (f" (< {memory_max / 1e9:g})" if memory_max else "")
               + ("  missed" if memory_max and memory >= memory_max else ""))
         if report["runs_discarded"]:
-            print(f"{report['runs_discarded']} runs thrown away, because an answer ended early")
+            print(f"runs thrown away, because an answer ended early: {report['runs_discarded']}")
     for name, runs in others.items():
         print(f"{name}, seconds: " + ", ".join(f"{key} {each}" for key, each in runs.items()))
     print(f"\n{LEGEND}")

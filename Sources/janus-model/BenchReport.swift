@@ -131,7 +131,7 @@ struct BenchReport: Encodable {
         }
         lines.append(
             "whole: measured from the jobs' handing over to their end; part: a part of that, measured; floor: modelled")
-        if runsDiscarded > 0 { lines.append("\(runsDiscarded) runs thrown away, because an answer ended early") }
+        if runsDiscarded > 0 { lines.append("runs thrown away, because an answer ended early: \(runsDiscarded)") }
         lines.append(
             String(
                 format:

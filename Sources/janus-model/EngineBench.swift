@@ -121,17 +121,16 @@ struct EngineBench {
     ) -> [BenchFigure] {
         let work = pictures + costs.drawing(prompts: prompts, tokens: cases.answerTokens, head: .text)
         let count = prompts.count
-        let context = prompts[0] + cases.answerTokens / 2
+        let contexts = prompts.map { $0 + cases.answerTokens / 2 }
+        let those = count == 1 ? "that" : "those \(count)"
         return [
             BenchFigure(
                 key: key, name: name, unit: count == 1 ? "answer" : "\(count) answers", count: count, isWhole: true,
                 tokens: Double(cases.answerTokens * count), work: work),
             BenchFigure(
-                key: key + "_step",
-                name: "a step of \(count == 1 ? "that" : "those \(count)"), context about \(context)", unit: "step",
-                count: count,
-                isWhole: false, tokens: Double(count),
-                work: [costs.step(contexts: prompts.map { $0 + cases.answerTokens / 2 }, head: .text)]),
+                key: key + "_step", name: "a step of \(those), context about \(contexts[0])", unit: "step",
+                count: count, isWhole: false, tokens: Double(count), work: [costs.step(contexts: contexts, head: .text)]
+            ),
         ]
     }
 
