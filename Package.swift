@@ -116,7 +116,7 @@ let package = Package(
         .tests(
             "JanusEngineTests",
             ["JanusEngine", "JanusImage", "JanusJob", "JanusModel", "JanusTensor", "JanusText", "JanusWire"]),
-        .tests("JanusSupervisorTests", ["JanusJob", "JanusSupervisor", "JanusWire"]),
+        .tests("JanusSupervisorTests", ["JanusJob", "JanusQueue", "JanusSupervisor", "JanusWire"]),
         .tests("EndToEndTests", ["JanusPostgres", "JanusQueue"]),
     ],
     swiftLanguageModes: [.v6]

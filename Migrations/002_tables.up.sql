@@ -120,15 +120,14 @@ ALTER TABLE janus_private.output ALTER data SET STORAGE EXTERNAL;
 CREATE TABLE janus_private.run (
     job bigint PRIMARY KEY REFERENCES janus_private.job ON DELETE CASCADE,
     run_lease bigint NOT NULL,
-    claim_token uuid,
+    claim_token uuid NOT NULL,
     daemon uuid NOT NULL,
     started_at timestamptz NOT NULL,
     lease_seconds double precision NOT NULL CHECK (lease_seconds > 0),
-    lease_until timestamptz,
+    lease_until timestamptz NOT NULL,
     phase text CHECK (phase IN ('preparing', 'prefill', 'drawing', 'decoding', 'delivering')),
     steps_done int NOT NULL DEFAULT 0 CHECK (steps_done >= 0),
-    steps_total int NOT NULL DEFAULT 1 CHECK (steps_total >= 1),
-    CONSTRAINT run_held CHECK ((claim_token IS NULL) = (lease_until IS NULL))
+    steps_total int NOT NULL DEFAULT 1 CHECK (steps_total >= 1)
 ) WITH (fillfactor = 50);  -- heartbeats stay on their page, and no index mentions what they change
 
 -- Every claim that ever was. The token stays: a daemon whose acknowledgement was lost reads back by it.

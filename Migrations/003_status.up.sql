@@ -128,7 +128,7 @@ SELECT
     d.models,
     d.queues,
     d.seen_at > now() - make_interval(secs => d.lease_seconds) AS alive,
-    (SELECT count(*) FROM janus_private.run r WHERE r.daemon = d.instance AND r.claim_token IS NOT NULL) AS running,
+    (SELECT count(*) FROM janus_private.run r WHERE r.daemon = d.instance) AS running,
     d.started_at,
     d.seen_at
 FROM janus_private.daemon d;

@@ -59,7 +59,6 @@ DECLARE
 BEGIN
     IF j.state = 'queued' THEN
         UPDATE janus_private.job x SET state = 'canceled', finished_at = now(), cancel_requested_at = now() WHERE x.id = j.id;
-        DELETE FROM janus_private.run r WHERE r.job = j.id;
         PERFORM janus_private.emit(j.id, 'canceled');
         RETURN 'canceled';
     ELSIF j.state = 'running' AND j.cancel_requested_at IS NULL THEN
@@ -81,7 +80,6 @@ BEGIN
             HINT = 'Enqueue it again; with its seed (janus.jobs) it gives the same result.';
     ELSIF j.state IN ('failed', 'canceled') THEN
         -- The seed stays, webhooks begin a new generation. What had expired may now wait for ever.
-        DELETE FROM janus_private.run r WHERE r.job = j.id;
         UPDATE janus_private.job x SET state = 'queued', run_at = now(), finished_at = NULL, started_at = NULL, error = NULL,
             cancel_requested_at = NULL, attempts = 0, handovers = 0, is_suspect = false, generation = x.generation + 1,
             expires_at = CASE WHEN x.expires_at > now() THEN x.expires_at END

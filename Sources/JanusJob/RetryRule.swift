@@ -5,7 +5,7 @@ package struct RetryRule: Sendable, Equatable {
     /// The delay is multiplied by a factor in 1 ± this share.
     package var jitterShare: Double
 
-    package init(firstDelaySeconds: Double = 5, delaySecondsMax: Double = 3600, jitterShare: Double = 0.2) {
+    package init(firstDelaySeconds: Double, delaySecondsMax: Double, jitterShare: Double = 0.2) {
         self.firstDelaySeconds = firstDelaySeconds
         self.delaySecondsMax = delaySecondsMax
         self.jitterShare = jitterShare

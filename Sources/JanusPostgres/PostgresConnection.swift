@@ -32,8 +32,6 @@ package actor PostgresConnection {
     /// Closes at once; a transaction that is open is rolled back by the server.
     package func close() { handle = nil }
 
-    package var isOpen: Bool { handle != nil }
-
     /// Whether the connection is open, outside of a transaction, and has not been closed by the server meanwhile.
     func isReusable() -> Bool {
         guard let pointer = unsafe handle?.pointer else { return false }

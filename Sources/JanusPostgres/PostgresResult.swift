@@ -90,7 +90,10 @@ package struct PostgresRow: Sendable {
     package func bytes(_ column: String) throws(PostgresError) -> Data { try required(column, bytesIfAny(column)) }
 
     package func json<Value: Decodable>(_ column: String, as type: Value.Type) throws(PostgresError) -> Value {
-        let text = try text(column)
+        try required(column, jsonIfAny(column, as: type))
+    }
+    package func jsonIfAny<Value: Decodable>(_ column: String, as type: Value.Type) throws(PostgresError) -> Value? {
+        guard let text = try textIfAny(column) else { return nil }
         do {
             return try JSONDecoder().decode(type, from: Data(text.utf8))
         } catch {

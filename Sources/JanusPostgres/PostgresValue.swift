@@ -22,15 +22,28 @@ package enum PostgresValue: Sendable {
 
     package static func bytes(orNull value: Data?) -> PostgresValue { value.map { .bytes($0) } ?? .null }
 
-    /// `value` as JSON text, keys sorted.
+    /// `value` as JSON text, keys sorted. A NUL in a string, which jsonb refuses, becomes a replacement character.
     package static func json(_ value: some Encodable) throws(PostgresError) -> PostgresValue {
         do {
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-            return .text(String(decoding: try encoder.encode(value), as: UTF8.self))
+            return .text(String(decoding: replacingNUL(in: try encoder.encode(value)), as: UTF8.self))
         } catch {
             throw .unexpectedResult("a parameter cannot be encoded as JSON: \(error)")
         }
+    }
+
+    private static func replacingNUL(in json: Data) -> Data {
+        var bytes = Array(json)
+        var index = bytes.startIndex
+        while let escape = bytes[index...].firstIndex(of: UInt8(ascii: "\\")) {
+            if bytes[escape...].starts(with: #"\u0000"#.utf8) {
+                bytes.replaceSubrange(escape..<escape + 6, with: #"\ufffd"#.utf8)
+            }
+            // a backslash that is escaped itself begins nothing
+            index = escape + 2
+        }
+        return Data(bytes)
     }
 
     /// What libpq sends: nothing for NULL, else text or, for bytea, the bytes.

@@ -3,15 +3,15 @@ package import JanusJob
 import JanusPostgres
 
 extension JobQueue {
-    /// Claims up to `capacity` due jobs, the most urgent first. Whoever calls it starts them at once.
+    /// Claims up to `capacity` due jobs of a model, the most urgent first. Whoever calls it starts them at once.
     ///
     /// If the acknowledgement is lost the jobs are claimed and nobody knows: `releaseUnknown` puts them back.
-    package func claim(models: [String], queues: [String], capacity: Int) async throws(QueueError) -> [ClaimedJob] {
-        guard capacity > 0, !models.isEmpty, !queues.isEmpty else { return [] }
+    package func claim(model: String, queues: [String], capacity: Int) async throws(QueueError) -> [ClaimedJob] {
+        guard capacity > 0 else { return [] }
         let result = try await query(
             claimSQL,
             [
-                .texts(models), .texts(queues), .int(capacity), .uuid(options.instance), .text(options.hostName),
+                .text(model), .texts(queues), .int(capacity), .uuid(options.instance), .text(options.hostName),
                 .double(options.leaseSeconds),
             ])
         return try decode { () throws(PostgresError) in try result.map(ClaimedJob.init(row:)) }
@@ -27,18 +27,17 @@ extension JobQueue {
     }
 }
 
-/// One statement. Candidates come from one descent of the index a (model, queue, priority), without locks; then rows
+/// One statement. Candidates come from one descent of the index a (queue, priority), without locks; then rows
 /// are locked in order until there are enough, skipping those that another host is taking. Some candidates more than
 /// needed are looked at, so that hosts that claim at one moment find something each.
 private let claimSQL = """
     WITH candidate AS MATERIALIZED (
         SELECT c.id
-        FROM unnest($1::text[]) AS m (model)
-        CROSS JOIN unnest($2::text[]) AS q (queue)
+        FROM unnest($2::text[]) AS q (queue)
         CROSS JOIN generate_series(0, 9) AS p (priority)
         CROSS JOIN LATERAL (
             SELECT j.id FROM janus_private.job j
-            WHERE j.state = 'queued' AND j.model = m.model AND j.queue = q.queue AND j.priority = p.priority
+            WHERE j.state = 'queued' AND j.model = $1 AND j.queue = q.queue AND j.priority = p.priority
                 AND j.run_at <= now() AND (j.expires_at IS NULL OR j.expires_at > now())
             ORDER BY j.run_at, j.id
             LIMIT $3::int + 32
@@ -57,13 +56,10 @@ private let claimSQL = """
         FROM picked WHERE j.id = picked.id
         RETURNING j.*
     ), leased AS (
-        INSERT INTO janus_private.run AS r (job, run_lease, claim_token, daemon, started_at, lease_seconds, lease_until, phase)
+        INSERT INTO janus_private.run (job, run_lease, claim_token, daemon, started_at, lease_seconds, lease_until, phase)
         SELECT c.id, c.run_lease, gen_random_uuid(), $4, now(), $6::float8, now() + make_interval(secs => $6::float8), 'preparing'
         FROM claimed c
-        ON CONFLICT (job) DO UPDATE SET run_lease = excluded.run_lease, claim_token = excluded.claim_token,
-            daemon = excluded.daemon, started_at = excluded.started_at, lease_seconds = excluded.lease_seconds,
-            lease_until = excluded.lease_until, phase = excluded.phase, steps_done = 0, steps_total = 1
-        RETURNING r.job, r.claim_token
+        RETURNING job, claim_token
     ), recorded AS (
         INSERT INTO janus_private.attempt (job, run_lease, attempt, generation, claim_token, daemon, host, started_at)
         SELECT c.id, c.run_lease, c.attempts, c.generation, l.claim_token, $4, $5, now()

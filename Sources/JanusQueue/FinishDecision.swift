@@ -1,6 +1,53 @@
 package import JanusJob
 
-/// What the end of a claim makes of its job: decided without I/O.
+/// How a claim came to its end: as its host reports it, or as its rows show when no host does.
+package enum ClaimEnd: Sendable, Equatable {
+    /// - Parameter isSuspect: the job was in a batch that crashed.
+    case reported(JobOutcome, isSuspect: Bool = false)
+    /// Its daemon holds it in the database and not in memory: the claim's acknowledgement was lost.
+    case unknownToDaemon
+    /// Its host stopped renewing the lease.
+    case leaseExpired(host: String)
+    /// The same, and the attempt is beyond its run_timeout by now.
+    case leaseAndTimeExpired(host: String, runTimeout: String)
+
+    /// What it means for the job.
+    var outcome: JobOutcome {
+        switch self {
+        case .reported(let outcome, _): outcome
+        case .unknownToDaemon:
+            .released(reason: "the daemon that claimed it did not know of the claim: the connection broke meanwhile")
+        case .leaseExpired(let host):
+            .failed(
+                JobError(
+                    .leaseExpired,
+                    "host \(host) stopped renewing its lease: it crashed, lost the database, or was cut off"))
+        case .leaseAndTimeExpired(let host, let runTimeout):
+            .failed(
+                JobError(
+                    .runTimeout,
+                    "the attempt took longer than run_timeout (\(runTimeout)) on host \(host), which stopped renewing it"
+                ))
+        }
+    }
+
+    /// `attempt.outcome`.
+    var recordedName: String {
+        switch self {
+        case .leaseExpired, .leaseAndTimeExpired: "lease_expired"
+        case .reported, .unknownToDaemon:
+            switch outcome {
+            case .succeeded: "succeeded"
+            case .failed: "failed"
+            case .canceled: "canceled"
+            case .released: "released"
+            }
+        }
+    }
+}
+
+/// What the end of a claim makes of its job: the one place that decides it, from the locked row and without I/O. SQL
+/// locks the row, fences by the claim's token and writes what is said here.
 package struct FinishDecision: Sendable, Equatable {
     /// What of the job's row the decision depends on, read under its lock.
     package struct Standing: Sendable, Equatable {
@@ -10,65 +57,87 @@ package struct FinishDecision: Sendable, Equatable {
         package var handovers: Int
         package var handoversMax: Int
         package var isCancelRequested: Bool
+        package var isSuspect: Bool
+        /// Of an earlier attempt.
+        package var error: JobError?
 
-        package init(attempts: Int, attemptsMax: Int, handovers: Int, handoversMax: Int, isCancelRequested: Bool) {
+        package init(
+            attempts: Int, attemptsMax: Int, handovers: Int, handoversMax: Int, isCancelRequested: Bool,
+            isSuspect: Bool, error: JobError?
+        ) {
             self.attempts = attempts
             self.attemptsMax = attemptsMax
             self.handovers = handovers
             self.handoversMax = handoversMax
             self.isCancelRequested = isCancelRequested
+            self.isSuspect = isSuspect
+            self.error = error
         }
     }
 
-    package enum Next: Sendable, Equatable {
-        case succeeded(JobResult)
-        case failed(JobError)
-        case canceled
-        /// Another attempt, after a delay.
-        case retried(afterSeconds: Double, JobError)
-        /// Back at once; the attempt is given back.
-        case handedOver
-    }
-
-    package var next: Next
-    /// What the attempt's record says.
+    /// `attempt.outcome`.
+    package var outcomeName: String
+    /// `attempt.error`.
     package var attemptError: JobError?
+    /// The job's state from then on.
+    package var state: JobState
+    /// Of a job that goes back to the queue: how long it waits there at least.
+    package var delaySeconds: Double?
+    package var attempts: Int
+    package var handovers: Int
+    package var isSuspect: Bool
+    /// `job.error`.
+    package var error: JobError?
+    package var result: JobResult?
 
-    /// A result that is there is taken even if a cancel came meanwhile; anything less ends as canceled then.
-    package init(_ outcome: JobOutcome, _ standing: Standing, rule: RetryRule, jitter: Double) {
-        switch outcome {
+    /// A result that is there is taken even if a cancel came meanwhile; anything less ends as canceled then, unless it
+    /// failed for good.
+    /// - Parameter jitter: a uniform draw from 0 ..< 1 for the delay of a retry.
+    package init(_ end: ClaimEnd, _ standing: Standing, rule: RetryRule, jitter: Double) {
+        outcomeName = end.recordedName
+        attempts = standing.attempts
+        handovers = standing.handovers
+        isSuspect = standing.isSuspect
+        error = standing.error
+        switch end.outcome {
         case .succeeded(let result):
-            next = .succeeded(result)
+            state = .succeeded
+            self.result = result
+            isSuspect = false
+            error = nil
         case .canceled:
-            next = .canceled
-        case .failed(let error):
-            attemptError = error
+            state = .canceled
+        case .failed(let failure):
+            attemptError = failure
             switch rule.verdict(
-                on: error, attempts: standing.attempts, attemptsMax: standing.attemptsMax, jitter: jitter)
+                on: failure, attempts: standing.attempts, attemptsMax: standing.attemptsMax, jitter: jitter)
             {
-            case .failed: next = .failed(error)
+            case .failed:
+                state = .failed
+                error = failure
+            case .retry where standing.isCancelRequested:
+                state = .canceled
             case .retry(let seconds):
-                next = standing.isCancelRequested ? .canceled : .retried(afterSeconds: seconds, error)
+                state = .queued
+                delaySeconds = seconds
+                error = failure
+                // a host that vanished tells nothing of its jobs; an attempt that was charged was not among others
+                if case .reported(_, let isSuspect) = end { self.isSuspect = isSuspect }
             }
         case .released(let reason):
             attemptError = JobError(.handedOver, reason)
             if standing.isCancelRequested {
-                next = .canceled
+                state = .canceled
             } else if standing.handovers >= standing.handoversMax {
-                next = .failed(JobError.tooManyHandovers(standing.handoversMax, reason))
+                state = .failed
+                error = .tooManyHandovers(standing.handoversMax, reason)
             } else {
-                next = .handedOver
+                state = .queued
+                delaySeconds = 0
+                attempts -= 1
+                handovers += 1
+                if case .reported(_, true) = end { isSuspect = true }
             }
-        }
-    }
-
-    /// The job's state from then on.
-    package var state: JobState {
-        switch next {
-        case .succeeded: .succeeded
-        case .failed: .failed
-        case .canceled: .canceled
-        case .retried, .handedOver: .queued
         }
     }
 }
@@ -79,17 +148,5 @@ extension JobError {
             .internalError,
             "handed back to the queue more than \(handoversMax) times, the limit of setting handovers_max; last: \(reason)",
             retryable: false)
-    }
-}
-
-extension JobOutcome {
-    /// `attempt.outcome`.
-    var recordedName: String {
-        switch self {
-        case .succeeded: "succeeded"
-        case .failed: "failed"
-        case .canceled: "canceled"
-        case .released: "released"
-        }
     }
 }

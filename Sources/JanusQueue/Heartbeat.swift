@@ -21,19 +21,10 @@ extension JobQueue {
                 held.insert(run)
                 if try row.bool("cancel_requested") { canceled.append(run) }
             }
-            guard let now = try result.rows.first?.date("now") else {
-                throw .unexpectedResult("a renewal without a time")
-            }
+            guard let first = result.rows.first else { throw .unexpectedResult("a renewal without a time") }
             return RenewReply(
-                lost: reports.map(\.run).filter { !held.contains($0) }, cancelRequested: canceled, serverNow: now)
-        }
-    }
-
-    /// Which of these runs shall stop because `janus.cancel` asks for it.
-    package func cancelRequests(of runs: [JobRun]) async throws(QueueError) -> [JobRun] {
-        guard !runs.isEmpty else { return [] }
-        let result = try await query(cancelRequestsSQL, [.ints(runs.map(\.job)), .ints(runs.map(\.runLease))])
-        return try decode { () throws(PostgresError) in try result.map { row throws(PostgresError) in try JobRun(row) }
+                lost: reports.map(\.run).filter { !held.contains($0) }, cancelRequested: canceled,
+                serverNow: try first.date("now"), serverAgeSeconds: try first.double("server_age"))
         }
     }
 
@@ -51,17 +42,11 @@ private let renewSQL = """
         WHERE r.job = x.job AND r.claim_token = x.claim_token
         RETURNING r.job, r.run_lease
     )
-    SELECT extract(epoch FROM now())::float8 AS now, r.job, r.run_lease, r.cancel_requested
+    SELECT extract(epoch FROM now())::float8 AS now, extract(epoch FROM now() - pg_postmaster_start_time())::float8 AS server_age,
+        r.job, r.run_lease, r.cancel_requested
     FROM (VALUES (1)) AS one
     LEFT JOIN (
         SELECT n.job, n.run_lease, j.cancel_requested_at IS NOT NULL AS cancel_requested
         FROM renewed n JOIN janus_private.job j ON j.id = n.job
     ) AS r ON true
-    """
-
-private let cancelRequestsSQL = """
-    SELECT j.id AS job, j.run_lease
-    FROM unnest($1::bigint[], $2::bigint[]) AS x (job, run_lease)
-    JOIN janus_private.job j ON j.id = x.job AND j.run_lease = x.run_lease
-    WHERE j.state = 'running' AND j.cancel_requested_at IS NOT NULL
     """

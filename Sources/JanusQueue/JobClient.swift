@@ -101,18 +101,6 @@ package struct JobClient: Sendable {
         return try decode { () throws(PostgresError) in try row.text("result") }
     }
 
-    /// - Returns: the state that results.
-    package func retry(_ job: Int64) async throws(QueueError) -> String {
-        let row = try await only("SELECT janus.retry($1) AS result", [.int(job)])
-        return try decode { () throws(PostgresError) in try row.text("result") }
-    }
-
-    /// The bytes of one output.
-    package func output(_ job: Int64, index: Int = 0) async throws(QueueError) -> Data {
-        let row = try await only("SELECT janus.output($1, $2::int) AS result", [.int(job), .int(index)])
-        return try decode { () throws(PostgresError) in try row.bytes("result") }
-    }
-
     /// The role's current secret, `whsec_…`.
     package func webhookSecret(rotate: Bool = false) async throws(QueueError) -> String {
         let row = try await only("SELECT janus.\(rotate ? "rotate_webhook_secret" : "webhook_secret")() AS result", [])

@@ -10,12 +10,17 @@ package struct QueueOptions: Sendable {
     package var leaseSeconds: Double
     /// Deadline of every statement.
     package var statementSeconds: Double
+    /// When a failed attempt is tried again, whoever ends it.
+    package var retry: RetryRule
 
-    package init(instance: UUID = UUID(), hostName: String, leaseSeconds: Double = 30, statementSeconds: Double = 15) {
+    package init(
+        instance: UUID = UUID(), hostName: String, leaseSeconds: Double, statementSeconds: Double, retry: RetryRule
+    ) {
         self.instance = instance
         self.hostName = hostName
         self.leaseSeconds = leaseSeconds
         self.statementSeconds = statementSeconds
+        self.retry = retry
     }
 }
 
@@ -44,6 +49,15 @@ package struct RenewReply: Sendable, Equatable {
     package var cancelRequested: [JobRun]
     /// The database's clock, which all times are.
     package var serverNow: Date
+    /// Since the server started: before that, no host could renew.
+    package var serverAgeSeconds: Double
+
+    package init(lost: [JobRun], cancelRequested: [JobRun], serverNow: Date, serverAgeSeconds: Double) {
+        self.lost = lost
+        self.cancelRequested = cancelRequested
+        self.serverNow = serverNow
+        self.serverAgeSeconds = serverAgeSeconds
+    }
 }
 
 /// What came of finishing a claim.

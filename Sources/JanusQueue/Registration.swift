@@ -42,12 +42,6 @@ extension JobQueue {
 
     /// Asks the server for a sign of life.
     package func ping() async throws(QueueError) { try await query("SELECT 1") }
-
-    /// When the server started, by its own clock: rescuing waits for one full lease after it.
-    package func serverStart() async throws(QueueError) -> Date {
-        let result = try await query("SELECT extract(epoch FROM pg_postmaster_start_time())::float8 AS start")
-        return try decode { () throws(PostgresError) in try result.row.date("start") }
-    }
 }
 
 /// The daemon's row, and a row for each of its models.

@@ -1,7 +1,5 @@
 import JanusPostgres
 
-/// Jobs that one transaction expires.
-private let expireJobsMax = 200
 /// Transactions of one call of `prune`.
 private let pruneBatchesMax = 50
 /// Of janusd's advisory locks, the one of pruning.
@@ -16,8 +14,7 @@ package struct RetentionRule: Sendable, Equatable {
     package var batchJobs: Int
 
     package init(
-        succeededSeconds: Double = 7 * 86400, failedSeconds: Double = 30 * 86400, canceledSeconds: Double = 7 * 86400,
-        batchJobs: Int = 200
+        succeededSeconds: Double, failedSeconds: Double, canceledSeconds: Double, batchJobs: Int = 200
     ) {
         self.succeededSeconds = succeededSeconds
         self.failedSeconds = failedSeconds
@@ -27,23 +24,6 @@ package struct RetentionRule: Sendable, Equatable {
 }
 
 extension JobQueue {
-    /// Fails what waited beyond its `expires_at`.
-    /// - Returns: how many.
-    package func expireQueued() async throws(QueueError) -> Int {
-        var total = 0
-        while true {
-            let count = try await inTransaction { connection throws(PostgresError) in
-                let expired = try await connection.query(expireSQL, [.int(expireJobsMax)])
-                for row in expired.rows {
-                    try await connection.query(emitSQL, [.int(try row.int64("id")), .text("failed")])
-                }
-                return expired.rows.count
-            }
-            total += count
-            if count < expireJobsMax { return total }
-        }
-    }
-
     /// Deletes finished jobs by age, a batch a transaction, and what daemons and secrets left. Only one host at a
     /// time does it; the others return at once. A job with a webhook still to be called is kept.
     /// - Returns: how many jobs went.
@@ -70,16 +50,6 @@ extension JobQueue {
         return total
     }
 }
-
-private let expireSQL = """
-    UPDATE janus_private.job
-    SET state = 'failed', finished_at = now(), error = jsonb_build_object('code', 'expired', 'retryable', false,
-        'message', format('it waited beyond its expires_at, %s', expires_at))
-    WHERE id IN (
-        SELECT id FROM janus_private.job WHERE state = 'queued' AND expires_at <= now()
-        ORDER BY id LIMIT $1::int FOR UPDATE SKIP LOCKED)
-    RETURNING id
-    """
 
 private let tryPruneLockSQL = "SELECT pg_try_advisory_xact_lock($1) AS is_ours"
 

@@ -31,7 +31,7 @@ struct ClaimLoop: Sendable {
         let capacity = await pool.places(for: model)
         guard capacity > 0, !drain.isRaised, lease.mayClaim(now: BootClock.now) else { return [] }
         do {
-            return try await queue.claim(models: [model], queues: configuration.queues, capacity: capacity)
+            return try await queue.claim(model: model, queues: configuration.queues, capacity: capacity)
         } catch {
             // the lease loop watches the connection; the next poll tries again
             logger.warning("claim failed", metadata: ["error": "\(error)"])

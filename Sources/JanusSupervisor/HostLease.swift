@@ -10,6 +10,8 @@ package final class HostLease: Sendable {
         var connectedSince: Double?
         /// Sending time of the last renewal that the database confirmed, plus the lease.
         var validUntil: Double
+        /// When the server started, by this host's clock.
+        var serverStart: Double
         /// The database's clock minus this host's; signatures carry the database's time.
         var clockOffsetSeconds: Double
     }
@@ -19,16 +21,33 @@ package final class HostLease: Sendable {
 
     package init(seconds: Double) {
         self.seconds = seconds
-        self.state = Mutex(State(connectedSince: nil, validUntil: -.infinity, clockOffsetSeconds: 0))
+        self.state = Mutex(
+            State(connectedSince: nil, validUntil: -.infinity, serverStart: .infinity, clockOffsetSeconds: 0))
     }
 
-    /// A renewal sent at `sent` was confirmed.
-    package func renewed(sent: Double, serverNow: Date) {
-        let offset = serverNow.timeIntervalSinceNow
+    /// A renewal that the database confirmed.
+    package struct Renewal: Sendable {
+        package var sent: Double
+        package var received: Double
+        package var serverNow: Date
+        package var serverAgeSeconds: Double
+
+        package init(sent: Double, received: Double, serverNow: Date, serverAgeSeconds: Double) {
+            self.sent = sent
+            self.received = received
+            self.serverNow = serverNow
+            self.serverAgeSeconds = serverAgeSeconds
+        }
+    }
+
+    package func renewed(_ renewal: Renewal) {
+        let offset = renewal.serverNow.timeIntervalSinceNow
         state.withLock { state in
             state.clockOffsetSeconds = offset
-            state.connectedSince = state.connectedSince ?? sent
-            state.validUntil = sent + seconds
+            state.connectedSince = state.connectedSince ?? renewal.sent
+            state.validUntil = renewal.sent + seconds
+            // counted from the reply, so that a slow one makes the server younger and not older
+            state.serverStart = renewal.received - renewal.serverAgeSeconds
         }
     }
 
@@ -43,12 +62,13 @@ package final class HostLease: Sendable {
     /// Whether the database answers and the lease stands: the condition for claiming.
     package func mayClaim(now: Double) -> Bool { state.withLock { $0.connectedSince != nil && now < $0.validUntil } }
 
-    /// Whether a whole lease has passed since this host's (re)connection: before that, a host that was cut off by the
-    /// same outage has had no chance to renew, and rescuing its jobs would be a storm.
+    /// Whether a whole lease has passed since this host's (re)connection and since the server's start, of which a host
+    /// between two renewals may not have noticed: before that, a host that was cut off by the same outage has had no
+    /// chance to renew, and rescuing its jobs would be a storm.
     package func mayRescue(now: Double) -> Bool {
         state.withLock { state in
             guard let since = state.connectedSince, now < state.validUntil else { return false }
-            return now - since >= seconds
+            return now - since >= seconds && now - state.serverStart >= seconds
         }
     }
 }

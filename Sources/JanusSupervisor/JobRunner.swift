@@ -16,7 +16,6 @@ struct JobRunner: Sendable {
     let lease: HostLease
     let delivery: Delivery
     let events: EventSender
-    let retry: RetryRule
     let webhookDue: WakeSignal
     let logger: Logger
 
@@ -176,7 +175,7 @@ struct JobRunner: Sendable {
     ) async {
         while !Task.isCancelled, await leaseStands(for: claim.run) {
             do {
-                let receipt = try await queue.finish(claim, outcome, rule: retry, isSuspect: isSuspect)
+                let receipt = try await queue.finish(claim, outcome, isSuspect: isSuspect)
                 switch receipt {
                 case .recorded(let state), .alreadyRecorded(let state):
                     logger.info("job ended", metadata: outcome.metadata(state))

@@ -1,4 +1,3 @@
-import Foundation
 import JanusQueue
 import Logging
 
@@ -27,7 +26,7 @@ struct LeaseLoop: Sendable {
                 backoff = Self.reconnectSecondsFirst
                 while !Task.isCancelled {
                     await renewDue.wait(seconds: await interval)
-                    try await renew()
+                    lease.renewed(try await renewClaims())
                 }
             } catch {
                 lease.disconnected()
@@ -46,25 +45,21 @@ struct LeaseLoop: Sendable {
             models: configuration.models.map(\.name), queues: configuration.queues, version: configuration.version)
         // one's own claims first; claiming begins with `lease.renewed`, after what memory does not know is given back:
         // claims whose reply was lost with the connection
-        let (sent, serverNow) = try await renewClaims()
+        let renewal = try await renewClaims()
         let released = try await queue.releaseUnknown(inMemory: await activeRuns.runs)
-        lease.renewed(sent: sent, serverNow: serverNow)
+        lease.renewed(renewal)
         logger.info("database connected", metadata: ["released": "\(released.count)"])
         claimDue.wake()
     }
 
-    private func renew() async throws(QueueError) {
-        let (sent, serverNow) = try await renewClaims()
-        lease.renewed(sent: sent, serverNow: serverNow)
-    }
-
-    /// - Returns: when the renewal was sent, by `BootClock`, and the database's time.
-    private func renewClaims() async throws(QueueError) -> (sent: Double, serverNow: Date) {
+    private func renewClaims() async throws(QueueError) -> HostLease.Renewal {
         let sent = BootClock.now
         let reply = try await queue.renew(await activeRuns.reports())
+        let received = BootClock.now
         await activeRuns.stop(reply.lost, .lost)
         await activeRuns.stop(reply.cancelRequested, .cancelRequested)
-        return (sent, reply.serverNow)
+        return HostLease.Renewal(
+            sent: sent, received: received, serverNow: reply.serverNow, serverAgeSeconds: reply.serverAgeSeconds)
     }
 
     /// Progress and cancels want a short one; an idle host only its lease.

@@ -66,7 +66,7 @@ package struct Supervisor: Sendable {
     private var claimLoop: ClaimLoop {
         let runner = JobRunner(
             queue: queue, pool: pool, activeRuns: activeRuns, lease: lease, delivery: delivery,
-            events: EventSender(queue: queue, webhooks: delivery.webhooks, lease: lease), retry: configuration.retry,
+            events: EventSender(queue: queue, webhooks: delivery.webhooks, lease: lease),
             webhookDue: webhookDue, logger: logger)
         return ClaimLoop(
             configuration: configuration, queue: queue, pool: pool, lease: lease, due: claimDue, drain: drain,

@@ -1,5 +1,4 @@
 package import JanusDelivery
-package import JanusJob
 package import JanusQueue
 
 /// Everything that a supervisor needs to know; janusd reads it from file and environment.
@@ -32,13 +31,12 @@ package struct SupervisorConfiguration: Sendable {
     package var pollSeconds: Double
     /// How long SIGTERM waits for running jobs.
     package var graceSeconds: Double
-    package var retry: RetryRule
     package var retention: RetentionRule
     package var delivery: DeliveryPolicy
 
     package init(
         models: [Model], queues: [String], version: String, leaseSeconds: Double, progressSeconds: Double,
-        pollSeconds: Double, graceSeconds: Double, retry: RetryRule, retention: RetentionRule,
+        pollSeconds: Double, graceSeconds: Double, retention: RetentionRule,
         delivery: DeliveryPolicy
     ) {
         self.models = models
@@ -48,7 +46,6 @@ package struct SupervisorConfiguration: Sendable {
         self.progressSeconds = progressSeconds
         self.pollSeconds = pollSeconds
         self.graceSeconds = graceSeconds
-        self.retry = retry
         self.retention = retention
         self.delivery = delivery
     }

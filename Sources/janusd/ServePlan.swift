@@ -23,9 +23,6 @@ struct ServePlan {
         listens = try settings.flag("notifications")
         connections = try settings.whole("database.connections")
         let leaseSeconds = try settings.number("lease.seconds")
-        queueOptions = QueueOptions(
-            instance: UUID(), hostName: try settings.text("host.name") ?? ProcessInfo.processInfo.hostName,
-            leaseSeconds: leaseSeconds, statementSeconds: try settings.number("database.statement_seconds"))
         let firstDelay = try settings.number("retry.first_seconds")
         let longestDelay = try settings.number("retry.max_seconds")
         guard firstDelay <= longestDelay else {
@@ -33,12 +30,15 @@ struct ServePlan {
                 key: "retry.first_seconds", value: "\(firstDelay)",
                 expected: "at most retry.max_seconds, \(longestDelay)")
         }
+        queueOptions = QueueOptions(
+            hostName: try settings.text("host.name") ?? ProcessInfo.processInfo.hostName,
+            leaseSeconds: leaseSeconds, statementSeconds: try settings.number("database.statement_seconds"),
+            retry: RetryRule(firstDelaySeconds: firstDelay, delaySecondsMax: longestDelay))
         supervisor = SupervisorConfiguration(
             models: try Self.models(settings), queues: try Self.queues(settings), version: janusdVersion,
             leaseSeconds: leaseSeconds, progressSeconds: try settings.number("progress.seconds"),
             pollSeconds: try settings.number("poll.seconds"),
             graceSeconds: try settings.number("shutdown.grace_seconds"),
-            retry: RetryRule(firstDelaySeconds: firstDelay, delaySecondsMax: longestDelay),
             retention: RetentionRule(
                 succeededSeconds: try settings.number("retention.succeeded_days") * 86400,
                 failedSeconds: try settings.number("retention.failed_days") * 86400,

@@ -81,7 +81,7 @@ struct ConnectionTests {
         await #expect(throws: PostgresError.deadlinePassed(seconds: 0.2)) {
             try await connection.query("SELECT pg_sleep(600)", seconds: 0.2)
         }
-        #expect(await !connection.isOpen)
+        await #expect(throws: PostgresError.self) { try await connection.query("SELECT 1") }
         let other = try await server.connect()
         try await waitUntil("the server has stopped it") {
             try await other.query("SELECT FROM pg_stat_activity WHERE pid = $1", [.int(pid)]).rows.isEmpty
@@ -103,7 +103,7 @@ struct ConnectionTests {
         }
         task.cancel()
         await #expect(throws: PostgresError.canceled) { try await task.value }
-        #expect(await !connection.isOpen)
+        await #expect(throws: PostgresError.self) { try await connection.query("SELECT 1") }
         try await waitUntil("the server has stopped it") {
             try await other.query("SELECT FROM pg_stat_activity WHERE pid = $1", [.int(pid)]).rows.isEmpty
         }

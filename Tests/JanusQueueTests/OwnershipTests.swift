@@ -12,7 +12,7 @@ struct OwnershipTests {
         let bench = try await QueueBench()
         let id = try await bench.generate("'a', webhook_url => 'https://example.org/'")
         _ = try await bench.queue.finish(
-            bench.claimOne(), QueueBench.result(outputs: [QueueBench.output(.init([1]))]), rule: QueueBench.rule)
+            bench.claimOne(), QueueBench.result(outputs: [QueueBench.output(.init([1]))]))
         let bob = try await bench.database.client("bob")
         for view in ["jobs", "attempts", "webhook_deliveries"] {
             #expect(try await bench.client.query("SELECT FROM janus.\(view)").rows.count == 1)

@@ -13,25 +13,28 @@ struct QueueBench {
     let superuser: PostgresConnection
 
     static let model = "tiny"
-    static let rule = RetryRule(firstDelaySeconds: 0, delaySecondsMax: 0)
+    static let retryAtOnce = RetryRule(firstDelaySeconds: 0, delaySecondsMax: 0)
 
-    init(leaseSeconds: Double = 30, model: String = QueueBench.model) async throws {
+    init(retry: RetryRule = QueueBench.retryAtOnce) async throws {
         database = try await TestPostgres.database()
         client = try await database.client("alice")
         superuser = try await database.connect()
-        queue = try Self.queue(database, leaseSeconds: leaseSeconds)
-        try await queue.register(models: [model], queues: ["default"], version: "test")
+        queue = try Self.queue(database, retry: retry)
+        try await queue.register(models: [Self.model], queues: ["default"], version: "test")
     }
 
-    static func queue(_ database: TestDatabase, leaseSeconds: Double = 30, dsn: String? = nil) throws -> JobQueue {
+    static func queue(_ database: TestDatabase, retry: RetryRule = QueueBench.retryAtOnce, dsn: String? = nil) throws
+        -> JobQueue
+    {
         try JobQueue(
             dsn: dsn ?? database.daemonDSN,
-            options: QueueOptions(hostName: "host", leaseSeconds: leaseSeconds, statementSeconds: 30), connections: 2)
+            options: QueueOptions(hostName: "host", leaseSeconds: 30, statementSeconds: 30, retry: retry),
+            connections: 2)
     }
 
     /// Another daemon on the same database.
-    func otherQueue(leaseSeconds: Double = 30) async throws -> JobQueue {
-        let other = try Self.queue(database, leaseSeconds: leaseSeconds)
+    func otherQueue(retry: RetryRule = QueueBench.retryAtOnce) async throws -> JobQueue {
+        let other = try Self.queue(database, retry: retry)
         try await other.register(models: [Self.model], queues: ["default"], version: "test")
         return other
     }
@@ -43,12 +46,12 @@ struct QueueBench {
     }
 
     func claim(_ capacity: Int = 1, queues: [String] = ["default"]) async throws -> [ClaimedJob] {
-        try await queue.claim(models: [Self.model], queues: queues, capacity: capacity)
+        try await queue.claim(model: Self.model, queues: queues, capacity: capacity)
     }
 
     /// Claims the one job that is there.
     func claimOne(by queue: JobQueue? = nil) async throws -> ClaimedJob {
-        let claims = try await (queue ?? self.queue).claim(models: [Self.model], queues: ["default"], capacity: 1)
+        let claims = try await (queue ?? self.queue).claim(model: Self.model, queues: ["default"], capacity: 1)
         guard let claim = claims.first else { throw BenchError("no job was there to claim") }
         return claim
     }

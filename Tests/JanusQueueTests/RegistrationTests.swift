@@ -30,7 +30,7 @@ struct RegistrationTests {
         let body = try #require(try await bench.queue.eventBody(claim.run, type: "started"))
         let event = try #require(try JSONSerialization.jsonObject(with: body) as? [String: Any])
         #expect(event["type"] as? String == "job.started")
-        _ = try await bench.queue.finish(claim, QueueBench.result(), rule: QueueBench.rule)
+        _ = try await bench.queue.finish(claim, QueueBench.result())
         #expect(try await bench.queue.eventBody(claim.run, type: "progress") == nil)
     }
 }

@@ -52,29 +52,4 @@ struct StateMachineTests {
             #expect(quoted == names)
         }
     }
-
-    @Test("what the end of a claim makes of its job")
-    func decisions() {
-        let rule = RetryRule(firstDelaySeconds: 10, delaySecondsMax: 60, jitterShare: 0)
-        func state(_ outcome: JobOutcome, attempts: Int = 1, handovers: Int = 0, canceled: Bool = false) -> JobState {
-            FinishDecision(
-                outcome,
-                FinishDecision.Standing(
-                    attempts: attempts, attemptsMax: 3, handovers: handovers, handoversMax: 2,
-                    isCancelRequested: canceled),
-                rule: rule, jitter: 0.5
-            ).state
-        }
-        let crash = JobOutcome.failed(JobError(.workerCrashed, "x"))
-        #expect(
-            state(crash) == .queued && state(crash, attempts: 3) == .failed && state(crash, canceled: true) == .canceled
-        )
-        #expect(state(.failed(JobError(.invalidImage, "x"))) == .failed)
-        let release = JobOutcome.released(reason: "x")
-        #expect(
-            state(release) == .queued && state(release, handovers: 2) == .failed
-                && state(release, canceled: true) == .canceled)
-        #expect(state(QueueBench.result(), canceled: true) == .succeeded)
-        #expect(state(.canceled) == .canceled)
-    }
 }
