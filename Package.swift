@@ -59,24 +59,27 @@ let package = Package(
         .target(name: "CProcess"),
         .target(name: "CSandbox", linkerSettings: [.linkedLibrary("seccomp")]),
 
+        // error numbers and C strings, for either side
+        .module("JanusSystem"),
+
         // the vocabulary and the frames between supervisor and worker
         .module("JanusJob"),
         .module("JanusWire", ["JanusJob"]),
 
         // the supervisor's side: never links the model
-        .module("JanusPostgres", ["CLibPQ"]),
+        .module("JanusPostgres", ["CLibPQ", "JanusSystem"]),
         .module("JanusQueue", ["JanusJob", "JanusPostgres"]),
         .module("JanusHTTP", ["CLibCurl"]),
-        .module("JanusDelivery", ["JanusJob", "JanusHTTP", crypto]),
+        .module("JanusDelivery", ["JanusJob", "JanusHTTP", "JanusSystem", crypto]),
         .module(
             "JanusSupervisor",
-            ["CProcess", "JanusJob", "JanusWire", "JanusQueue", "JanusDelivery", "JanusHTTP", logging]),
+            ["CProcess", "JanusJob", "JanusWire", "JanusQueue", "JanusDelivery", "JanusHTTP", "JanusSystem", logging]),
 
         // the worker's side: never links libpq or libcurl
-        .module("JanusTensor", ["CJanusKernels", "COpenBLAS"]),
+        .module("JanusTensor", ["CJanusKernels", "COpenBLAS", "JanusSystem"]),
         .module("JanusText"),
-        .module("JanusImage", ["CImageCodecs"]),
-        .module("JanusModel", ["JanusTensor", crypto]),
+        .module("JanusImage", ["CImageCodecs", "JanusSystem"]),
+        .module("JanusModel", ["JanusSystem", "JanusTensor", crypto]),
         .module(
             "JanusEngine", ["COpenBLAS", "JanusJob", "JanusTensor", "JanusModel", "JanusText", "JanusImage", crypto]),
 
@@ -88,7 +91,7 @@ let package = Package(
             ]),
         .program(
             "janus-worker",
-            ["CSandbox", "JanusJob", "JanusWire", "JanusEngine", "JanusModel", "JanusTensor", arguments]),
+            ["CSandbox", "JanusJob", "JanusWire", "JanusEngine", "JanusModel", "JanusSystem", "JanusTensor", arguments]),
         .program(
             "janus-model",
             ["JanusEngine", "JanusJob", "JanusModel", "JanusText", "JanusImage", "JanusTensor", arguments]),

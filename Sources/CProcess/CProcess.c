@@ -23,7 +23,7 @@
 enum { child_socket = 3 };
 
 /// Between fork and exec: async-signal-safe calls only. Reports errno through `report` when exec fails.
-static _Noreturn void become_child(const char *path, char *const *arguments, char *const *environment, int socket_fd,
+static _Noreturn void become_child(const char *path, const char *const *arguments, const char *const *environment, int socket_fd,
                                    int oom_score_adj, pid_t parent, int report) {
     int failure;
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) goto fail;
@@ -55,7 +55,7 @@ static _Noreturn void become_child(const char *path, char *const *arguments, cha
         ssize_t ignored = write(file, digits, (size_t)length);
         (void)ignored;
     }
-    execve(path, arguments, environment);
+    execve(path, (char *const *)arguments, (char *const *)environment);  // exec changes none of them
 fail:
     failure = errno;
     ssize_t ignored = write(report, &failure, sizeof failure);
@@ -63,7 +63,7 @@ fail:
     _exit(127);
 }
 
-pid_t janus_spawn(const char *path, char *const *arguments, char *const *environment, int socket_fd,
+pid_t janus_spawn(const char *path, const char *const *arguments, const char *const *environment, int socket_fd,
                   int oom_score_adj, int *pidfd) {
     int report[2];
     if (pipe2(report, O_CLOEXEC) != 0) return -errno;

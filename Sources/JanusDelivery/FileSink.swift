@@ -2,6 +2,7 @@ import Dispatch
 import Foundation
 import Glibc
 import JanusJob
+import JanusSystem
 
 /// Writes objects below one directory, so that a file is either whole and durable or not there.
 ///
@@ -70,7 +71,7 @@ struct FileSink: Sendable {
 
     /// A link or a file where a directory should be, or a place that is not ours, stays so; a full disk may not.
     fileprivate static func error(_ what: String, _ number: Int32) -> JobError {
-        let reason = unsafe String(cString: strerror(number))
+        let reason = String(errno: number)
         return switch number {
         case ELOOP, ENOTDIR, EISDIR, EACCES, EPERM, EROFS:
             JobError(.uploadForbidden, "file sink: '\(what)': \(reason)")

@@ -1,5 +1,6 @@
 import CImageCodecs
 package import Foundation
+import JanusSystem
 
 /// A picture on its way into a file: a PNG in parts of a few milliseconds, between which others may compute; JPEG and WebP,
 /// whose libraries know no parts, at once.
@@ -52,10 +53,11 @@ package struct PictureEncoder: ~Copyable {
                     ("Software", ImageMetadata.software),
                 ]
             } ?? []
-        let keywords = CStrings(entries.map(\.0))
-        let texts = CStrings(entries.map(\.1))
-        let begun = unsafe jic_png_begin(
-            UInt32(width), UInt32(height), keywords.pointers, texts.pointers, entries.count)
+        let begun = unsafe withCStrings(entries.map(\.0)) { keywords in
+            unsafe withCStrings(entries.map(\.1)) { texts in
+                unsafe jic_png_begin(UInt32(width), UInt32(height), keywords, texts, entries.count)
+            }
+        }
         guard let writer = unsafe begun else { throw .notWritten(.png, reason: "out of memory") }
         unsafe self.writer = writer
     }
@@ -79,13 +81,4 @@ package struct PictureEncoder: ~Copyable {
     }
 
     private var failure: ImageError { .notWritten(.png, reason: unsafe String(cString: jic_png_message(writer))) }
-}
-
-/// Null-terminated copies of strings, freed together.
-@safe private struct CStrings: ~Copyable {
-    let pointers: [UnsafePointer<CChar>?]
-
-    init(_ strings: [String]) { unsafe pointers = strings.map { unsafe UnsafePointer(strdup($0)) } }
-
-    deinit { unsafe pointers.forEach { unsafe free(UnsafeMutablePointer(mutating: $0)) } }
 }

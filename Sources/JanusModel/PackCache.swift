@@ -1,5 +1,6 @@
 import Crypto
 import Foundation
+import JanusSystem
 package import JanusTensor
 
 /// A directory of packs that were made where a checkpoint was to run in a packed precision. Any number of processes may
@@ -142,7 +143,7 @@ package struct PackCache: Sendable {
         for file in carried + source.checkpoint.files.map(\.path) {
             var status = stat()
             guard unsafe stat(file, &status) == 0 else {
-                throw .weights(.unreadable(file: file, reason: unsafe String(cString: strerror(errno))))
+                throw .weights(.unreadable(file: file, reason: String(errno: errno)))
             }
             let time = status.st_mtim
             hash.update(

@@ -31,7 +31,7 @@ package struct PostgresOptions: Sendable {
     /// Shown in pg_stat_activity.
     package var applicationName: String
     package var connectSeconds: Double
-    /// Deadline of a statement that names none of its own.
+    /// Deadline of every statement.
     package var statementSeconds: Double
 
     package init(applicationName: String = "janusd", connectSeconds: Double = 10, statementSeconds: Double = 30) {

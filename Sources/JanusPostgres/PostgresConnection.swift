@@ -55,20 +55,19 @@ package actor PostgresConnection {
     // MARK: Statements
 
     /// Runs one statement.
-    /// - Parameter seconds: its deadline; nil takes the connection's.
     @discardableResult
-    package func query(_ sql: String, _ parameters: [PostgresValue] = [], seconds: Double? = nil)
+    package func query(_ sql: String, _ parameters: [PostgresValue] = [])
         async throws(PostgresError) -> PostgresResult
     {
         try await cancellable { () throws(PostgresError) in
-            try unsafe self.run(seconds: seconds) { pointer in unsafe send(sql, parameters, over: pointer) }
+            try unsafe self.run { pointer in unsafe send(sql, parameters, over: pointer) }
         }
     }
 
     /// Runs a script of several statements without parameters. Outside of a transaction it is one by itself.
-    package func runScript(_ sql: String, seconds: Double? = nil) async throws(PostgresError) {
+    package func runScript(_ sql: String) async throws(PostgresError) {
         _ = try await cancellable { () throws(PostgresError) in
-            try unsafe self.run(seconds: seconds) { pointer in unsafe PQsendQuery(pointer, sql) == 1 }
+            try unsafe self.run { pointer in unsafe PQsendQuery(pointer, sql) == 1 }
         }
     }
 
@@ -105,8 +104,8 @@ package actor PostgresConnection {
         do throws(PostgresError) { return .success(try body()) } catch { return .failure(error) }
     }
 
-    private func run(seconds: Double?, send: (OpaquePointer) -> Bool) throws(PostgresError) -> PostgresResult {
-        let seconds = seconds ?? options.statementSeconds
+    private func run(send: (OpaquePointer) -> Bool) throws(PostgresError) -> PostgresResult {
+        let seconds = options.statementSeconds
         let deadline = Deadline(seconds: seconds)
         let pointer = try unsafe openPointer()
         guard !Task.isCancelled else { throw .canceled }

@@ -35,14 +35,6 @@ package enum PostgresError: Error, Sendable, Equatable, CustomStringConvertible 
     package var sqlState: String? {
         if case .server(let error) = self { error.sqlState } else { nil }
     }
-
-    /// Whether the connection, and not the statement, is to blame: trying again on a new one may help.
-    package var isConnectionFailure: Bool {
-        switch self {
-        case .cannotConnect, .connectionLost, .deadlinePassed: true
-        case .invalidDSN, .server, .canceled, .unexpectedResult: false
-        }
-    }
 }
 
 /// An error as the server reported it.

@@ -31,13 +31,6 @@ package actor PostgresPool {
         }
     }
 
-    /// Closes what is idle; lent connections close when they come back healthy or not, as soon as they are done.
-    package func closeIdle() async {
-        let closing = idle
-        idle = []
-        for connection in closing { await connection.close() }
-    }
-
     private func lend() async throws(PostgresError) -> PostgresConnection {
         if lentCount >= connectionsMax {
             guard await waitForTurn() else { throw .canceled }

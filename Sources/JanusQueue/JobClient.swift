@@ -7,16 +7,11 @@ package struct EnqueueOptions: Sendable {
     package var seed: Int64?
     package var temperature: Double?
     package var priority: Int?
-    package var maxAttempts: Int?
-    package var runTimeoutSeconds: Double?
     package var idempotencyKey: String?
     package var webhookURL: String?
-    package var webhookEvents: [String]?
     package var uploadTo: [String]?
     package var model: String?
     package var queue: String?
-    /// A JSON object.
-    package var metadata: String?
 
     package init() {}
 }
@@ -34,18 +29,15 @@ package struct JobClient: Sendable {
         } catch { throw .database(error) }
     }
 
-    package func close() async { await pool.closeIdle() }
-
     /// - Returns: the job's id.
     package func generate(
-        prompt: String, images: Int? = nil, cfgWeight: Double? = nil, topK: Int? = nil, format: String? = nil,
+        prompt: String, images: Int? = nil, cfgWeight: Double? = nil, format: String? = nil,
         options: EnqueueOptions = EnqueueOptions()
     ) async throws(QueueError) -> Int64 {
         var call = Call("janus.generate")
         call.add("prompt", "text", .text(prompt))
         call.add("images", "int", images.map { .int($0) })
         call.add("cfg_weight", "real", cfgWeight.map { .double($0) })
-        call.add("top_k", "int", topK.map { .int($0) })
         call.add("format", "text", format.map { .text($0) })
         return try await enqueue(&call, options)
     }
@@ -53,17 +45,14 @@ package struct JobClient: Sendable {
     /// - Parameter prompt: may be empty if there is a picture.
     /// - Returns: the job's id.
     package func understand(
-        prompt: String, imageURLs: [String] = [], imageData: [Data] = [], maxTokens: Int? = nil, topP: Double? = nil,
-        systemPrompt: String? = nil, stop: [String]? = nil, options: EnqueueOptions = EnqueueOptions()
+        prompt: String, imageURLs: [String] = [], imageData: [Data] = [], maxTokens: Int? = nil,
+        options: EnqueueOptions = EnqueueOptions()
     ) async throws(QueueError) -> Int64 {
         var call = Call("janus.understand")
         call.add("prompt", "text", .text(prompt))
         call.add("image_urls", "text[]", .texts(imageURLs))
         call.addBytes("image_data", imageData)
         call.add("max_tokens", "int", maxTokens.map { .int($0) })
-        call.add("top_p", "real", topP.map { .double($0) })
-        call.add("system_prompt", "text", systemPrompt.map { .text($0) })
-        call.add("stop", "text[]", stop.map { .texts($0) })
         return try await enqueue(&call, options)
     }
 
@@ -71,15 +60,11 @@ package struct JobClient: Sendable {
         call.add("seed", "bigint", options.seed.map { .int($0) })
         call.add("temperature", "real", options.temperature.map { .double($0) })
         call.add("priority", "int", options.priority.map { .int($0) })
-        call.add("max_attempts", "int", options.maxAttempts.map { .int($0) })
-        call.add("run_timeout", "interval", options.runTimeoutSeconds.map { .text("\($0) seconds") })
         call.add("idempotency_key", "text", options.idempotencyKey.map { .text($0) })
         call.add("webhook_url", "text", options.webhookURL.map { .text($0) })
-        call.add("webhook_events", "text[]", options.webhookEvents.map { .texts($0) })
         call.add("upload_to", "text[]", options.uploadTo.map { .texts($0) })
         call.add("model", "text", options.model.map { .text($0) })
         call.add("queue", "text", options.queue.map { .text($0) })
-        call.add("metadata", "jsonb", options.metadata.map { .text($0) })
         let row = try await only(call.sql, call.values)
         return try decode { () throws(PostgresError) in try row.int64("result") }
     }
@@ -128,21 +113,15 @@ package struct JobClient: Sendable {
 /// What `janus.status` says; `json` is all of it.
 package struct JobStatus: Decodable, Sendable {
     package var id: Int64
-    package var uuid: UUID
-    package var kind: String
-    package var model: String?
     package var state: JobState
     package var phase: JobPhase?
     /// 0 to 100.
     package var progress: Double?
     package var queuePosition: Int?
-    package var attempt: Int
-    package var text: String?
-    package var error: JobError?
     package var json = ""
 
     private enum CodingKeys: String, CodingKey {
-        case id, uuid, kind, model, state, phase, progress, attempt, text, error
+        case id, state, phase, progress
         case queuePosition = "queue_position"
     }
 }

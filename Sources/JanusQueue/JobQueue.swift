@@ -5,7 +5,7 @@ import JanusPostgres
 /// The daemon's side of the queue: all SQL that it speaks, one method an operation.
 ///
 /// Every write of a claim carries its token, so a host that lost its lease changes nothing. Methods throw
-/// `.database` with `isConnectionFailure` when the server is away; all may be called again then.
+/// `.database` when the server is away; all may be called again then.
 package final class JobQueue: Sendable {
     package let options: QueueOptions
     let pool: PostgresPool
@@ -25,9 +25,6 @@ package final class JobQueue: Sendable {
 
     /// Where it connects to, without the password.
     package var target: String { pool.address.description }
-
-    /// Closes idle connections.
-    package func close() async { await pool.closeIdle() }
 
     func onConnection<Value>(_ body: (PostgresConnection) async throws(PostgresError) -> Value)
         async throws(QueueError) -> Value

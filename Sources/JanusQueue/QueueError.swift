@@ -21,14 +21,6 @@ package enum QueueError: Error, Sendable, Equatable, CustomStringConvertible {
         case .migration(let reason): reason
         }
     }
-
-    /// Whether trying again later, on a new connection, may help.
-    package var isConnectionFailure: Bool {
-        switch self {
-        case .database(let error): error.isConnectionFailure
-        case .schema, .migration: false
-        }
-    }
 }
 
 /// Which schemas this program serves: its own, N, and N − 1 once there is one that shares these tables, so that

@@ -4,7 +4,7 @@ package import JanusJob
 /// Who this daemon is to the queue, and its times.
 package struct QueueOptions: Sendable {
     /// Random for every start of a daemon.
-    package var instance: UUID
+    package let instance = UUID()
     package var hostName: String
     /// A claim lives this long after its last renewal; renew at a third of it.
     package var leaseSeconds: Double
@@ -14,9 +14,8 @@ package struct QueueOptions: Sendable {
     package var retry: RetryRule
 
     package init(
-        instance: UUID = UUID(), hostName: String, leaseSeconds: Double, statementSeconds: Double, retry: RetryRule
+        hostName: String, leaseSeconds: Double, statementSeconds: Double, retry: RetryRule
     ) {
-        self.instance = instance
         self.hostName = hostName
         self.leaseSeconds = leaseSeconds
         self.statementSeconds = statementSeconds

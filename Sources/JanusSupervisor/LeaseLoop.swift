@@ -66,7 +66,7 @@ struct LeaseLoop: Sendable {
     private var interval: Double {
         get async {
             await activeRuns.isEmpty
-                ? configuration.leaseSeconds / 3 : min(configuration.progressSeconds, configuration.leaseSeconds / 3)
+                ? lease.seconds / 3 : min(configuration.progressSeconds, lease.seconds / 3)
         }
     }
 }

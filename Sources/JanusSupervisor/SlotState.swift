@@ -14,8 +14,8 @@ package enum SlotState: Sendable, Equatable {
     /// No process; a new one starts after the backoff. Becomes `starting`.
     case down(failures: Int)
 
-    /// What the shell does after a change.
-    package enum Action: Equatable {
+    /// What the shell does about a message.
+    package enum MessageAction: Equatable {
         case nothing
         /// A worker is free: look for jobs.
         case announceIdle
@@ -23,8 +23,17 @@ package enum SlotState: Sendable, Equatable {
         case deliver(WorkerMessage, JobRun, thenFree: Bool)
         /// The process broke the protocol.
         case kill(reason: String)
-        /// Tell the runs, and start anew after the backoff.
-        case restart(afterSeconds: Double, tell: [JobRun: CrashBlame])
+    }
+
+    /// What the shell does about the process's end: it tells the runs, and starts anew after the backoff.
+    package struct Restart: Equatable {
+        package var afterSeconds: Double
+        package var blames: [JobRun: CrashBlame]
+
+        package init(afterSeconds: Double, blames: [JobRun: CrashBlame]) {
+            self.afterSeconds = afterSeconds
+            self.blames = blames
+        }
     }
 
     package static let backoffSecondsFirst = 0.5
@@ -66,7 +75,7 @@ package enum SlotState: Sendable, Equatable {
     /// Takes back an assignment of which the process never heard.
     package mutating func release(_ run: JobRun) { set(run, nil) }
 
-    package mutating func receive(_ message: WorkerMessage) -> Action {
+    package mutating func receive(_ message: WorkerMessage) -> MessageAction {
         switch (self, message) {
         case (.starting, .ready(let ready)):
             self = .serving(ready, [:])
@@ -86,14 +95,14 @@ package enum SlotState: Sendable, Equatable {
         }
     }
 
-    package mutating func ended() -> Action {
+    package mutating func ended() -> Restart {
         switch self {
         case .starting(let failures), .down(let failures):
             self = .down(failures: failures + 1)
-            return .restart(afterSeconds: Self.backoffSeconds(failures: failures + 1), tell: [:])
+            return Restart(afterSeconds: Self.backoffSeconds(failures: failures + 1), blames: [:])
         case .serving(_, let runs):
             self = .down(failures: 1)
-            return .restart(afterSeconds: Self.backoffSecondsFirst, tell: RunStage.blame(runs))
+            return Restart(afterSeconds: Self.backoffSecondsFirst, blames: RunStage.blame(runs))
         }
     }
 

@@ -45,7 +45,7 @@ package struct Supervisor: Sendable {
         self.delivery = delivery
         self.listener = listener
         self.logger = logger
-        lease = HostLease(seconds: configuration.leaseSeconds)
+        lease = HostLease(seconds: queue.options.leaseSeconds)
         pool = WorkerPool(models: configuration.models, idle: claimDue, logger: logger)
     }
 
@@ -96,7 +96,7 @@ package struct Supervisor: Sendable {
         let retention = configuration.retention
         return [
             MaintenanceLoop(
-                name: "rescued", seconds: configuration.leaseSeconds / 2,
+                name: "rescued", seconds: lease.seconds / 2,
                 isAllowed: { lease.mayRescue(now: BootClock.now) },
                 work: { () async throws(QueueError) -> Int in try await rescueAll(queue) },
                 logger: logger),

@@ -23,8 +23,6 @@ package struct SupervisorConfiguration: Sendable {
     package var queues: [String]
     /// Host and release as `janus.workers` shows them.
     package var version: String
-    /// A host that does not renew for so long loses its jobs. Renewed at a third of it.
-    package var leaseSeconds: Double
     /// How often progress is written while jobs run; also how late a cancel may arrive without a notification.
     package var progressSeconds: Double
     /// How often the queue is looked at without a notification; jittered by a fifth.
@@ -35,14 +33,13 @@ package struct SupervisorConfiguration: Sendable {
     package var delivery: DeliveryPolicy
 
     package init(
-        models: [Model], queues: [String], version: String, leaseSeconds: Double, progressSeconds: Double,
+        models: [Model], queues: [String], version: String, progressSeconds: Double,
         pollSeconds: Double, graceSeconds: Double, retention: RetentionRule,
         delivery: DeliveryPolicy
     ) {
         self.models = models
         self.queues = queues
         self.version = version
-        self.leaseSeconds = leaseSeconds
         self.progressSeconds = progressSeconds
         self.pollSeconds = pollSeconds
         self.graceSeconds = graceSeconds

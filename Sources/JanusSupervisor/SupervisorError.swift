@@ -1,4 +1,4 @@
-import Foundation
+import JanusSystem
 package import JanusWire
 
 /// What can keep a supervisor or one of its workers from running.
@@ -9,9 +9,9 @@ package enum SupervisorError: Error, CustomStringConvertible {
     package var description: String {
         switch self {
         case .spawn(let path, let errno):
-            "cannot start the worker \(path): \(message(errno)); set workers.program to the janus-worker of this release"
+            "cannot start the worker \(path): \(String(errno: errno)); set workers.program to the janus-worker of this release"
         case .socket(let errno):
-            "cannot make a socket for a worker: \(message(errno))"
+            "cannot make a socket for a worker: \(String(errno: errno))"
         }
     }
 }
@@ -31,5 +31,3 @@ package enum WorkerExit: Sendable, Equatable, CustomStringConvertible {
         }
     }
 }
-
-private func message(_ errno: Int32) -> String { unsafe String(cString: strerror(errno)) }

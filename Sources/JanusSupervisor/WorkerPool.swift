@@ -133,7 +133,7 @@ actor WorkerPool {
 
     private func receive(_ message: WorkerMessage, at index: Int) {
         switch slots[index].state.receive(message) {
-        case .nothing, .restart: break
+        case .nothing: break
         case .announceIdle:
             if case .ready(let ready) = message {
                 logger.info(
@@ -157,22 +157,22 @@ actor WorkerPool {
     private func ended(_ index: Int, describe exit: WorkerExit?) -> Double {
         let pid = slots[index].process?.pid ?? 0
         slots[index].process = nil
-        guard case .restart(let seconds, let blames) = slots[index].state.ended() else { return 0 }
+        let restart = slots[index].state.ended()
         if let exit, !Task.isCancelled {
-            let runs = blames.map { "\($0.key) \($0.value)" }.sorted().joined(separator: ", ")
+            let runs = restart.blames.map { "\($0.key) \($0.value)" }.sorted().joined(separator: ", ")
             logger.warning(
                 "worker ended",
                 metadata: [
                     "model": "\(slots[index].model.name)", "pid": "\(pid)", "exit": "\(exit)",
-                    "runs": "\(runs.isEmpty ? "none" : runs)", "restart_seconds": "\(seconds)",
+                    "runs": "\(runs.isEmpty ? "none" : runs)", "restart_seconds": "\(restart.afterSeconds)",
                 ])
         }
         for (run, mailbox) in slots[index].mailboxes {
-            let blame = slots[index].isKilledForOne ? .innocent : blames[run] ?? .innocent
+            let blame = slots[index].isKilledForOne ? .innocent : restart.blames[run] ?? .innocent
             mailbox.yield(.workerEnded(exit ?? .status(127), blame))
         }
         slots[index].mailboxes = [:]
         slots[index].isKilledForOne = false
-        return seconds
+        return restart.afterSeconds
     }
 }

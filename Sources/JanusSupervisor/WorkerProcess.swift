@@ -1,5 +1,6 @@
 import CProcess
 import Foundation
+import JanusSystem
 import JanusWire
 import Synchronization
 
@@ -161,16 +162,4 @@ private func spawn(_ command: WorkerCommand, socket: Int32) -> (pid: Int32, pidf
         }
     }
     return (pid, pidfd)
-}
-
-/// Calls `body` with a NULL-terminated array of C strings that lives as long as the call.
-private func withCStrings<Value>(
-    _ strings: [String], _ body: (UnsafePointer<UnsafeMutablePointer<CChar>?>) -> Value
-) -> Value {
-    let copies = unsafe strings.map { unsafe strdup($0) } + [nil]
-    defer { unsafe copies.forEach { unsafe free($0) } }
-    return unsafe copies.withUnsafeBufferPointer { buffer in
-        // the array has at least its terminator
-        unsafe body(buffer.baseAddress.unsafelyUnwrapped)
-    }
 }

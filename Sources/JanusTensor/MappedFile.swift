@@ -1,4 +1,5 @@
 import Foundation
+import JanusSystem
 
 /// A file mapped read-only. Its size is taken once; a file that someone shortens afterwards would end the process with
 /// SIGBUS on the missing pages, so weights are replaced by renaming, never by writing over them.
@@ -30,6 +31,6 @@ import Foundation
     }
 
     private static func unreadable(_ path: String, _ code: Int32) -> TensorError {
-        .unreadable(file: path, reason: unsafe String(cString: strerror(code)))
+        .unreadable(file: path, reason: String(errno: code))
     }
 }

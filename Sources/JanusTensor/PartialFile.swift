@@ -1,4 +1,5 @@
 import Foundation
+import JanusSystem
 
 /// A file in the making under a temporary name beside its own, `NAME.PID.partial`. It is locked as long as it is written,
 /// so that what a dead process left behind can be told from what a living one is at, and removed.
@@ -17,7 +18,7 @@ struct PartialFile: ~Copyable {
         Self.removeLeftovers(of: path)
         while true {
             let opened = unsafe open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
-            guard opened >= 0 else { throw .unwritable(file: path, reason: Self.message(errno)) }
+            guard opened >= 0 else { throw .unwritable(file: path, reason: String(errno: errno)) }
             // another process may take it for a leftover until it is locked
             var status = stat()
             if flock(opened, LOCK_EX | LOCK_NB) == 0, unsafe fstat(opened, &status) == 0, status.st_nlink > 0 {
@@ -36,7 +37,7 @@ struct PartialFile: ~Copyable {
     /// Makes the content durable, then gives it its name in one step, replacing what had it.
     mutating func takeName() throws(TensorError) {
         guard fsync(descriptor) == 0, unsafe rename(temporary, path) == 0 else {
-            throw .unwritable(file: path, reason: Self.message(errno))
+            throw .unwritable(file: path, reason: String(errno: errno))
         }
         isNamed = true
         // the name too must outlive a power cut
@@ -68,6 +69,4 @@ struct PartialFile: ~Copyable {
     private static func directory(of path: String) -> String {
         URL(filePath: path).deletingLastPathComponent().path
     }
-
-    static func message(_ code: Int32) -> String { unsafe String(cString: strerror(code)) }
 }

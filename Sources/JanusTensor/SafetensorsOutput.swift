@@ -1,4 +1,5 @@
 import Foundation
+import JanusSystem
 
 /// A tensor that a file will hold.
 package struct PlannedTensor: Sendable, Equatable {
@@ -56,7 +57,7 @@ package final class SafetensorsOutput {
         file = try PartialFile(path: path)
         let failure = posix_fallocate(file.descriptor, 0, off_t(bytes))
         guard failure == 0 else {
-            throw .unwritable(file: path, reason: "no room for \(bytes) bytes: \(PartialFile.message(failure))")
+            throw .unwritable(file: path, reason: "no room for \(bytes) bytes: \(String(errno: failure))")
         }
     }
 
@@ -94,7 +95,7 @@ package final class SafetensorsOutput {
             if count > 0 {
                 done += count
             } else if count == 0 || errno != EINTR {
-                throw .unwritable(file: path, reason: PartialFile.message(count == 0 ? ENOSPC : errno))
+                throw .unwritable(file: path, reason: String(errno: count == 0 ? ENOSPC : errno))
             }
         }
     }

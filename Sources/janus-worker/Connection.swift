@@ -1,4 +1,5 @@
 import Foundation
+import JanusSystem
 import JanusWire
 import Synchronization
 
@@ -50,8 +51,4 @@ final class Connection: Sendable {
             }
         }
     }
-}
-
-extension String {
-    init(errno: Int32) { self = unsafe strerror(errno).map { unsafe String(cString: $0) } ?? "error \(errno)" }
 }

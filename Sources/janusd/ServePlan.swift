@@ -22,7 +22,6 @@ struct ServePlan {
         listenDSN = try settings.text("database.listen_dsn") ?? dsn
         listens = try settings.flag("notifications")
         connections = try settings.whole("database.connections")
-        let leaseSeconds = try settings.number("lease.seconds")
         let firstDelay = try settings.number("retry.first_seconds")
         let longestDelay = try settings.number("retry.max_seconds")
         guard firstDelay <= longestDelay else {
@@ -32,11 +31,12 @@ struct ServePlan {
         }
         queueOptions = QueueOptions(
             hostName: try settings.text("host.name") ?? ProcessInfo.processInfo.hostName,
-            leaseSeconds: leaseSeconds, statementSeconds: try settings.number("database.statement_seconds"),
+            leaseSeconds: try settings.number("lease.seconds"),
+            statementSeconds: try settings.number("database.statement_seconds"),
             retry: RetryRule(firstDelaySeconds: firstDelay, delaySecondsMax: longestDelay))
         supervisor = SupervisorConfiguration(
             models: try Self.models(settings), queues: try Self.queues(settings), version: janusdVersion,
-            leaseSeconds: leaseSeconds, progressSeconds: try settings.number("progress.seconds"),
+            progressSeconds: try settings.number("progress.seconds"),
             pollSeconds: try settings.number("poll.seconds"),
             graceSeconds: try settings.number("shutdown.grace_seconds"),
             retention: RetentionRule(

@@ -76,10 +76,10 @@ struct ConnectionTests {
     @Test("a statement beyond its deadline is canceled on the server and closes the connection")
     func deadline() async throws {
         let server = try await TestPostgres.shared()
-        let connection = try await server.connect()
+        let connection = try await server.connect(statementSeconds: 1)
         let pid = try await connection.query("SELECT pg_backend_pid() AS pid").row.int("pid")
-        await #expect(throws: PostgresError.deadlinePassed(seconds: 0.2)) {
-            try await connection.query("SELECT pg_sleep(600)", seconds: 0.2)
+        await #expect(throws: PostgresError.deadlinePassed(seconds: 1)) {
+            try await connection.query("SELECT pg_sleep(600)")
         }
         await #expect(throws: PostgresError.self) { try await connection.query("SELECT 1") }
         let other = try await server.connect()
@@ -93,7 +93,7 @@ struct ConnectionTests {
         let server = try await TestPostgres.shared()
         let connection = try await server.connect()
         let pid = try await connection.query("SELECT pg_backend_pid() AS pid").row.int("pid")
-        let task = Task { try await connection.query("SELECT pg_sleep(600)", seconds: 600) }
+        let task = Task { try await connection.query("SELECT pg_sleep(600)") }
         let other = try await server.connect()
         try await waitUntil("it sleeps") {
             try await !other.query(
@@ -174,7 +174,7 @@ struct ConnectionTests {
                 group.addTask {
                     let connection = try await server.connect()
                     try await connection.query(
-                        "SELECT pg_advisory_xact_lock($1), 'manyBlocked'", [.int(key)], seconds: 120)
+                        "SELECT pg_advisory_xact_lock($1), 'manyBlocked'", [.int(key)])
                 }
             }
             try await waitUntil("all wait") {

@@ -69,12 +69,16 @@ import JanusSupervisor
     @Test("a crash restarts at once; failing to start backs off up to the cap")
     func backoff() {
         var busy = serving(1, [Self.run])
-        #expect(busy.ended() == .restart(afterSeconds: SlotState.backoffSecondsFirst, tell: [Self.run: .charged]))
+        #expect(
+            busy.ended() == SlotState.Restart(afterSeconds: SlotState.backoffSecondsFirst, blames: [Self.run: .charged])
+        )
         var slot = SlotState.down(failures: 0)
         var delays: [Double] = []
         for _ in 0..<12 {
             slot.start()
-            if case .restart(let seconds, [:]) = slot.ended() { delays.append(seconds) }
+            let restart = slot.ended()
+            #expect(restart.blames.isEmpty)
+            delays.append(restart.afterSeconds)
         }
         #expect(delays.prefix(3) == [0.5, 1, 2])
         #expect(delays.last == SlotState.backoffSecondsMax)
@@ -87,8 +91,7 @@ import JanusSupervisor
         func blames(_ messages: [WorkerMessage]) -> [JobRun: CrashBlame] {
             var slot = serving(4, [Self.run, Self.other, Self.third])
             for message in messages { _ = slot.receive(message) }
-            guard case .restart(_, let blames) = slot.ended() else { return [:] }
-            return blames
+            return slot.ended().blames
         }
         let (run, other, third) = (Self.run, Self.other, Self.third)
         #expect(
@@ -108,7 +111,8 @@ import JanusSupervisor
         _ = slot.assign(Self.other)
         #expect(
             slot.ended()
-                == .restart(
-                    afterSeconds: SlotState.backoffSecondsFirst, tell: [Self.run: .charged, Self.other: .innocent]))
+                == SlotState.Restart(
+                    afterSeconds: SlotState.backoffSecondsFirst,
+                    blames: [Self.run: .charged, Self.other: .innocent]))
     }
 }

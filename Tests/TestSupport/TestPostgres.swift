@@ -83,8 +83,11 @@ package final class TestPostgres: Sendable {
     }
 
     /// A connection as superuser.
-    package func connect(_ database: String = "postgres") async throws -> PostgresConnection {
-        try await PostgresConnection.connect(to: try PostgresAddress(dsn: dsn(database)))
+    package func connect(_ database: String = "postgres", statementSeconds: Double = 120) async throws
+        -> PostgresConnection
+    {
+        try await PostgresConnection.connect(
+            to: try PostgresAddress(dsn: dsn(database)), options: PostgresOptions(statementSeconds: statementSeconds))
     }
 
     /// A fresh database, copied from a migrated one.
@@ -92,7 +95,7 @@ package final class TestPostgres: Sendable {
         let name = "t\(Self.counter.wrappingAdd(1, ordering: .relaxed).newValue)"
         let connection = try await connect()
         try await connection.query(
-            "CREATE DATABASE \(name) TEMPLATE \(migrated ? Self.template : "template1")", seconds: 60)
+            "CREATE DATABASE \(name) TEMPLATE \(migrated ? Self.template : "template1")")
         await connection.close()
         if !migrated { try bootstrap(name) }
         return TestDatabase(server: self, name: name)
@@ -104,7 +107,7 @@ package final class TestPostgres: Sendable {
     /// The roles, and a migrated database to copy.
     private func prepare() async throws {
         let connection = try await connect()
-        try await connection.query("CREATE DATABASE \(Self.template)", seconds: 60)
+        try await connection.query("CREATE DATABASE \(Self.template)")
         try bootstrap(Self.template)
         try await connection.runScript(
             """

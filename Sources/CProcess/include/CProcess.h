@@ -11,8 +11,8 @@
 /// The child gets `socket_fd` as descriptor 3, standard output and error as they are, /dev/null as input, no other
 /// descriptor, default signals, `environment` and nothing else of ours, and `oom_score_adj`.
 /// - Returns: the child's pid, with its pidfd in `*pidfd`; or a negative errno, that of exec included.
-pid_t janus_spawn(const char *_Nonnull path, char *_Nullable const *_Nonnull arguments,
-                  char *_Nullable const *_Nonnull environment, int socket_fd, int oom_score_adj,
+pid_t janus_spawn(const char *_Nonnull path, const char *_Nullable const *_Nonnull arguments,
+                  const char *_Nullable const *_Nonnull environment, int socket_fd, int oom_score_adj,
                   int *_Nonnull pidfd);
 
 /// A pair of connected stream sockets, both close-on-exec.
