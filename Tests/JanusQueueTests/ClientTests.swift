@@ -21,7 +21,7 @@ struct ClientTests {
         _ = try await bench.queue.finish(
             claim, QueueBench.result(outputs: [QueueBench.output(Data([5, 6]))]))
         let status = try #require(try await client.status(image))
-        #expect(status.state == .succeeded && status.progress == 100 && status.json.contains("\"seed\": \"7\""))
+        #expect(status.state == .succeeded && status.progress == 100 && status.json.contains("\"seed\": 7"))
         let text = try await client.understand(prompt: "b", imageData: [Data([1]), Data([0, 2])], maxTokens: 5)
         #expect(try await client.status(text)?.state == .queued)
         #expect(try await client.cancel(text) == "canceled")
