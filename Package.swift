@@ -106,6 +106,7 @@ let package = Package(
         .executableTarget(
             name: "step-allocations", dependencies: ["CAllocations", "JanusEngine", "JanusJob"],
             path: "Tests/StepAllocations", swiftSettings: strict),
+        .tests("JanusSystemTests", ["JanusSystem"]),
         .tests("JanusJobTests", ["JanusJob"]),
         .tests("JanusWireTests", ["JanusJob", "JanusWire"]),
         .tests("JanusPostgresTests", ["JanusPostgres"]),

@@ -2,7 +2,7 @@ import JanusJob
 import JanusQueue
 import Logging
 
-/// Claims what can start now and runs it. Ends when the host drains; the runs it started end within it.
+/// Claims what can start now and runs it, until the host drains. The runs it started end within it.
 struct ClaimLoop: Sendable {
     let configuration: SupervisorConfiguration
     let queue: JobQueue
@@ -15,7 +15,7 @@ struct ClaimLoop: Sendable {
 
     func run() async {
         await withDiscardingTaskGroup { runs in
-            while !Task.isCancelled, !drain.isRaised {
+            while !Task.isCancelled {
                 for model in configuration.models {
                     for claim in await claims(of: model.name) {
                         let accepted = await runner.accept(claim)

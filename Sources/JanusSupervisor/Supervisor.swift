@@ -182,7 +182,6 @@ package struct Supervisor: Sendable {
         guard !drain.isRaised else { return }
         drain.raise()
         manager.stopping()
-        claimDue.wake()
         let running = await activeRuns.runs.count
         logger.info(
             "draining", metadata: ["running": "\(running)", "grace_seconds": "\(configuration.graceSeconds)"])

@@ -129,12 +129,14 @@ import Testing
     @Test("SIGTERM finishes what ends within the grace period and claims no more")
     func gracefulStop() async throws {
         let stage = try await Stage.make()
-        let daemon = try await stage.readyDaemon()
-        let (job, worker) = try await stage.heldJob(daemon)
+        // a second worker stays free
+        let daemon = try await stage.readyDaemon(["JANUSD_WORKERS_COUNT": "2"])
+        try await waitUntil("both workers are ready") { daemon.log.split(separator: "worker ready").count > 2 }
+        let (job, workers) = try await holdAll([daemon], stage)
         daemon.signal(SIGTERM)
         try await daemon.waitForLog("draining")
         let later = try await stage.enqueue("janus.understand('Hi')")
-        kill(worker, SIGCONT)
+        for worker in workers { kill(worker, SIGCONT) }
         #expect(try await daemon.waitForExit() == 0)
         #expect(try await stage.status(job).text("state") == "succeeded")
         #expect(try await stage.status(later).text("state") == "queued")

@@ -42,9 +42,21 @@ struct FenceTests {
         forged.claimToken = UUID()
         #expect(try await other.finish(forged, outcomes[0]) == .lost)
         #expect(try await other.finish(fresh, outcomes[0]) == .recorded(.succeeded))
+        // also once it is over: the result is another claim's
+        #expect(try await other.finish(forged, outcomes[0]) == .lost)
         #expect(try await bench.count("janus_private.output") == 1)
         #expect(try await bench.count("janus_private.webhook_delivery") == 1)
         #expect(try await bench.column("error", id) == nil)
+    }
+
+    @Test("a run that carries another token is not ended, though the attempt's record is open")
+    func foreignRun() async throws {
+        let bench = try await QueueBench()
+        let id = try await bench.generate()
+        let claim = try await bench.claimOne()
+        try await bench.superuser.query("UPDATE janus_private.run SET claim_token = gen_random_uuid()")
+        #expect(try await bench.queue.finish(claim, QueueBench.result()) == .lost)
+        #expect(try await bench.state(id) == "running")
     }
 
     @Test("a finish whose acknowledgement is lost after COMMIT is recognised as done", arguments: 0..<4)
