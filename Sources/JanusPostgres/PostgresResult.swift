@@ -90,10 +90,7 @@ package struct PostgresRow: Sendable {
     package func bytes(_ column: String) throws(PostgresError) -> Data { try required(column, bytesIfAny(column)) }
 
     package func json<Value: Decodable>(_ column: String, as type: Value.Type) throws(PostgresError) -> Value {
-        try required(column, jsonIfAny(column, as: type))
-    }
-    package func jsonIfAny<Value: Decodable>(_ column: String, as type: Value.Type) throws(PostgresError) -> Value? {
-        guard let text = try textIfAny(column) else { return nil }
+        let text = try text(column)
         do {
             return try JSONDecoder().decode(type, from: Data(text.utf8))
         } catch {

@@ -15,6 +15,7 @@ struct EndedClaim: Encodable {
         case delaySeconds = "delay_seconds"
         case isFinished = "is_finished"
         case isSuspect = "is_suspect"
+        case keepsError = "keeps_error"
         case finishReason = "finish_reason"
     }
 
@@ -31,6 +32,7 @@ struct EndedClaim: Encodable {
         try values.encode(decision.handovers, forKey: .handovers)
         try values.encode(decision.isSuspect, forKey: .isSuspect)
         try values.encodeIfPresent(decision.error, forKey: .error)
+        try values.encode(decision.keepsError, forKey: .keepsError)
         try values.encodeIfPresent(decision.result?.text, forKey: .text)
         try values.encodeIfPresent(decision.result?.finishReason, forKey: .finishReason)
         try values.encodeIfPresent(decision.result?.usage, forKey: .usage)
@@ -41,15 +43,14 @@ extension FinishDecision.Standing {
     /// What a statement that locks a job selects for the decision; `j` is the job.
     static let columns = """
         j.attempts, j.max_attempts, j.handovers, janus_private.setting_int('handovers_max') AS handovers_max,
-            j.cancel_requested_at IS NOT NULL AS cancel_requested, j.is_suspect, j.error
+            j.cancel_requested_at IS NOT NULL AS cancel_requested, j.is_suspect
         """
 
     init(_ row: PostgresRow) throws(PostgresError) {
         self.init(
             attempts: try row.int("attempts"), attemptsMax: try row.int("max_attempts"),
             handovers: try row.int("handovers"), handoversMax: try row.int("handovers_max"),
-            isCancelRequested: try row.bool("cancel_requested"), isSuspect: try row.bool("is_suspect"),
-            error: try row.jsonIfAny("error", as: JobError.self))
+            isCancelRequested: try row.bool("cancel_requested"), isSuspect: try row.bool("is_suspect"))
     }
 }
 
@@ -78,7 +79,7 @@ private let recordSQL = """
     WITH ended AS (
         SELECT * FROM jsonb_to_recordset($1::jsonb) AS e (job bigint, claim_token uuid, outcome text, attempt_error jsonb,
             state text, is_finished boolean, delay_seconds float8, attempts int, handovers int, is_suspect boolean,
-            error jsonb, text text, finish_reason text, usage jsonb)
+            error jsonb, keeps_error boolean, text text, finish_reason text, usage jsonb)
     ), held AS (
         DELETE FROM janus_private.run r USING ended e
         WHERE r.job = e.job AND r.claim_token = e.claim_token
@@ -88,7 +89,8 @@ private let recordSQL = """
         FROM held h WHERE a.job = h.job AND a.run_lease = h.run_lease
     )
     UPDATE janus_private.job j
-    SET state = h.state, attempts = h.attempts, handovers = h.handovers, is_suspect = h.is_suspect, error = h.error,
+    SET state = h.state, attempts = h.attempts, handovers = h.handovers, is_suspect = h.is_suspect,
+        error = CASE WHEN h.keeps_error THEN j.error ELSE h.error END,
         run_at = coalesce(now() + make_interval(secs => h.delay_seconds), j.run_at),
         finished_at = CASE WHEN h.is_finished THEN now() END, text = h.text, finish_reason = h.finish_reason, usage = h.usage
     FROM held h WHERE j.id = h.job

@@ -58,12 +58,10 @@ package struct FinishDecision: Sendable, Equatable {
         package var handoversMax: Int
         package var isCancelRequested: Bool
         package var isSuspect: Bool
-        /// Of an earlier attempt.
-        package var error: JobError?
 
         package init(
             attempts: Int, attemptsMax: Int, handovers: Int, handoversMax: Int, isCancelRequested: Bool,
-            isSuspect: Bool, error: JobError?
+            isSuspect: Bool
         ) {
             self.attempts = attempts
             self.attemptsMax = attemptsMax
@@ -71,7 +69,6 @@ package struct FinishDecision: Sendable, Equatable {
             self.handoversMax = handoversMax
             self.isCancelRequested = isCancelRequested
             self.isSuspect = isSuspect
-            self.error = error
         }
     }
 
@@ -86,8 +83,9 @@ package struct FinishDecision: Sendable, Equatable {
     package var attempts: Int
     package var handovers: Int
     package var isSuspect: Bool
-    /// `job.error`.
+    /// `job.error`, unless an earlier attempt's stays.
     package var error: JobError?
+    package var keepsError: Bool
     package var result: JobResult?
 
     /// A result that is there is taken even if a cancel came meanwhile; anything less ends as canceled then, unless it
@@ -98,13 +96,13 @@ package struct FinishDecision: Sendable, Equatable {
         attempts = standing.attempts
         handovers = standing.handovers
         isSuspect = standing.isSuspect
-        error = standing.error
+        keepsError = true
         switch end.outcome {
         case .succeeded(let result):
             state = .succeeded
             self.result = result
             isSuspect = false
-            error = nil
+            keepsError = false
         case .canceled:
             state = .canceled
         case .failed(let failure):
@@ -114,13 +112,13 @@ package struct FinishDecision: Sendable, Equatable {
             {
             case .failed:
                 state = .failed
-                error = failure
+                (error, keepsError) = (failure, false)
             case .retry where standing.isCancelRequested:
                 state = .canceled
             case .retry(let seconds):
                 state = .queued
                 delaySeconds = seconds
-                error = failure
+                (error, keepsError) = (failure, false)
                 // a host that vanished tells nothing of its jobs; an attempt that was charged was not among others
                 if case .reported(_, let isSuspect) = end { self.isSuspect = isSuspect }
             }
@@ -130,7 +128,7 @@ package struct FinishDecision: Sendable, Equatable {
                 state = .canceled
             } else if standing.handovers >= standing.handoversMax {
                 state = .failed
-                error = .tooManyHandovers(standing.handoversMax, reason)
+                (error, keepsError) = (.tooManyHandovers(standing.handoversMax, reason), false)
             } else {
                 state = .queued
                 delaySeconds = 0

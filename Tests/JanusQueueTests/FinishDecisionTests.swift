@@ -5,7 +5,6 @@ import Testing
 @Suite("What the end of a claim makes of its job")
 struct FinishDecisionTests {
     private static let crash = JobError(.workerCrashed, "x")
-    private static let earlier = JobError(.uploadFailed, "earlier")
     private static let released = ClaimEnd.reported(.released(reason: "x"))
     private static let vanished = ClaimEnd.leaseExpired(host: "h")
 
@@ -17,7 +16,7 @@ struct FinishDecisionTests {
             end,
             FinishDecision.Standing(
                 attempts: attempts, attemptsMax: 3, handovers: handovers, handoversMax: 2, isCancelRequested: canceled,
-                isSuspect: suspect, error: Self.earlier),
+                isSuspect: suspect),
             rule: RetryRule(firstDelaySeconds: 10, delaySecondsMax: 60, jitterShare: 0), jitter: 0.5)
     }
 
@@ -26,7 +25,7 @@ struct FinishDecisionTests {
         let result = JobResult(text: "yes", finishReason: .stop, outputs: [], usage: JobUsage())
         let decision = decide(.reported(.succeeded(result)), canceled: true, suspect: true)
         #expect(decision.state == .succeeded && decision.result == result && decision.outcomeName == "succeeded")
-        #expect(decision.error == nil && decision.attemptError == nil && !decision.isSuspect)
+        #expect(decision.error == nil && !decision.keepsError && decision.attemptError == nil && !decision.isSuspect)
         #expect(decision.attempts == 1 && decision.handovers == 0)
     }
 
@@ -36,13 +35,13 @@ struct FinishDecisionTests {
     func charged(_ end: ClaimEnd) {
         let first = decide(end)
         #expect(first.state == .queued && first.delaySeconds == 10 && first.attempts == 1 && first.handovers == 0)
-        #expect(first.error == first.attemptError && first.error?.retryable == true)
+        #expect(!first.keepsError && first.error == first.attemptError && first.error?.retryable == true)
         let second = decide(end, attempts: 2)
         #expect(second.state == .queued && second.delaySeconds == 20)
         let last = decide(end, attempts: 3)
         #expect(last.state == .failed && last.delaySeconds == nil && last.error == last.attemptError)
         let canceled = decide(end, canceled: true)
-        #expect(canceled.state == .canceled && canceled.error == Self.earlier && canceled.attemptError != nil)
+        #expect(canceled.state == .canceled && canceled.keepsError && canceled.attemptError != nil)
     }
 
     @Test("an error that another attempt would meet again ends the job at once")
@@ -57,7 +56,7 @@ struct FinishDecisionTests {
     func handedOver(_ end: ClaimEnd) {
         let back = decide(end, handovers: 1)
         #expect(back.state == .queued && back.delaySeconds == 0 && back.attempts == 0 && back.handovers == 2)
-        #expect(back.attemptError?.code == .handedOver && back.error == Self.earlier)
+        #expect(back.attemptError?.code == .handedOver && back.keepsError)
         #expect(back.outcomeName == "released")
         let bounded = decide(end, handovers: 2)
         #expect(bounded.state == .failed && bounded.error?.retryable == false && bounded.attempts == 1)
