@@ -55,6 +55,15 @@ import JanusSupervisor
         #expect(lease.mayRescue(now: 129))
     }
 
+    @Test("a slow reply makes neither the lease longer nor the server older")
+    func slowReply() {
+        let lease = HostLease(seconds: 30)
+        lease.renewed(renewal(sent: 0))
+        lease.renewed(renewal(sent: 100, received: 110, serverAgeSeconds: 25))
+        #expect(lease.isValid(now: 129.9) && !lease.isValid(now: 130))
+        #expect(!lease.mayRescue(now: 114.9) && lease.mayRescue(now: 115))
+    }
+
     @Test("a server's restart between two renewals is noticed by its age")
     func serverRestart() async throws {
         let server = try await TestPostgres.start()
