@@ -31,7 +31,10 @@ struct FinishDecisionTests {
 
     @Test(
         "a failed attempt and one whose host vanished are charged alike: backoff, then the end",
-        arguments: [ClaimEnd.reported(.failed(crash)), vanished, .leaseAndTimeExpired(host: "h", runTimeout: "1 s")])
+        arguments: [
+            ClaimEnd.reported(.failed(FinishDecisionTests.crash)), FinishDecisionTests.vanished,
+            .leaseAndTimeExpired(host: "h", runTimeout: "1 s"),
+        ])
     func charged(_ end: ClaimEnd) {
         let first = decide(end)
         #expect(first.state == .queued && first.delaySeconds == 10 && first.attempts == 1 && first.handovers == 0)
@@ -52,7 +55,7 @@ struct FinishDecisionTests {
 
     @Test(
         "a hand-over and a claim that nobody knows of are uncharged alike, and bounded",
-        arguments: [released, .unknownToDaemon])
+        arguments: [FinishDecisionTests.released, .unknownToDaemon])
     func handedOver(_ end: ClaimEnd) {
         let back = decide(end, handovers: 1)
         #expect(back.state == .queued && back.delaySeconds == 0 && back.attempts == 0 && back.handovers == 2)
