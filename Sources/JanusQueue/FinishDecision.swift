@@ -88,8 +88,7 @@ package struct FinishDecision: Sendable, Equatable {
     package var keepsError: Bool
     package var result: JobResult?
 
-    /// A result that is there is taken even if a cancel came meanwhile; anything less ends as canceled then, unless it
-    /// failed for good.
+    /// A result that is there is taken even if a cancel came meanwhile; anything less ends as canceled then.
     /// - Parameter jitter: a uniform draw from 0 ..< 1 for the delay of a retry.
     package init(_ end: ClaimEnd, _ standing: Standing, rule: RetryRule, jitter: Double) {
         outcomeName = end.recordedName
@@ -105,6 +104,9 @@ package struct FinishDecision: Sendable, Equatable {
             keepsError = false
         case .canceled:
             state = .canceled
+        case .failed(let failure) where standing.isCancelRequested:
+            state = .canceled
+            attemptError = failure
         case .failed(let failure):
             attemptError = failure
             switch rule.verdict(
@@ -113,8 +115,6 @@ package struct FinishDecision: Sendable, Equatable {
             case .failed:
                 state = .failed
                 (error, keepsError) = (failure, false)
-            case .retry where standing.isCancelRequested:
-                state = .canceled
             case .retry(let seconds):
                 state = .queued
                 delaySeconds = seconds

@@ -47,6 +47,16 @@ struct FinishDecisionTests {
         #expect(canceled.state == .canceled && canceled.keepsError && canceled.attemptError != nil)
     }
 
+    @Test("a cancel that was asked for wins over every failure", arguments: [1, 3])
+    func canceled(attempts: Int) {
+        for code in [JobErrorCode.workerCrashed, .invalidImage] {
+            let decision = decide(.reported(.failed(JobError(code, "x"))), attempts: attempts, canceled: true)
+            #expect(decision.state == .canceled && decision.attemptError?.code == code)
+        }
+        #expect(decide(Self.vanished, attempts: attempts, canceled: true).state == .canceled)
+        #expect(decide(.reported(.canceled)).state == .canceled)
+    }
+
     @Test("an error that another attempt would meet again ends the job at once")
     func permanent() {
         let decision = decide(.reported(.failed(JobError(.invalidImage, "x"))))
