@@ -1,5 +1,5 @@
 import Foundation
-package import JanusJob
+import JanusJob
 import JanusPostgres
 
 extension JobQueue {
