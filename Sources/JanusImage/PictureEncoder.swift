@@ -42,7 +42,7 @@ package struct PictureEncoder: ~Copyable {
 }
 
 /// libpng's state.
-@safe private struct PNGWriter: ~Copyable {
+@safe struct PNGWriter: ~Copyable {
     private let writer: OpaquePointer
 
     init(width: Int, height: Int, _ metadata: ImageMetadata?) throws(ImageError) {
