@@ -93,10 +93,10 @@ void janus_packed_product(int isa, const struct janus_weights *weights, const st
     for (size_t row = first; row < end; row += count) {
         count = end - row < block_rows ? end - row : block_rows;
         size_t place = row, step = 1;
-        if (x->picture) {
-            size_t out_width = x->picture->out_width, column = row % out_width, left = out_width - column;
+        if (x->feature_map) {
+            size_t out_width = x->feature_map->out_width, column = row % out_width, left = out_width - column;
             count = left < count ? left : count;
-            step = x->picture->out_step;
+            step = x->feature_map->out_step;
             place = row / out_width * step * (step * out_width) + column * step;
         }
         product(weights, x, index, row, count, sums);

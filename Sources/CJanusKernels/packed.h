@@ -26,14 +26,14 @@ JANUS_INLINE size_t int4_span(size_t inputs) { return inputs % 128 == 0 ? 4 : in
 // Inputs from `first` on that lie together in bf16 activations.
 JANUS_INLINE size_t segment_length(const struct janus_activations *x, size_t inputs, size_t first) {
     size_t most = bf16_block;
-    if (x->picture && x->picture->channels % bf16_block != 0) most = janus_inputs_multiple;
+    if (x->feature_map && x->feature_map->channels % bf16_block != 0) most = janus_inputs_multiple;
     return inputs - first < most ? inputs - first : most;
 }
 
 // Where they lie for the start-th row of the block of `rows` rows that begins at `row`, and how far the next row's are.
 JANUS_INLINE const uint16_t *segment(const struct janus_activations *x, size_t inputs, size_t row, size_t rows,
                                      size_t start, size_t first, size_t length, size_t *stride) {
-    const struct janus_picture *p = x->picture;
+    const struct janus_feature_map *p = x->feature_map;
     if (!p) {
         *stride = length;
         return (const uint16_t *)x->values + row * inputs + first * rows + start * length;

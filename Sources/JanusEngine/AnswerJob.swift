@@ -9,8 +9,8 @@ import JanusText
 /// The prompt up to the end of its last picture is a prefix that later jobs may share; what comes behind it goes into
 /// the answer's own row.
 final class AnswerJob: BatchedJob {
-    let run: EngineRun
-    private(set) var lanes: [Lane] = []
+    let reporter: JobProgressReporter
+    private(set) var sequences: [TokenSequence] = []
     private(set) var outcome: Result<JobProduct, Interruption>?
 
     private let parameters: AnswerParameters
@@ -28,7 +28,7 @@ final class AnswerJob: BatchedJob {
     /// The answer's row, once it is open.
     private var row: Int?
     /// Into the answer's row.
-    private var fill: Fill?
+    private var fill: PromptFill?
     private var answer: Answer
     /// Of the answer, in UTF-8. It and the answer's tokens have room from the beginning, so that steps take none.
     private var text: [UInt8] = []
@@ -40,7 +40,8 @@ final class AnswerJob: BatchedJob {
     /// - Parameter files: pictures, in the order of the messages that they belong to.
     /// - Throws: `failed` with invalidRequest, invalidImage, inputTooLarge, promptTooLong or memoryExceeded.
     init(
-        _ parameters: AnswerParameters, pictures files: [Data], _ resources: BatchResources, run: EngineRun,
+        _ parameters: AnswerParameters, pictures files: [Data], _ resources: BatchResources,
+        reporter: JobProgressReporter,
         emit: ((String) -> Void)?
     ) throws(Interruption) {
         let engine = resources.engine
@@ -55,7 +56,7 @@ final class AnswerJob: BatchedJob {
         } catch { throw Interruption(error) }
         self.parameters = parameters
         self.resources = resources
-        self.run = run
+        self.reporter = reporter
         self.emit = emit
         sampler = TokenSampler(seed: parameters.seed, domain: .text, temperature: parameters.temperature)
         decoder = TokenDecoder(engine.tokenizer)
@@ -69,7 +70,7 @@ final class AnswerJob: BatchedJob {
         answer.tokens.reserveCapacity(parameters.maxTokens)
         text.reserveCapacity(parameters.maxTokens * Self.tokenBytesUsual)
         part.reserveCapacity(Self.partBytesUsual)
-        run.begin(stepsTotal: files.count + PrefillSteps.total(prompt.ids.count) + parameters.maxTokens)
+        reporter.begin(stepsTotal: files.count + PrefillSteps.total(prompt.ids.count) + parameters.maxTokens)
     }
 
     /// Far more than a token has on average in any language.
@@ -88,26 +89,26 @@ final class AnswerJob: BatchedJob {
             let (prefix, isNew) = resources.usePrefix(
                 key, embeddings: embeddings[0..<key.tokens.count], picturesAwaited: pictures.count)
             self.prefix = prefix
-            if isNew { look(into: prefix.fill) }
+            if isNew { beginVision(into: prefix.fill) }
         }
         let row = resources.openRows(1, positions: positions)[0]
         self.row = row
         if prefix == nil {
-            let fill = Fill(row: row, embeddings: embeddings, picturesAwaited: pictures.count)
+            let fill = PromptFill(row: row, embeddings: embeddings, picturesAwaited: pictures.count)
             begin(fill)
-            look(into: fill)
+            beginVision(into: fill)
         }
         pictures = []
     }
 
-    private func begin(_ fill: Fill) {
+    private func begin(_ fill: PromptFill) {
         self.fill = fill
         resources.fills.append(fill)
     }
 
-    private func look(into fill: Fill) {
+    private func beginVision(into fill: PromptFill) {
         for (pixels, range) in zip(pictures, prompt.pictures) {
-            resources.side.append(
+            resources.betweenPasses.append(
                 VisionTask(pixels, resources.engine.model, into: fill, at: range, job: self) { [self] seconds in
                     answer.usage.prefillSeconds += seconds
                 })
@@ -118,7 +119,7 @@ final class AnswerJob: BatchedJob {
         fill?.isAbandoned = true
         if let row { resources.closeRows([row]) }
         row = nil
-        lanes = []
+        sequences = []
         releasePrefix()
     }
 
@@ -132,14 +133,14 @@ final class AnswerJob: BatchedJob {
     func proceed() {
         if let prefix, prefix.last != nil, let row {
             resources.cache.copyRow(prefix.row, to: row)
-            begin(Fill(row: row, embeddings: embeddings[prefix.key.tokens.count..<embeddings.rows]))
+            begin(PromptFill(row: row, embeddings: embeddings[prefix.key.tokens.count..<embeddings.rows]))
             releasePrefix()
         }
-        if let last = fill?.last, lanes.isEmpty, answer.tokens.isEmpty, let row {
-            let lane = Lane(.text, rows: [row], tokensMax: parameters.maxTokens, job: self)
-            lane.hidden = last
-            lanes = [lane]
-            run.enter(.drawing)
+        if let last = fill?.last, sequences.isEmpty, answer.tokens.isEmpty, let row {
+            let sequence = TokenSequence(.text, rows: [row], tokensMax: parameters.maxTokens, job: self)
+            sequence.hidden = last
+            sequences = [sequence]
+            reporter.enter(.drawing)
         }
         report()
     }
@@ -152,19 +153,19 @@ final class AnswerJob: BatchedJob {
             positions = prefix.fill.done
             seen = prompt.pictures.count - prefix.fill.picturesAwaited
         }
-        run.advance(to: seen + PrefillSteps.done(positions, of: total) + answer.tokens.count)
+        reporter.advance(to: seen + PrefillSteps.done(positions, of: total) + answer.tokens.count)
     }
 
-    func draw(_ logits: Matrix, room: Matrix, for lane: Lane) -> Int? {
-        sampler.draw(logits, position: lane.tokens.count, topP: parameters.topP, room: room)
+    func draw(_ logits: Matrix, scratch: Matrix, for sequence: TokenSequence) -> Int? {
+        sampler.draw(logits, position: sequence.tokens.count, topP: parameters.topP, scratch: scratch)
     }
 
-    func accept(_ token: Int?, for lane: Lane) {
+    func accept(_ token: Int?, for sequence: TokenSequence) {
         guard let token else { return fail(.failed(.notNumbers)) }
         let id = Int32(token)
-        lane.tokens.append(id)
+        sequence.tokens.append(id)
         answer.tokens.append(id)
-        lane.isFed = false
+        sequence.isFed = false
         if id == resources.engine.tokenizer.specials.endOfSentence {
             answer.finishReason = .stop
             return finish()
@@ -174,7 +175,7 @@ final class AnswerJob: BatchedJob {
         give { stops.append(part, to: &text) }
         report()
         if stops.isStopped || answer.tokens.count == parameters.maxTokens { return finish() }
-        lane.isFed = true
+        sequence.isFed = true
     }
 
     /// Tells whoever listens what `lengthen` adds to the text.
@@ -198,8 +199,8 @@ final class AnswerJob: BatchedJob {
     }
 
     func charge(seconds: Double) {
-        if run.progress.phase == .prefill { answer.usage.prefillSeconds += seconds }
-        if run.progress.phase == .drawing { answer.usage.drawingSeconds += seconds }
+        if reporter.progress.phase == .prefill { answer.usage.prefillSeconds += seconds }
+        if reporter.progress.phase == .drawing { answer.usage.drawingSeconds += seconds }
     }
 
     func fail(_ interruption: Interruption) {

@@ -22,7 +22,7 @@ extension EngineParts {
                 parameters.messages.map(PromptTurn.init),
                 system: parameters.systemPrompt ?? PromptTemplate.systemPrompt),
             pictureTokens: configuration.imageTokens)
-        try checkContext(promptTokens: prompt.ids.count, pictures: pictureCount, room: parameters.maxTokens)
+        try checkContext(promptTokens: prompt.ids.count, pictures: pictureCount, outputTokens: parameters.maxTokens)
         return prompt
     }
 

@@ -11,19 +11,19 @@ final class BatchResources {
     let engine: EngineParts
     let cache: KVCache
     let prefixes: PrefixCache
-    var side = SideWork()
+    var betweenPasses = BetweenPasses()
     /// In the order in which they are to be done.
-    var fills: [Fill] = []
+    var fills: [PromptFill] = []
     private var rowsOpen = 0
 
     /// Of a pass and of drawing.
-    var rooms: StepRooms
+    var scratch: StepScratch
 
     init(_ engine: EngineParts, cacheBytesMax: Int) throws(ModelError) {
         self.engine = engine
         cache = try KVCache(engine.configuration, bytesMax: cacheBytesMax)
         prefixes = PrefixCache(cache)
-        rooms = StepRooms(engine.configuration, textsMax: engine.jobsMax)
+        scratch = StepScratch(engine.configuration, textsMax: engine.jobsMax)
         engine.model.reserve(rows: Self.passPositionsMax, positions: engine.contextTokensMax)
     }
 
@@ -54,7 +54,7 @@ final class BatchResources {
         var isNew = false
         let prefix = prefixes.use(key) { row in
             isNew = true
-            return Fill(row: row, embeddings: embeddings, picturesAwaited: picturesAwaited)
+            return PromptFill(row: row, embeddings: embeddings, picturesAwaited: picturesAwaited)
         }
         if isNew { fills.append(prefix.fill) }
         return (prefix, isNew)
@@ -62,22 +62,22 @@ final class BatchResources {
 }
 
 /// Memory of a step that every step uses again. Large memory is touched only where it is used.
-struct StepRooms {
+struct StepScratch {
     /// [rows, hidden], into a pass and out of it.
-    var embeddings: MatrixRoom
-    var passed: MatrixRoom
-    /// Of the lanes of one head: [rows, hidden], and [rows and one more for each lane, tokens].
-    var hidden: MatrixRoom
-    var logits: MatrixRoom
+    var embeddings: GrowingMatrix
+    var passed: GrowingMatrix
+    /// Of the sequences of one head: [rows, hidden], and [rows and one more for each sequence, tokens].
+    var hidden: GrowingMatrix
+    var logits: GrowingMatrix
 
     /// - Parameter textsMax: answers at once.
     init(_ configuration: JanusConfiguration, textsMax: Int) {
         let (rows, columns) = (BatchResources.rowsMax, configuration.hiddenSize)
-        embeddings = MatrixRoom(count: BatchResources.passPositionsMax * columns)
-        passed = MatrixRoom(count: BatchResources.passPositionsMax * columns)
-        hidden = MatrixRoom(count: rows * columns)
+        embeddings = GrowingMatrix(count: BatchResources.passPositionsMax * columns)
+        passed = GrowingMatrix(count: BatchResources.passPositionsMax * columns)
+        hidden = GrowingMatrix(count: rows * columns)
         // an image without guidance has one row
-        logits = MatrixRoom(
+        logits = GrowingMatrix(
             count: 2
                 * max(rows * configuration.codebookSize, min(textsMax, rows) * configuration.language.vocabularySize))
     }

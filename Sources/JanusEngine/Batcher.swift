@@ -30,11 +30,11 @@ package final class Batcher {
     /// Asked within a pass.
     private var interrupt: () -> Bool = { false }
 
-    // What a step gathers, in memory that all steps use: the lanes that it is about, their logits and what they draw, what
+    // What a step gathers, in memory that all steps use: the sequences that it is about, their logits and what they draw, what
     // goes into the pass.
-    private var lanes: [Lane] = []
+    private var sequences: [TokenSequence] = []
     private var logits: [Matrix] = []
-    private var drawn: [Int?] = []
+    private var sampled: [Int?] = []
     private var plan = PassPlan()
     private var spans: [JanusModel.Span] = []
     private var tokens: [Int32] = []
@@ -43,9 +43,9 @@ package final class Batcher {
         resources = try BatchResources(engine, cacheBytesMax: engine.options.cacheBytesMax)
         jobsMax = engine.jobsMax
         interrupt = { [unowned self] in isUnwanted }
-        lanes.reserveCapacity(BatchResources.rowsMax)
+        sequences.reserveCapacity(BatchResources.rowsMax)
         logits.reserveCapacity(BatchResources.rowsMax)
-        drawn.reserveCapacity(BatchResources.rowsMax)
+        sampled.reserveCapacity(BatchResources.rowsMax)
         spans.reserveCapacity(BatchResources.passPositionsMax)
         tokens.reserveCapacity(BatchResources.rowsMax)
     }
@@ -73,16 +73,16 @@ package final class Batcher {
         _ task: JobTask, pictures: [Data] = [], observer: @escaping EngineObserver,
         emit: ((String) -> Void)? = nil, end: @escaping End
     ) {
-        let run = EngineRun(observer: observer)
+        let reporter = JobProgressReporter(observer: observer)
         do throws(Interruption) {
-            if run.wantsToStop() { throw .stopped }
+            if reporter.wantsToStop() { throw .stopped }
             let job: any BatchedJob =
                 switch task {
-                case .generate(let parameters): try ImageJob(parameters, resources, run: run)
+                case .generate(let parameters): try ImageJob(parameters, resources, reporter: reporter)
                 case .answer(let parameters):
-                    try AnswerJob(parameters, pictures: pictures, resources, run: run, emit: emit)
+                    try AnswerJob(parameters, pictures: pictures, resources, reporter: reporter, emit: emit)
                 }
-            run.enter(.prefill)
+            reporter.enter(.prefill)
             entries.append(Entry(job: job, end: end))
         } catch {
             end(.failure(error))
@@ -94,7 +94,7 @@ package final class Batcher {
     /// With packed weights a step allocates nothing: it has what was allocated with the engine and with its jobs. Jobs that
     /// begin or end allocate, and so do prompts, the work beside, and the strings that an answer's listener is told.
     package func advance() {
-        for entry in entries where entry.job.run.wantsToStop() { entry.job.fail(.stopped) }
+        for entry in entries where entry.job.reporter.wantsToStop() { entry.job.fail(.stopped) }
         settle()
         for entry in entries where !entry.job.isReserved { entry.job.reserve() }
         for entry in entries { entry.job.proceed() }
@@ -102,7 +102,7 @@ package final class Batcher {
         drawTokens(.text)
         settle()
         runPass()
-        resources.side.advance(afterPassOf: passSeconds)
+        resources.betweenPasses.advance(afterPassOf: passSeconds)
         settle()
     }
 
@@ -115,58 +115,60 @@ package final class Batcher {
             entry.job.release()
             guard let outcome = entry.job.outcome else { continue }
             // The last progress, and the last chance to say no.
-            let isUnwanted = entry.job.run.wantsToStop()
+            let isUnwanted = entry.job.reporter.wantsToStop()
             if isUnwanted, case .success = outcome { entry.end(.failure(.stopped)) } else { entry.end(outcome) }
         }
     }
 
-    /// Adds those lanes of all jobs that are due.
-    private func gather(_ head: Lane.Head, where isDue: (Lane) -> Bool) {
+    /// Adds those sequences of all jobs that are due.
+    private func gather(_ head: TokenSequence.Head, where isDue: (TokenSequence) -> Bool) {
         for entry in entries {
-            for lane in entry.job.lanes where lane.head == head && isDue(lane) { lanes.append(lane) }
+            for sequence in entry.job.sequences where sequence.head == head && isDue(sequence) {
+                sequences.append(sequence)
+            }
         }
     }
 
-    // MARK: drawing
+    // MARK: sampling
 
-    private func drawTokens(_ head: Lane.Head) {
-        lanes.removeAll(keepingCapacity: true)
+    private func drawTokens(_ head: TokenSequence.Head) {
+        sequences.removeAll(keepingCapacity: true)
         gather(head) { $0.hidden != nil }
-        guard !lanes.isEmpty else { return }
+        guard !sequences.isEmpty else { return }
         let all = computeLogits(head)
-        let rooms = all.rows - lanes.count
+        let scratchRows = all.rows - sequences.count
         var first = 0
         logits.removeAll(keepingCapacity: true)
-        for lane in lanes {
-            logits.append(all[first..<first + lane.rows.count])
-            first += lane.rows.count
+        for sequence in sequences {
+            logits.append(all[first..<first + sequence.rows.count])
+            first += sequence.rows.count
         }
-        Threads.map(lanes.count, into: &drawn) { [lanes, logits] index in
-            let room = all[rooms + index..<rooms + index + 1]
-            return lanes[index].job.draw(logits[index], room: room, for: lanes[index])
+        Threads.map(sequences.count, into: &sampled) { [sequences, logits] index in
+            let scratch = all[scratchRows + index..<scratchRows + index + 1]
+            return sequences[index].job.draw(logits[index], scratch: scratch, for: sequences[index])
         }
-        for (lane, token) in zip(lanes, drawn) {
-            lane.hidden = nil
-            lane.job.accept(token, for: lane)
+        for (sequence, token) in zip(sequences, sampled) {
+            sequence.hidden = nil
+            sequence.job.accept(token, for: sequence)
         }
     }
 
-    /// - Returns: [rows of all lanes and one more for each lane, tokens]; these last ones are room.
-    private func computeLogits(_ head: Lane.Head) -> Matrix {
+    /// - Returns: [rows of all sequences and one more for each sequence, tokens]; these last ones are scratch.
+    private func computeLogits(_ head: TokenSequence.Head) -> Matrix {
         let model = resources.engine.model
-        let rows = lanes.reduce(0) { $0 + $1.rows.count }
-        let hidden = resources.rooms.hidden.matrix(rows: rows, columns: model.configuration.hiddenSize)
+        let rows = sequences.reduce(0) { $0 + $1.rows.count }
+        let hidden = resources.scratch.hidden.matrix(rows: rows, columns: model.configuration.hiddenSize)
         var first = 0
-        for lane in lanes {
-            if let own = lane.hidden { hidden[first..<first + lane.rows.count].copy(from: own) }
-            first += lane.rows.count
+        for sequence in sequences {
+            if let own = sequence.hidden { hidden[first..<first + sequence.rows.count].copy(from: own) }
+            first += sequence.rows.count
         }
         let columns =
             switch head {
             case .image: model.configuration.codebookSize
             case .text: model.configuration.language.vocabularySize
             }
-        let logits = resources.rooms.logits.matrix(rows: rows + lanes.count, columns: columns)
+        let logits = resources.scratch.logits.matrix(rows: rows + sequences.count, columns: columns)
         switch head {
         case .image: model.imageLogits(hidden, into: logits[0..<rows])
         case .text: model.textLogits(hidden, into: logits[0..<rows])
@@ -179,13 +181,14 @@ package final class Batcher {
     private func runPass() {
         passSeconds = 0
         resources.fills.removeAll { $0.isAbandoned || $0.last != nil }
-        lanes.removeAll(keepingCapacity: true)
+        sequences.removeAll(keepingCapacity: true)
         gather(.image) { $0.isFed }
         gather(.text) { $0.isFed }
         plan.decide(
-            lanes: lanes.count, fills: resources.fills.lazy.map { $0.ready }, isMixed: resources.engine.isInvariant)
+            sequences: sequences.count, fills: resources.fills.lazy.map { $0.ready },
+            isMixed: resources.engine.isInvariant)
         guard !plan.isEmpty else { return }
-        if !plan.steps { lanes.removeAll(keepingCapacity: true) }
+        if !plan.steps { sequences.removeAll(keepingCapacity: true) }
         let start = ContinuousClock.now
         let model = resources.engine.model
         model.interrupt = interrupt
@@ -201,18 +204,18 @@ package final class Batcher {
         for entry in entries { entry.job.charge(seconds: passSeconds) }
     }
 
-    /// Runs the lanes, images' first, and the plan's pieces of prompts.
+    /// Runs the sequences, images' first, and the plan's pieces of prompts.
     private func runPlan() throws(ModelError) {
         let model = resources.engine.model
         spans.removeAll(keepingCapacity: true)
-        for lane in lanes { for row in lane.rows { spans.append(JanusModel.Span(row: row)) } }
+        for sequence in sequences { for row in sequence.rows { spans.append(JanusModel.Span(row: row)) } }
         for piece in plan.pieces {
             spans.append(JanusModel.Span(row: resources.fills[piece.fill].row, positions: piece.positions))
         }
         let rows = spans.reduce(0) { $0 + $1.positions }
         let columns = resources.engine.configuration.hiddenSize
-        let embeddings = resources.rooms.embeddings.matrix(rows: rows, columns: columns)
-        let hidden = resources.rooms.passed.matrix(rows: rows, columns: columns)
+        let embeddings = resources.scratch.embeddings.matrix(rows: rows, columns: columns)
+        let hidden = resources.scratch.passed.matrix(rows: rows, columns: columns)
         var first = 0
         func take(_ count: Int, of matrix: Matrix) -> Matrix {
             defer { first += count }
@@ -227,24 +230,24 @@ package final class Batcher {
         }
         try model.forward(embeddings, spans: spans, cache: resources.cache, into: hidden)
         first = 0
-        for lane in lanes {
-            lane.hidden = take(lane.rows.count, of: hidden)
-            lane.isFed = false
+        for sequence in sequences {
+            sequence.hidden = take(sequence.rows.count, of: hidden)
+            sequence.isFed = false
         }
         for piece in plan.pieces { resources.fills[piece.fill].receive(take(piece.positions, of: hidden)) }
     }
 
-    /// What each row of the lanes is fed.
-    private func gatherTokens(_ head: Lane.Head) {
+    /// What each row of the sequences is fed.
+    private func gatherTokens(_ head: TokenSequence.Head) {
         tokens.removeAll(keepingCapacity: true)
-        for lane in lanes where lane.head == head {
-            for _ in lane.rows { tokens.append(lane.tokens[lane.tokens.count - 1]) }
+        for sequence in sequences where sequence.head == head {
+            for _ in sequence.rows { tokens.append(sequence.tokens[sequence.tokens.count - 1]) }
         }
     }
 
     /// Whether no job wants the pass that is running. Each is asked: for some this is the only sign of life in seconds.
     private var isUnwanted: Bool {
-        let stopped = entries.count { $0.job.run.wantsToStop() }
+        let stopped = entries.count { $0.job.reporter.wantsToStop() }
         return stopped == entries.count
     }
 }

@@ -30,7 +30,7 @@ extension EngineParts {
         }
         let prompt = tokenizer.encode(
             PromptTemplate.generation(parameters.prompt), pictureTokens: configuration.imageTokens)
-        try checkContext(promptTokens: prompt.ids.count, pictures: 0, room: configuration.generationTokens)
+        try checkContext(promptTokens: prompt.ids.count, pictures: 0, outputTokens: configuration.generationTokens)
         return prompt.ids
     }
 }

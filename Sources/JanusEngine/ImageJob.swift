@@ -13,8 +13,8 @@ import JanusText
 ///
 /// Both prompts are prefixes: every image's rows begin as their copies. Images begin as there is room, in order.
 final class ImageJob: BatchedJob {
-    let run: EngineRun
-    private(set) var lanes: [Lane] = []
+    let reporter: JobProgressReporter
+    private(set) var sequences: [TokenSequence] = []
     private(set) var outcome: Result<JobProduct, Interruption>?
 
     private let parameters: GenerateParameters
@@ -30,7 +30,9 @@ final class ImageJob: BatchedJob {
     private var usage = JobUsage()
 
     /// - Throws: `failed` with invalidRequest, promptTooLong or memoryExceeded.
-    init(_ parameters: GenerateParameters, _ resources: BatchResources, run: EngineRun) throws(Interruption) {
+    init(_ parameters: GenerateParameters, _ resources: BatchResources, reporter: JobProgressReporter)
+        throws(Interruption)
+    {
         let engine = resources.engine
         let prompt = try engine.generationPrompt(parameters)
         var prompts = [PrefixKey(tokens: prompt)]
@@ -41,7 +43,7 @@ final class ImageJob: BatchedJob {
         }
         self.parameters = parameters
         self.resources = resources
-        self.run = run
+        self.reporter = reporter
         self.prompts = prompts
         sampler = TokenSampler(seed: parameters.seed, domain: .image, temperature: parameters.temperature)
         embeddings = []
@@ -54,7 +56,7 @@ final class ImageJob: BatchedJob {
             bytes: prompts.count
                 * (resources.cache.bytes(positions: positions) + resources.cache.bytes(positions: prompt.count)),
             positions: positions, rows: prompts.count)
-        run.begin(
+        reporter.begin(
             stepsTotal: prompts.count * PrefillSteps.total(prompt.count)
                 + (engine.configuration.generationTokens + 1) * parameters.images)
     }
@@ -74,14 +76,14 @@ final class ImageJob: BatchedJob {
                 embeddings = []
             }
             let rows = resources.openRows(prompts.count, positions: positions)
-            lanes.append(Lane(.image, rows: rows, index: imagesOpened, tokensMax: steps, job: self))
+            sequences.append(TokenSequence(.image, rows: rows, index: imagesOpened, tokensMax: steps, job: self))
             imagesOpened += 1
         }
     }
 
     func release() {
-        for lane in lanes { resources.closeRows(lane.rows) }
-        lanes = []
+        for sequence in sequences { resources.closeRows(sequence.rows) }
+        sequences = []
         releasePrefixes()
     }
 
@@ -94,54 +96,56 @@ final class ImageJob: BatchedJob {
 
     func proceed() {
         if !prefixes.isEmpty, prefixes.allSatisfy({ $0.last != nil }) {
-            for lane in lanes where lane.hidden == nil && lane.tokens.isEmpty { begin(lane) }
+            for sequence in sequences where sequence.hidden == nil && sequence.tokens.isEmpty { begin(sequence) }
             if isReserved { releasePrefixes() }
         }
         report()
     }
 
     /// Its rows become copies of the prompts'.
-    private func begin(_ lane: Lane) {
-        let hidden = Matrix(rows: lane.rows.count, columns: resources.engine.configuration.hiddenSize)
-        for (index, row) in lane.rows.enumerated() {
+    private func begin(_ sequence: TokenSequence) {
+        let hidden = Matrix(rows: sequence.rows.count, columns: resources.engine.configuration.hiddenSize)
+        for (index, row) in sequence.rows.enumerated() {
             resources.cache.copyRow(prefixes[index].row, to: row)
             if let last = prefixes[index].last { hidden[index..<index + 1].copy(from: last) }
         }
-        lane.hidden = hidden
-        run.enter(.drawing)
+        sequence.hidden = hidden
+        reporter.enter(.drawing)
     }
 
     private func report() {
         var done = tokensDrawn + images.count
-        let isPrefilled = run.progress.phase != .prefill
+        let isPrefilled = reporter.progress.phase != .prefill
         for index in prompts.indices {
             let positions =
                 isPrefilled ? promptTokens : prefixes.indices.contains(index) ? prefixes[index].fill.done : 0
             done += PrefillSteps.done(positions, of: promptTokens)
         }
-        run.advance(to: done)
+        reporter.advance(to: done)
     }
 
-    func draw(_ logits: Matrix, room: Matrix, for lane: Lane) -> Int? {
+    func draw(_ logits: Matrix, scratch: Matrix, for sequence: TokenSequence) -> Int? {
         let own = logits[0..<1]
         if logits.rows == 2 {
             own.guide(conditional: own, unconditional: logits[1..<2], weight: parameters.cfgWeight)
         }
-        return sampler.draw(own, image: lane.index, position: lane.tokens.count, topK: parameters.topK, room: room)
+        return sampler.draw(
+            own, image: sequence.index, position: sequence.tokens.count, topK: parameters.topK, scratch: scratch)
     }
 
-    func accept(_ token: Int?, for lane: Lane) {
+    func accept(_ token: Int?, for sequence: TokenSequence) {
         guard let token else { return fail(.failed(.notNumbers)) }
-        lane.tokens.append(Int32(token))
+        sequence.tokens.append(Int32(token))
         tokensDrawn += 1
         // The last token needs no successor.
-        lane.isFed = lane.tokens.count < steps
-        if lane.isFed { return report() }
-        lanes.removeAll { $0 === lane }
-        resources.closeRows(lane.rows)
-        resources.side.append(DecodingTask(lane.tokens, index: lane.index, job: self, resources.engine.model))
+        sequence.isFed = sequence.tokens.count < steps
+        if sequence.isFed { return report() }
+        sequences.removeAll { $0 === sequence }
+        resources.closeRows(sequence.rows)
+        resources.betweenPasses.append(
+            DecodingTask(sequence.tokens, index: sequence.index, job: self, resources.engine.model))
         report()
-        if lanes.isEmpty, isReserved { run.enter(.decoding) }
+        if sequences.isEmpty, isReserved { reporter.enter(.decoding) }
     }
 
     /// A picture's pixels are there: they are to become a file.
@@ -173,8 +177,8 @@ final class ImageJob: BatchedJob {
     }
 
     func charge(seconds: Double) {
-        if run.progress.phase == .prefill { usage.prefillSeconds += seconds }
-        if run.progress.phase == .drawing { usage.drawingSeconds += seconds }
+        if reporter.progress.phase == .prefill { usage.prefillSeconds += seconds }
+        if reporter.progress.phase == .drawing { usage.drawingSeconds += seconds }
     }
 
     func fail(_ interruption: Interruption) {
@@ -183,12 +187,12 @@ final class ImageJob: BatchedJob {
 }
 
 /// The VQ decoding of one image, and the writing of its file.
-private final class DecodingTask: SideTask {
+private final class DecodingTask: BetweenPassesTask {
     private let owner: ImageJob
     private let model: JanusModel
     private let tokens: [Int32]
     private let index: Int
-    private var picture: PictureRun?
+    private var decoding: FeatureMapRun?
     private var encoder: PictureEncoder?
 
     init(_ tokens: [Int32], index: Int, job: ImageJob, _ model: JanusModel) {
@@ -210,12 +214,12 @@ private final class DecodingTask: SideTask {
             }
         } catch { throw .failed(JobError(.internalError, error.description)) }
         do throws(ModelError) {
-            if picture == nil { picture = try model.decoding(imageTokens: tokens) }
+            if decoding == nil { decoding = try model.beginDecoding(imageTokens: tokens) }
         } catch { throw Interruption(error) }
-        picture?.advance()
-        if let done = picture, done.isDone {
+        decoding?.advance()
+        if let done = decoding, done.isDone {
             encoder = owner.encoder(index: index, pixels: done.pixels)
-            picture = nil
+            decoding = nil
         }
         return false
     }

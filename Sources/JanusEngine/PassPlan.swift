@@ -23,12 +23,12 @@ package struct PassPlan: Equatable {
     package var isEmpty: Bool { !steps && pieces.isEmpty }
 
     /// - Parameters:
-    ///   - lanes: sequences whose step is due.
+    ///   - sequences: sequences whose step is due.
     ///   - fills: of each prompt, in order of arrival, the positions that could go in.
     ///   - isMixed: false gives each piece a pass of its own, before any step.
-    package init(lanes: Int, fills: [Int], isMixed: Bool) {
+    package init(sequences: Int, fills: [Int], isMixed: Bool) {
         self.init()
-        decide(lanes: lanes, fills: fills, isMixed: isMixed)
+        decide(sequences: sequences, fills: fills, isMixed: isMixed)
     }
 
     /// A plan of nothing.
@@ -37,9 +37,9 @@ package struct PassPlan: Equatable {
         pieces = []
     }
 
-    /// Makes this the plan that `init(lanes:fills:isMixed:)` gives, in its own memory.
-    package mutating func decide(lanes: Int, fills: some Sequence<Int>, isMixed: Bool) {
-        steps = lanes > 0
+    /// Makes this the plan that `init(sequences:fills:isMixed:)` gives, in its own memory.
+    package mutating func decide(sequences: Int, fills: some Sequence<Int>, isMixed: Bool) {
+        steps = sequences > 0
         pieces.removeAll(keepingCapacity: true)
         var left = steps && isMixed ? Self.positionsBesideSteps : Self.positionsMax
         for (fill, ready) in fills.enumerated() where ready > 0 && left > 0 {

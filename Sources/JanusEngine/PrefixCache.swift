@@ -15,12 +15,12 @@ struct PrefixKey: Hashable {
 /// A beginning that sequences share: it is computed once in a row of its own, and theirs begin with it.
 final class Prefix {
     let key: PrefixKey
-    let fill: Fill
+    let fill: PromptFill
     /// Jobs that will still copy it.
     fileprivate(set) var users = 0
     fileprivate var lastUse = 0
 
-    fileprivate init(_ key: PrefixKey, _ fill: Fill) {
+    fileprivate init(_ key: PrefixKey, _ fill: PromptFill) {
         self.key = key
         self.fill = fill
     }
@@ -60,7 +60,7 @@ final class PrefixCache {
     }
 
     /// Uses a prefix, or begins it: then `begin` gets its row. Room must have been made.
-    func use(_ key: PrefixKey, begin: (_ row: Int) -> Fill) -> Prefix {
+    func use(_ key: PrefixKey, begin: (_ row: Int) -> PromptFill) -> Prefix {
         let prefix: Prefix
         if let entry = entries[key] {
             prefix = entry

@@ -4,15 +4,15 @@ import JanusModel
 
 /// What is refused before any work is done for it.
 extension EngineParts {
-    /// - Parameter room: positions that the output may take.
-    func checkContext(promptTokens: Int, pictures: Int, room: Int) throws(Interruption) {
-        guard promptTokens + room > contextTokensMax else { return }
+    /// - Parameter outputTokens: positions that the output may take.
+    func checkContext(promptTokens: Int, pictures: Int, outputTokens: Int) throws(Interruption) {
+        guard promptTokens + outputTokens > contextTokensMax else { return }
         let picturesPart =
             pictures == 0 ? "" : " (\(pictures * configuration.imageTokens) of them for \(pictures) pictures)"
         throw .failed(
             JobError(
                 .promptTooLong,
-                "the prompt has \(promptTokens) tokens\(picturesPart) and the output may take \(room); together they "
+                "the prompt has \(promptTokens) tokens\(picturesPart) and the output may take \(outputTokens); together they "
                     + "exceed the context of \(contextTokensMax)"))
     }
 

@@ -25,10 +25,10 @@ package struct TokenSampler {
     ///   - logits: one row.
     ///   - topK: draw only from the tokens whose logit is at least the k-th greatest; 0 draws from all.
     ///   - topP: draw only from the smallest set of most likely tokens whose probabilities reach this; 1 draws from all.
-    ///   - room: as large as the logits, to be written to where topK or topP ask for it; nil takes its own.
+    ///   - scratch: as large as the logits, to be written to where topK or topP ask for it; nil takes its own.
     /// - Returns: the index of the token; nil when the logits hold a NaN.
     package func draw(
-        _ logits: Matrix, image: Int = 0, position: Int, topK: Int = 0, topP: Float = 1, room: Matrix? = nil
+        _ logits: Matrix, image: Int = 0, position: Int, topK: Int = 0, topP: Float = 1, scratch: Matrix? = nil
     ) -> Int? {
         guard let greatest = logits.greatest else { return nil }
         guard temperature > 0 else { return greatest }
@@ -36,7 +36,7 @@ package struct TokenSampler {
         if topK > 0 || topP < 1 {
             floor = logits.floor(
                 greatest: logits[0, greatest], temperature: temperature, topK: max(topK, 0), topP: topP,
-                room: room ?? Matrix(rows: 1, columns: logits.columns))
+                scratch: scratch ?? Matrix(rows: 1, columns: logits.columns))
         }
         return drawGumbel(logits, greatest: greatest, from: floor, image: image, position: position)
     }

@@ -26,7 +26,7 @@ struct GenerationHead {
     private let projection: Linear
     private let logits: Linear
     /// Of what lies between the two.
-    private var room = MatrixRoom()
+    private var scratch = GrowingMatrix()
 
     init(hidden: Int, codebook: Int, _ reader: any ModelWeights) throws(ModelError) {
         projection = try reader.linear(
@@ -37,7 +37,7 @@ struct GenerationHead {
 
     /// Takes the memory for up to so many rows.
     mutating func reserve(rows: Int) {
-        _ = room.matrix(rows: rows, columns: projection.outputs)
+        _ = scratch.matrix(rows: rows, columns: projection.outputs)
         projection.reserve(rows: rows)
         logits.reserve(rows: rows)
     }
@@ -51,7 +51,7 @@ struct GenerationHead {
 
     /// The same, into a matrix of those sides.
     mutating func apply(_ x: Matrix, into out: Matrix) {
-        let inner = room.matrix(rows: x.rows, columns: projection.outputs)
+        let inner = scratch.matrix(rows: x.rows, columns: projection.outputs)
         projection.apply(x, into: inner)
         inner.gelu()
         logits.apply(inner, into: out)

@@ -41,8 +41,8 @@ extension JanusConfiguration {
             return "an image tokenizer of \(tokenizer.gridSide) tokens a side for \(vision.imageSize) pixels"
         }
         let headSizes = [language.headSize, vision.width / vision.heads, channels.last ?? 0]
-        guard headSizes.allSatisfy({ $0 <= TilePages.headSizeMax }) else {
-            return "attention heads of \(headSizes), at most \(TilePages.headSizeMax) each"
+        guard headSizes.allSatisfy({ $0 <= KeyValuePagePool.headSizeMax }) else {
+            return "attention heads of \(headSizes), at most \(KeyValuePagePool.headSizeMax) each"
         }
         guard language.normEpsilon.isFinite, language.ropeTheta.isFinite, language.ropeTheta >= 1 else {
             return "ropeTheta is \(language.ropeTheta), normEpsilon \(language.normEpsilon)"

@@ -71,7 +71,7 @@ struct ConfigurationReader {
         guard heads % keyValueHeads == 0 else {
             throw wrong("\(key).num_key_value_heads", "is \(keyValueHeads), which does not divide \(heads) heads")
         }
-        let headSize = try size(text.headDim, hidden / heads, "\(key).head_dim", max: TilePages.headSizeMax)
+        let headSize = try size(text.headDim, hidden / heads, "\(key).head_dim", max: KeyValuePagePool.headSizeMax)
         guard headSize % 2 == 0 else { throw wrong("\(key).head_dim", "is \(headSize), which is odd") }
         let rows = try shape("model.language_model.embed_tokens.weight", dimensions: 2)[0]
         return LanguageConfiguration(
@@ -120,7 +120,7 @@ struct ConfigurationReader {
         guard width % heads == 0 else {
             throw wrong("vision_config.num_attention_heads", "is \(heads), which does not divide the width \(width)")
         }
-        guard width / heads <= TilePages.headSizeMax else {
+        guard width / heads <= KeyValuePagePool.headSizeMax else {
             throw wrong("vision_config.num_attention_heads", "is \(heads): heads of \(width / heads) are too wide")
         }
         let layers = count("model.vision_model.encoder.layers.", ".layer_norm1.weight")
@@ -144,8 +144,8 @@ struct ConfigurationReader {
         for channel in channels + [base] where channel < 1 || channel > Self.sizeMax || channel % Self.normGroups != 0 {
             throw wrong("vq_config", "has a level of \(channel) channels, not a multiple of \(Self.normGroups)")
         }
-        guard let attending = channels.last, attending <= TilePages.headSizeMax else {
-            throw wrong("vq_config", "attends over more than \(TilePages.headSizeMax) channels")
+        guard let attending = channels.last, attending <= KeyValuePagePool.headSizeMax else {
+            throw wrong("vq_config", "attends over more than \(KeyValuePagePool.headSizeMax) channels")
         }
         let halvings = channels.count - 1
         let side = try size(vq?.numPatches, max(imageSize >> halvings, 1), "vq_config.num_patches")

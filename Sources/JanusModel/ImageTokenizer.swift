@@ -5,8 +5,8 @@ struct ImageTokenizer {
     let configuration: ImageTokenizerConfiguration
     /// [codebook, code], each row of length 1
     private let codebook: Matrix
-    private let encoder: [PictureOperation]
-    private let decoder: [PictureOperation]
+    private let encoder: [FeatureMapOperation]
+    private let decoder: [FeatureMapOperation]
     /// latent → code and back
     private let quantize: Linear
     private let unquantize: Linear
@@ -27,19 +27,19 @@ struct ImageTokenizer {
     }
 
     /// tokens of the grid, row after row → [S · S, 3]
-    func decoding(_ tokens: [Int32]) throws(ModelError) -> PictureRun {
+    func beginDecoding(_ tokens: [Int32]) throws(ModelError) -> FeatureMapRun {
         let side = configuration.gridSide
         precondition(tokens.count == side * side, "\(tokens.count) tokens for a grid of \(side) × \(side)")
-        let codes = try Table(codebook).lookUp(tokens, table: "image codebook")  // [T, code]
-        return PictureRun(Picture(height: side, width: side, pixels: unquantize(codes)), decoder)
+        let codes = try EmbeddingRows(codebook).lookUp(tokens, table: "image codebook")  // [T, code]
+        return FeatureMapRun(FeatureMap(height: side, width: side, pixels: unquantize(codes)), decoder)
     }
 
     /// pixels [S, S, 3] → tokens: the nearest code to each normalised latent.
     func encode(_ pixels: [Float], check: () throws(ModelError) -> Void) throws(ModelError) -> [Int32] {
         let side = configuration.imageSize
         precondition(pixels.count == side * side * 3, "\(pixels.count) values for a picture of \(side) × \(side) × 3")
-        let picture = Picture(height: side, width: side, pixels: Matrix(pixels, rows: side * side, columns: 3))
-        let latent = try PictureRun(picture, encoder).finish(check: check)
+        let picture = FeatureMap(height: side, width: side, pixels: Matrix(pixels, rows: side * side, columns: 3))
+        let latent = try FeatureMapRun(picture, encoder).finish(check: check)
         let codes = quantize(latent.pixels)  // [T, code]
         codes.normalizeRows()
         return nearest(codes)
@@ -69,9 +69,9 @@ struct ImageTokenizer {
     /// Picture → latent. Each level halves the sides but the last.
     private static func encoder(
         _ configuration: ImageTokenizerConfiguration, _ reader: any ModelWeights
-    ) throws(ModelError) -> [PictureOperation] {
+    ) throws(ModelError) -> [FeatureMapOperation] {
         let name = "model.vqmodel.encoder"
-        var operations: [PictureOperation] = [
+        var operations: [FeatureMapOperation] = [
             .convolve(try reader.convolution(name + ".conv_in", outputs: configuration.baseChannels, inputs: 3))
         ]
         var channels = configuration.baseChannels
@@ -84,7 +84,8 @@ struct ImageTokenizer {
                 operations.append(
                     .convolve(
                         try reader.convolution(
-                            "\(name).down.\(level).downsample.conv", outputs: outputs, inputs: outputs, walk: .halving))
+                            "\(name).down.\(level).downsample.conv", outputs: outputs, inputs: outputs,
+                            resampling: .downsampling))
                 )
             }
             channels = outputs
@@ -97,10 +98,10 @@ struct ImageTokenizer {
     /// Latent → picture. Levels from the lowest resolution up; each doubles the sides but the last.
     private static func decoder(
         _ configuration: ImageTokenizerConfiguration, _ reader: any ModelWeights
-    ) throws(ModelError) -> [PictureOperation] {
+    ) throws(ModelError) -> [FeatureMapOperation] {
         let name = "model.vqmodel.decoder"
         var channels = configuration.levelChannels.last ?? configuration.baseChannels
-        var operations: [PictureOperation] = [
+        var operations: [FeatureMapOperation] = [
             .convolve(
                 try reader.convolution(name + ".conv_in", outputs: channels, inputs: configuration.latentChannels))
         ]
@@ -113,7 +114,8 @@ struct ImageTokenizer {
                 operations.append(
                     .convolve(
                         try reader.convolution(
-                            "\(name).up.\(index).upsample.conv", outputs: outputs, inputs: outputs, walk: .doubling)))
+                            "\(name).up.\(index).upsample.conv", outputs: outputs, inputs: outputs,
+                            resampling: .upsampling)))
             }
             channels = outputs
         }

@@ -42,7 +42,7 @@ package struct JanusConfiguration: Sendable, Equatable, Codable {
     /// Bytes of KV cache that a row of so many positions takes: whole pages, where it is in pages.
     package func cacheBytes(positions: Int) -> Int {
         guard let keyValueFormat else { return positions * cacheBytesPerPosition }
-        return TilePages.bytes(
+        return KeyValuePagePool.bytes(
             positions: positions, layers: language.layers, heads: language.keyValueHeads, headSize: language.headSize,
             format: keyValueFormat)
     }
@@ -51,7 +51,7 @@ package struct JanusConfiguration: Sendable, Equatable, Codable {
     package var cacheBytesPerPosition: Int {
         let (heads, size) = (language.keyValueHeads, language.headSize)
         guard let keyValueFormat else { return language.layers * 2 * heads * size * MemoryLayout<Float>.stride }
-        return language.layers * TilePages.bytesPerPosition(heads: heads, headSize: size, format: keyValueFormat)
+        return language.layers * KeyValuePagePool.bytesPerPosition(heads: heads, headSize: size, format: keyValueFormat)
     }
 }
 

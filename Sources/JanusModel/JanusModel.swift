@@ -20,7 +20,7 @@ package final class JanusModel {
     private let vision: VisionTower
     private let aligner: Adaptor
     private var language: LanguageModel
-    private let drawnTokens: DrawnTokenTable
+    private let imageTokenEmbeddings: ImageTokenEmbeddings
     private var generationHead: GenerationHead
     private let imageTokenizer: ImageTokenizer
 
@@ -37,7 +37,7 @@ package final class JanusModel {
         language = try LanguageModel(configuration.language, reader)
         vision = try VisionTower(configuration.vision, reader)
         aligner = try Adaptor("model.aligner", inputs: configuration.vision.width, hidden: hidden, reader)
-        drawnTokens = try reader.drawnTokens(
+        imageTokenEmbeddings = try reader.imageTokenEmbeddings(
             codebook: configuration.codebookSize, codeWidth: configuration.tokenizer.codeWidth, hidden: hidden)
         generationHead = try GenerationHead(hidden: hidden, codebook: configuration.codebookSize, reader)
         imageTokenizer = try ImageTokenizer(configuration.tokenizer, reader)
@@ -86,7 +86,7 @@ package final class JanusModel {
     /// - Parameter pixels: [S, S, 3] normalised by the processor (usually −1…1), row after row, S = imageSize.
     /// - Returns: [imageTokens, vision width], after the tower's last norm.
     package func visionFeatures(pixels: [Float]) throws(ModelError) -> Matrix {
-        var run = looking(at: pixels)
+        var run = beginVision(pixels: pixels)
         while !run.isDone {
             try check()
             run.advance()
@@ -95,7 +95,7 @@ package final class JanusModel {
     }
 
     /// `visionFeatures` in parts: whoever calls `advance` until `isDone` may compute anything else between.
-    package func looking(at pixels: [Float]) -> VisionRun { vision.looking(at: pixels) }
+    package func beginVision(pixels: [Float]) -> VisionRun { vision.beginVision(pixels: pixels) }
 
     /// The understanding adaptor. - Returns: [rows, hidden].
     package func alignVision(_ features: Matrix) -> Matrix { aligner(features) }
@@ -193,22 +193,22 @@ package final class JanusModel {
 
     /// What is fed back for drawn image tokens: gen_aligner(gen_embed(token)), [tokens, hidden].
     package func embed(imageTokens: [Int32]) throws(ModelError) -> Matrix {
-        try drawnTokens.lookUp(imageTokens)
+        try imageTokenEmbeddings.lookUp(imageTokens)
     }
 
     /// As `embed(imageTokens:)`, into a matrix of those sides.
     package func embed(imageTokens: [Int32], into out: Matrix) throws(ModelError) {
-        try drawnTokens.lookUp(imageTokens, into: out)
+        try imageTokenEmbeddings.lookUp(imageTokens, into: out)
     }
 
     /// VQ decode of one picture's tokens. - Returns: [S·S, 3], pixel after pixel, about −1…1.
     package func decodeImage(tokens: [Int32]) throws(ModelError) -> Matrix {
-        try decoding(imageTokens: tokens).finish(check: check).pixels
+        try beginDecoding(imageTokens: tokens).finish(check: check).pixels
     }
 
     /// `decodeImage` in parts: whoever calls `advance` until `isDone` may compute anything else between.
-    package func decoding(imageTokens tokens: [Int32]) throws(ModelError) -> PictureRun {
-        try imageTokenizer.decoding(tokens)
+    package func beginDecoding(imageTokens tokens: [Int32]) throws(ModelError) -> FeatureMapRun {
+        try imageTokenizer.beginDecoding(tokens)
     }
 
     /// 8-bit RGB [S, S, 3] of `decodeImage`'s values, clipped and truncated as the official code does.

@@ -15,11 +15,11 @@ package final class KVCache {
 
     private let configuration: JanusConfiguration
     /// nil in f32.
-    private let pages: TilePages?
+    private let pages: KeyValuePagePool?
     /// By row number; nil is free to be opened.
     private var stores: [KVStore?] = []
     /// Tables of rows that were closed, for the next.
-    private var closed: [TiledCache] = []
+    private var closed: [PagedKeyValues] = []
     private var fullBytesUsed = 0
 
     /// A cache without rows.
@@ -32,7 +32,7 @@ package final class KVCache {
             return
         }
         let language = configuration.language
-        pages = TilePages(
+        pages = KeyValuePagePool(
             bytesMax: bytesMax, layers: language.layers, heads: language.keyValueHeads, headSize: language.headSize,
             format: format)
         if pages == nil { throw .cacheMemory(bytes: bytesMax) }
@@ -57,7 +57,7 @@ package final class KVCache {
     package func bytesAlone(_ row: Int) -> Int {
         switch store(row) {
         case .full(let store): bytes(positions: store.positions)
-        case .tiled(let tiles): tiles.pagesAlone * tiles.pages.pageBytes
+        case .paged(let tiles): tiles.pagesAlone * tiles.pages.pageBytes
         }
     }
 
@@ -72,9 +72,9 @@ package final class KVCache {
             lengths.append(0)
         }
         if let pages {
-            let tiles = closed.popLast() ?? TiledCache(pages)
+            let tiles = closed.popLast() ?? PagedKeyValues(pages)
             precondition(tiles.open(positions: positions), "fewer pages than bytes")
-            stores[row] = .tiled(tiles)
+            stores[row] = .paged(tiles)
         } else {
             fullBytesUsed += bytes
             stores[row] = .full(FullStore(configuration, positions: positions))
@@ -86,7 +86,7 @@ package final class KVCache {
     package func close(_ row: Int) {
         switch store(row) {
         case .full(let store): fullBytesUsed -= bytes(positions: store.positions)
-        case .tiled(let tiles):
+        case .paged(let tiles):
             tiles.close()
             closed.append(tiles)
         }
@@ -98,7 +98,7 @@ package final class KVCache {
     package func capacity(of row: Int) -> Int {
         switch store(row) {
         case .full(let store): store.positions
-        case .tiled(let tiles): tiles.positionsMax
+        case .paged(let tiles): tiles.positionsMax
         }
     }
 
@@ -113,8 +113,8 @@ package final class KVCache {
         guard source != target else { return }
         switch (store(target), store(source)) {
         case (.full(let target), .full(let source)): target.copy(from: source, positions: count)
-        case (.tiled(let target), .tiled(let source)): target.copy(from: source, positions: count, sharing: sharing)
-        case (.full, .tiled), (.tiled, .full): preconditionFailure("rows of one cache in two formats")
+        case (.paged(let target), .paged(let source)): target.copy(from: source, positions: count, sharing: sharing)
+        case (.full, .paged), (.paged, .full): preconditionFailure("rows of one cache in two formats")
         }
         lengths[target] = count
     }
@@ -138,10 +138,10 @@ package final class KVCache {
     }
 
     /// Where a row lies in tiles; nil in f32.
-    func tiles(of row: Int) -> TiledCache? {
+    func tiles(of row: Int) -> PagedKeyValues? {
         switch store(row) {
         case .full: nil
-        case .tiled(let tiles): tiles
+        case .paged(let tiles): tiles
         }
     }
 

@@ -5,7 +5,7 @@ enum KVStore {
     /// In f32: as they were computed, in matrices of its own.
     case full(FullStore)
     /// Rounded and in tiles, in pages of the cache's one mapping.
-    case tiled(TiledCache)
+    case paged(PagedKeyValues)
 }
 
 /// Of each layer [positions, keyValueHeads · headSize]. New memory is zero and is touched only where it is used.

@@ -5,7 +5,7 @@ import JanusTensor
 struct LanguageModel {
     let configuration: LanguageConfiguration
     /// [vocabulary, H]
-    let embedding: Table
+    let embedding: EmbeddingRows
     private let layers: [LanguageLayer]
     /// [1, H]
     private let norm: Matrix
@@ -85,15 +85,15 @@ private struct Batch {
     /// Decoding: every part is one position, and they are attended together.
     private(set) var isStep = false
     /// Of each part, where its row's keys and values lie in tiles, and where its own go; none in f32.
-    private(set) var caches: [TiledCache] = []
-    private(set) var tiled: [TiledCache.Span] = []
+    private(set) var caches: [PagedKeyValues] = []
+    private(set) var written: [PagedKeyValues.Span] = []
 
     mutating func reserve(rows: Int) {
         parts.reserveCapacity(rows)
         blocks.reserveCapacity(rows)
         positions.reserveCapacity(rows)
         caches.reserveCapacity(rows)
-        tiled.reserveCapacity(rows)
+        written.reserveCapacity(rows)
     }
 
     mutating func begin(_ spans: [JanusModel.Span], cache: KVCache) {
@@ -110,7 +110,7 @@ private struct Batch {
             parts.append(.init(row: span.row, start: start, range: range))
             if let tiles = cache.tiles(of: span.row) {
                 caches.append(tiles)
-                tiled.append(.init(cache: tiles, start: start, range: range))
+                written.append(.init(cache: tiles, start: start, range: range))
             }
             positions.append(contentsOf: start..<start + span.positions)
         }
@@ -121,7 +121,7 @@ private struct Batch {
         blocks.removeAll(keepingCapacity: true)
         positions.removeAll(keepingCapacity: true)
         caches.removeAll(keepingCapacity: true)
-        tiled.removeAll(keepingCapacity: true)
+        written.removeAll(keepingCapacity: true)
     }
 }
 
@@ -239,7 +239,7 @@ private struct LanguageLayer {
         scratch.qkv.columns(0..<queryWidth + sharedWidth).rotate(
             heads: heads + shared, table: rotary, positions: batch.positions)
         guard batch.caches.isEmpty else {
-            TiledCache.store(batch.tiled, layer: index, keys: keys, values: values)
+            PagedKeyValues.store(batch.written, layer: index, keys: keys, values: values)
             return Attention.attend(
                 queries: queries, blocks: batch.blocks, caches: batch.caches, layer: index, heads: heads,
                 into: scratch.attended)

@@ -36,7 +36,7 @@ extension VisionConfiguration {
 }
 
 extension ImageTokenizerConfiguration {
-    /// Multiplications of decoding one picture from a pack, attention counted: the walk of `ImageTokenizer.decoder`. Of
+    /// Multiplications of decoding one picture from a pack, attention counted: the course of `ImageTokenizer.decoder`. Of
     /// convolutions that double the picture, those of the phases, which are four ninths of the enlarged picture's.
     package var decodeProducts: Int {
         var pixels = gridSide * gridSide

@@ -12,11 +12,11 @@ protocol ModelWeights: AnyObject {
     /// Position embeddings, which the original stores with a leading side of 1.
     func positions(_ name: String, _ tokens: Int, _ width: Int) throws(ModelError) -> Matrix
     /// A table of rows to look up.
-    func table(_ name: String, rows: Int, columns: Int) throws(ModelError) -> Table
+    func embeddingRows(_ name: String, rows: Int, columns: Int) throws(ModelError) -> EmbeddingRows
     func linear(_ layer: LinearLayer) throws(ModelError) -> Linear
     /// The layer's weights as packs hold them; nil where they are f32, or only listed.
     func packed(_ layer: LinearLayer) throws(ModelError) -> PackedMatrix?
-    func drawnTokens(codebook: Int, codeWidth: Int, hidden: Int) throws(ModelError) -> DrawnTokenTable
+    func imageTokenEmbeddings(codebook: Int, codeWidth: Int, hidden: Int) throws(ModelError) -> ImageTokenEmbeddings
 }
 
 /// A linear layer as a checkpoint stores it: one tensor, or several whose outputs lie one under the other.
@@ -45,14 +45,16 @@ struct LinearLayer {
     var sides: [Int]
     var hasBias: Bool
     var role: Role
-    /// How a 3×3 kernel walks, whose weights are reordered; nil is a matrix.
-    var walk: Convolution3x3.Walk?
+    /// Of a 3×3 kernel, whose weights are reordered; nil is a matrix.
+    var resampling: Convolution3x3.Resampling?
 
     var outputs: Int { parts.reduce(0) { $0 + $1.outputs } }
     var inputs: Int { sides.reduce(1, *) }
 
     /// Whether packs hold the kernels of the four phases instead of the one.
-    var isPhased: Bool { walk == .doubling && role == .picture && DoublingPhases.suit(channels: sides[0]) }
+    var isPhased: Bool {
+        resampling == .upsampling && role == .picture && UpsamplingConvolution.suit(channels: sides[0])
+    }
 }
 
 extension LinearLayer {
@@ -80,14 +82,14 @@ extension ModelWeights {
 
     /// [outputs, inputs, 3, 3] and a bias.
     func convolution(
-        _ name: String, outputs: Int, inputs: Int, walk: Convolution3x3.Walk = .same
+        _ name: String, outputs: Int, inputs: Int, resampling: Convolution3x3.Resampling = .same
     ) throws(ModelError) -> Convolution3x3 {
         let layer = LinearLayer(
             name: name, parts: [.init(name: name, outputs: outputs)], sides: [inputs, 3, 3], hasBias: true,
-            role: .picture, walk: walk)
+            role: .picture, resampling: resampling)
         if layer.isPhased, let phases = try packed(layer) {
             return Convolution3x3(phases: phases, bias: try vector(name + ".bias", outputs))
         }
-        return Convolution3x3(try linear(layer), walk: walk)
+        return Convolution3x3(try linear(layer), resampling: resampling)
     }
 }

@@ -24,9 +24,9 @@ final class PackedWeights: ModelWeights {
         try matrix(name, [tokens, width])
     }
 
-    func table(_ name: String, rows: Int, columns: Int) throws(ModelError) -> Table {
+    func embeddingRows(_ name: String, rows: Int, columns: Int) throws(ModelError) -> EmbeddingRows {
         try take(name) { () throws(TensorError) in
-            try pack.file.mappedTable(name, rows: rows, columns: columns)
+            try pack.file.mappedRows(name, rows: rows, columns: columns)
         }
     }
 
@@ -48,8 +48,8 @@ final class PackedWeights: ModelWeights {
         return packed
     }
 
-    func drawnTokens(codebook: Int, codeWidth: Int, hidden: Int) throws(ModelError) -> DrawnTokenTable {
-        DrawnTokenTable(stored: try table(DrawnTokenTable.name, rows: codebook, columns: hidden))
+    func imageTokenEmbeddings(codebook: Int, codeWidth: Int, hidden: Int) throws(ModelError) -> ImageTokenEmbeddings {
+        ImageTokenEmbeddings(stored: try embeddingRows(ImageTokenEmbeddings.name, rows: codebook, columns: hidden))
     }
 
     private func take<Value>(
@@ -76,7 +76,7 @@ extension LinearLayer {
             case .picture: .bf16
             }
         return isPhased
-            ? DoublingPhases.layout(outputs: outputs, inputs: sides[0])
+            ? UpsamplingConvolution.layout(outputs: outputs, inputs: sides[0])
             : PackedLayout(precision: own, outputs: outputs, inputs: inputs)
     }
 }

@@ -96,15 +96,15 @@ private final class PackPlan: ModelWeights {
     func vector(_ name: String, _ count: Int) -> Matrix { matrix(name, [count]) }
     func positions(_ name: String, _ tokens: Int, _ width: Int) -> Matrix { matrix(name, [tokens, width]) }
 
-    func table(_ name: String, rows: Int, columns: Int) -> Table {
+    func embeddingRows(_ name: String, rows: Int, columns: Int) -> EmbeddingRows {
         plan(name, .bf16, [rows, columns])
-        return Table(.placeholder([rows, columns]))
+        return EmbeddingRows(.placeholder([rows, columns]))
     }
 
     func packed(_ layer: LinearLayer) -> PackedMatrix? { nil }
 
-    func drawnTokens(codebook: Int, codeWidth: Int, hidden: Int) -> DrawnTokenTable {
-        DrawnTokenTable(stored: table(DrawnTokenTable.name, rows: codebook, columns: hidden))
+    func imageTokenEmbeddings(codebook: Int, codeWidth: Int, hidden: Int) -> ImageTokenEmbeddings {
+        ImageTokenEmbeddings(stored: embeddingRows(ImageTokenEmbeddings.name, rows: codebook, columns: hidden))
     }
 
     func linear(_ layer: LinearLayer) -> Linear {
@@ -171,30 +171,30 @@ private final class PackWriter: ModelWeights {
         try unsafe matrix.withBytes { bytes throws(ModelError) in try unsafe emit(name, bytes) }
     }
 
-    func table(_ name: String, rows: Int, columns: Int) throws(ModelError) -> Table {
-        try emitTable(name, try reader.matrix(name, [rows, columns]))
+    func embeddingRows(_ name: String, rows: Int, columns: Int) throws(ModelError) -> EmbeddingRows {
+        try emitRows(name, try reader.matrix(name, [rows, columns]))
     }
 
-    private func emitTable(_ name: String, _ matrix: Matrix) throws(ModelError) -> Table {
+    private func emitRows(_ name: String, _ matrix: Matrix) throws(ModelError) -> EmbeddingRows {
         try unsafe matrix.withHalfBytes { bytes throws(ModelError) in try unsafe emit(name, bytes) }
-        return Table(.placeholder([matrix.rows, matrix.columns]))
+        return EmbeddingRows(.placeholder([matrix.rows, matrix.columns]))
     }
 
     func packed(_ layer: LinearLayer) -> PackedMatrix? { nil }
 
-    func drawnTokens(codebook: Int, codeWidth: Int, hidden: Int) throws(ModelError) -> DrawnTokenTable {
-        let table = try reader.drawnTokens(codebook: codebook, codeWidth: codeWidth, hidden: hidden)
+    func imageTokenEmbeddings(codebook: Int, codeWidth: Int, hidden: Int) throws(ModelError) -> ImageTokenEmbeddings {
+        let table = try reader.imageTokenEmbeddings(codebook: codebook, codeWidth: codeWidth, hidden: hidden)
         let rows = try table.all(codebook: codebook, hidden: hidden)
         for row in 0..<rows.rows where !rows.row(row).allSatisfy(\.isFinite) {
-            throw .notFinite(name: DrawnTokenTable.name)
+            throw .notFinite(name: ImageTokenEmbeddings.name)
         }
-        return DrawnTokenTable(stored: try emitTable(DrawnTokenTable.name, rows))
+        return ImageTokenEmbeddings(stored: try emitRows(ImageTokenEmbeddings.name, rows))
     }
 
     func linear(_ layer: LinearLayer) throws(ModelError) -> Linear {
         let weights = try reader.weights(of: layer)
         try equalizer?.apply(to: layer, weights)
-        let stored = layer.isPhased ? DoublingPhases.kernels(of: weights) : weights
+        let stored = layer.isPhased ? UpsamplingConvolution.kernels(of: weights) : weights
         guard let packed = PackedMatrix(stored, precision: layer.layout(precision).precision) else {
             throw .notFinite(name: layer.name)
         }

@@ -25,12 +25,12 @@ final class SyntheticWeights: ModelWeights {
 
     func positions(_ name: String, _ tokens: Int, _ width: Int) -> Matrix { matrix(name, [tokens, width]) }
 
-    func table(_ name: String, rows: Int, columns: Int) -> Table {
-        Table(noiseRows: rows, columns: columns, seed: nextSeed())
+    func embeddingRows(_ name: String, rows: Int, columns: Int) -> EmbeddingRows {
+        EmbeddingRows(noiseRows: rows, columns: columns, seed: nextSeed())
     }
 
-    func drawnTokens(codebook: Int, codeWidth: Int, hidden: Int) -> DrawnTokenTable {
-        DrawnTokenTable(stored: table(DrawnTokenTable.name, rows: codebook, columns: hidden))
+    func imageTokenEmbeddings(codebook: Int, codeWidth: Int, hidden: Int) -> ImageTokenEmbeddings {
+        ImageTokenEmbeddings(stored: embeddingRows(ImageTokenEmbeddings.name, rows: codebook, columns: hidden))
     }
 
     func linear(_ layer: LinearLayer) -> Linear {

@@ -12,10 +12,10 @@ struct GroupNorm {
         bias = try reader.vector(name + ".bias", channels)
     }
 
-    func callAsFunction(_ x: Picture) -> Picture { with(swish: false)(x) }
+    func callAsFunction(_ x: FeatureMap) -> FeatureMap { with(swish: false)(x) }
 
-    func with(swish: Bool) -> PictureNorm {
-        PictureNorm(weight: weight, bias: bias, groups: Self.groups, epsilon: Self.epsilon, swish: swish)
+    func with(swish: Bool) -> FeatureMapNorm {
+        FeatureMapNorm(weight: weight, bias: bias, groups: Self.groups, epsilon: Self.epsilon, swish: swish)
     }
 }
 
@@ -38,7 +38,7 @@ struct ResidualBlock {
     }
 
     /// [h · w, inputs] → [h · w, outputs]
-    var operations: [PictureOperation] {
+    var operations: [FeatureMapOperation] {
         [
             .branch(shortcut), .convolve(conv1, norm: norm1.with(swish: true)),
             .convolveOntoBranch(conv2, norm: norm2.with(swish: true)),
@@ -63,7 +63,7 @@ struct PixelAttention {
     }
 
     /// x is overwritten.
-    func callAsFunction(_ x: Picture) -> Picture {
+    func callAsFunction(_ x: FeatureMap) -> FeatureMap {
         let normed = norm(x).pixels
         let attended = Matrix(rows: normed.rows, columns: normed.columns)
         Attention.attend(
@@ -74,7 +74,7 @@ struct PixelAttention {
     }
 }
 
-extension [PictureOperation] {
+extension [FeatureMapOperation] {
     /// Blocks of one resolution; at the lowest each is followed by attention.
     mutating func appendLevel(
         _ name: String, inputs: Int, outputs: Int, count: Int, attends: Bool, _ reader: any ModelWeights

@@ -32,7 +32,7 @@ struct VisionTower {
     }
 
     /// pixels [S, S, 3] → [T, W]
-    func looking(at pixels: [Float]) -> VisionRun {
+    func beginVision(pixels: [Float]) -> VisionRun {
         let x = patch(patches(pixels))  // [T, W]
         x.add(positions)
         let scratch = VisionScratch(configuration, isPacked: patch.isInvariant)
@@ -122,7 +122,7 @@ private struct VisionScratch {
     /// [T, mlp]
     let inner: Matrix
     /// Where the weights are packed.
-    let tiles: TiledCache?
+    let tiles: PagedKeyValues?
 
     init(_ configuration: VisionConfiguration, isPacked: Bool) {
         let (tokens, width) = (configuration.tokens, configuration.width)
@@ -132,7 +132,7 @@ private struct VisionScratch {
         inner = Matrix(rows: tokens, columns: configuration.mlpWidth)
         let heads = configuration.heads
         tiles =
-            isPacked ? TiledCache(positionsMax: tokens, heads: heads, headSize: width / heads) : nil
+            isPacked ? PagedKeyValues(positionsMax: tokens, heads: heads, headSize: width / heads) : nil
     }
 }
 

@@ -68,8 +68,8 @@ final class WeightReader: ModelWeights {
         }
     }
 
-    func table(_ name: String, rows: Int, columns: Int) throws(ModelError) -> Table {
-        Table(try matrix(name, [rows, columns]))
+    func embeddingRows(_ name: String, rows: Int, columns: Int) throws(ModelError) -> EmbeddingRows {
+        EmbeddingRows(try matrix(name, [rows, columns]))
     }
 
     func linear(_ layer: LinearLayer) throws(ModelError) -> Linear {
@@ -78,15 +78,15 @@ final class WeightReader: ModelWeights {
 
     func packed(_ layer: LinearLayer) -> PackedMatrix? { nil }
 
-    func drawnTokens(codebook: Int, codeWidth: Int, hidden: Int) throws(ModelError) -> DrawnTokenTable {
-        try DrawnTokenTable(codebook: codebook, codeWidth: codeWidth, hidden: hidden, self)
+    func imageTokenEmbeddings(codebook: Int, codeWidth: Int, hidden: Int) throws(ModelError) -> ImageTokenEmbeddings {
+        try ImageTokenEmbeddings(codebook: codebook, codeWidth: codeWidth, hidden: hidden, self)
     }
 
     /// [outputs, inputs]
     func weights(of layer: LinearLayer) throws(ModelError) -> Matrix {
         let parts = parts(of: layer).map { (name: $0.name + ".weight", rows: $0.outputs) }
         let weights = try stacked(parts, sides: layer.sides)
-        return layer.walk != nil ? Convolution3x3.ordered(weights) : weights
+        return layer.resampling != nil ? Convolution3x3.ordered(weights) : weights
     }
 
     /// [1, outputs]

@@ -254,18 +254,18 @@ struct BatchTests {
     @Test("waiting prompts go in piece by piece beside the steps of running jobs, in order of arrival")
     func plan() {
         typealias Piece = PassPlan.Piece
-        #expect(PassPlan(lanes: 0, fills: [], isMixed: true).isEmpty)
-        #expect(PassPlan(lanes: 3, fills: [], isMixed: true).pieces.isEmpty)
-        let beside = PassPlan(lanes: 1, fills: [0, 20, 646], isMixed: true)
+        #expect(PassPlan(sequences: 0, fills: [], isMixed: true).isEmpty)
+        #expect(PassPlan(sequences: 3, fills: [], isMixed: true).pieces.isEmpty)
+        let beside = PassPlan(sequences: 1, fills: [0, 20, 646], isMixed: true)
         #expect(beside.steps)
         #expect(
             beside.pieces == [
                 Piece(fill: 1, positions: 20), Piece(fill: 2, positions: PassPlan.positionsBesideSteps - 20),
             ])
-        let free = PassPlan(lanes: 0, fills: [646, 5], isMixed: true)
+        let free = PassPlan(sequences: 0, fills: [646, 5], isMixed: true)
         #expect(free.pieces == [Piece(fill: 0, positions: PassPlan.positionsMax)])
         // OpenBLAS: each piece in a pass of its own
-        let dense = PassPlan(lanes: 4, fills: [20, 30], isMixed: false)
+        let dense = PassPlan(sequences: 4, fills: [20, 30], isMixed: false)
         #expect(!dense.steps && dense.pieces == [Piece(fill: 0, positions: 20)])
     }
 

@@ -19,7 +19,7 @@ struct PackedConvolutionTests {
     ]
 
     /// Rows as the kernels see them, by the definition.
-    private func patches(_ x: Picture, step: Int, pad: Int) -> Matrix {
+    private func patches(_ x: FeatureMap, step: Int, pad: Int) -> Matrix {
         let (height, width) = (x.height / step, x.width / step)
         let out = Matrix(rows: height * width, columns: 9 * x.channels)
         for pixel in 0..<height * width {
@@ -42,23 +42,23 @@ struct PackedConvolutionTests {
             pixels[2, 5] = .nan
             pixels[3, 1] = .leastNonzeroMagnitude
         }
-        let x = Picture(height: shape.height, width: shape.width, pixels: pixels)
+        let x = FeatureMap(height: shape.height, width: shape.width, pixels: pixels)
         let packed = try #require(
             PackedMatrix(random(shape.outputs, 9 * shape.inputs, seed: 41), precision: .bf16))
         let linear = Linear(packed: packed, bias: dense(random(1, shape.outputs, seed: 42)))
-        for walk in [Convolution3x3.Walk.same, .halving] {
-            let step = walk == .same ? 1 : 2
+        for resampling in [Convolution3x3.Resampling.same, .downsampling] {
+            let step = resampling == .same ? 1 : 2
             guard shape.height >= step, shape.width >= step else { continue }
-            let expected = linear(patches(x, step: step, pad: walk == .same ? 1 : 0))
-            let convolution = Convolution3x3(linear, walk: walk)
+            let expected = linear(patches(x, step: step, pad: resampling == .same ? 1 : 0))
+            let convolution = Convolution3x3(linear, resampling: resampling)
             for isa in InstructionSet.allCases where isa.isSupported {
-                #expect(bits(convolution(x, isa: isa).pixels) == bits(expected), "\(isa.name), \(walk)")
-                let residual = Picture(
+                #expect(bits(convolution(x, isa: isa).pixels) == bits(expected), "\(isa.name), \(resampling)")
+                let residual = FeatureMap(
                     height: shape.height / step, width: shape.width / step,
                     pixels: dense(random(expected.rows, shape.outputs, seed: 43)))
                 let sum = Matrix(rows: expected.rows, columns: shape.outputs)
                 sum.copy(from: residual.pixels)
-                linear.apply(patches(x, step: step, pad: walk == .same ? 1 : 0), into: sum, accumulate: true)
+                linear.apply(patches(x, step: step, pad: resampling == .same ? 1 : 0), into: sum, accumulate: true)
                 #expect(bits(convolution(x, addedTo: residual, isa: isa).pixels) == bits(sum), "\(isa.name), added")
             }
         }
@@ -66,8 +66,8 @@ struct PackedConvolutionTests {
 
     @Test("a norm and the doubling on the way in change nothing else", arguments: [true, false])
     func normed(swish: Bool) throws {
-        let x = Picture(height: 6, width: 10, pixels: dense(random(60, 64, seed: 44, scale: 3)))
-        let norm = PictureNorm(
+        let x = FeatureMap(height: 6, width: 10, pixels: dense(random(60, 64, seed: 44, scale: 3)))
+        let norm = FeatureMapNorm(
             weight: dense(random(1, 64, seed: 45)), bias: dense(random(1, 64, seed: 46)), groups: 32, epsilon: 1e-6,
             swish: swish)
         let packed = try #require(PackedMatrix(random(20, 9 * 64, seed: 47), precision: .bf16))
@@ -76,20 +76,22 @@ struct PackedConvolutionTests {
     }
 
     /// What the parts do cannot be seen in the result, whether they are rows or all at once.
-    @Test("parts of any size: the same bits", arguments: [Convolution3x3.Walk.same, .halving, .doubling])
-    func parts(walk: Convolution3x3.Walk) throws {
-        let x = Picture(height: 14, width: 18, pixels: dense(random(252, 64, seed: 52, scale: 3)))
-        let norm = PictureNorm(
+    @Test("parts of any size: the same bits", arguments: [Convolution3x3.Resampling.same, .downsampling, .upsampling])
+    func parts(resampling: Convolution3x3.Resampling) throws {
+        let x = FeatureMap(height: 14, width: 18, pixels: dense(random(252, 64, seed: 52, scale: 3)))
+        let norm = FeatureMapNorm(
             weight: dense(random(1, 64, seed: 53)), bias: dense(random(1, 64, seed: 54)), groups: 32, epsilon: 1e-6,
             swish: true)
         let weights = random(20, 9 * 64, seed: 55)
         let bias = dense(random(1, 20, seed: 56))
         let convolution =
-            walk == .doubling
+            resampling == .upsampling
             ? Convolution3x3(
-                phases: try #require(PackedMatrix(DoublingPhases.kernels(of: weights), precision: .bf16)), bias: bias)
+                phases: try #require(PackedMatrix(UpsamplingConvolution.kernels(of: weights), precision: .bf16)),
+                bias: bias)
             : Convolution3x3(
-                Linear(packed: try #require(PackedMatrix(weights, precision: .bf16)), bias: bias), walk: walk)
+                Linear(packed: try #require(PackedMatrix(weights, precision: .bf16)), bias: bias),
+                resampling: resampling)
         let whole = bits(convolution(x, norm: norm).pixels)
         for productsMax in [1, 1 << 20, 3 << 20] {
             var run = convolution.begin(x, norm: norm, productsMax: productsMax)
@@ -101,13 +103,13 @@ struct PackedConvolutionTests {
                 _ = convolution(x)
             }
             // the norm's, and one a row where parts are that small
-            #expect(productsMax > 1 ? parts >= 2 : parts == (walk == .halving ? 8 : 15))
+            #expect(productsMax > 1 ? parts >= 2 : parts == (resampling == .downsampling ? 8 : 15))
             #expect(bits(run.result.pixels) == whole, "\(productsMax)")
         }
     }
 
-    /// Rows of one phase as the kernels see them, by the definition: two rows and columns of the small picture.
-    private func patches(_ x: Picture, phase: Int) -> Matrix {
+    /// Rows of one phase as the kernels see them, by the definition: two rows and columns of the small feature map.
+    private func patches(_ x: FeatureMap, phase: Int) -> Matrix {
         let out = Matrix(rows: x.height * x.width, columns: 4 * x.channels)
         for pixel in 0..<x.height * x.width {
             for tap in 0..<4 {
@@ -124,10 +126,10 @@ struct PackedConvolutionTests {
 
     @Test("a doubling one equals four products of patches bit for bit", arguments: shapes)
     func phases(shape: Shape) throws {
-        let x = Picture(
+        let x = FeatureMap(
             height: shape.height, width: shape.width,
             pixels: dense(random(shape.height * shape.width, shape.inputs, seed: 57)))
-        let kernels = DoublingPhases.kernels(of: random(shape.outputs, 9 * shape.inputs, seed: 58))
+        let kernels = UpsamplingConvolution.kernels(of: random(shape.outputs, 9 * shape.inputs, seed: 58))
         let bias = dense(random(1, shape.outputs, seed: 59))
         let packed = try #require(PackedMatrix(kernels, precision: .bf16))
         let expected = Matrix(rows: 4 * x.pixels.rows, columns: shape.outputs)
@@ -149,24 +151,24 @@ struct PackedConvolutionTests {
         }
     }
 
-    @Test("a doubling one is the 3×3 convolution of the enlarged picture, but for rounding", arguments: shapes)
+    @Test("an upsampling one is the 3×3 convolution of the enlarged feature map, but for rounding", arguments: shapes)
     func doubling(shape: Shape) throws {
-        let x = Picture(
+        let x = FeatureMap(
             height: shape.height, width: shape.width,
             pixels: dense(random(shape.height * shape.width, shape.inputs, seed: 60)))
         let weights = random(shape.outputs, 9 * shape.inputs, seed: 61)
         let bias = dense(random(1, shape.outputs, seed: 62))
         let exact = Convolution3x3(Linear(weight: weights, bias: bias))(x.upsampled())
-        let doubled = Convolution3x3(Linear(weight: weights, bias: bias), walk: .doubling)(x)
+        let doubled = Convolution3x3(Linear(weight: weights, bias: bias), resampling: .upsampling)(x)
         #expect(relativeError(doubled.pixels.array(), exact.pixels.array().map(Double.init)) < 1e-6)
-        let packed = try #require(PackedMatrix(DoublingPhases.kernels(of: weights), precision: .bf16))
+        let packed = try #require(PackedMatrix(UpsamplingConvolution.kernels(of: weights), precision: .bf16))
         let phased = Convolution3x3(phases: packed, bias: bias)(x)
         #expect(relativeError(phased.pixels.array(), exact.pixels.array().map(Double.init)) < 0.02)
     }
 
-    @Test("memory of a picture is used again once nobody holds it")
+    @Test("memory of a feature map is used again once nobody holds it")
     func memory() {
-        let memory = PictureMemory()
+        let memory = FeatureMapMemory()
         let first = memory.matrix(rows: 2, columns: 3)
         first[0, 0] = 7
         let second = memory.matrix(rows: 2, columns: 3)
@@ -184,11 +186,11 @@ struct PackedConvolutionTests {
 
     @Test("one thread or two: the same bits")
     func threads() throws {
-        let x = Picture(height: 20, width: 33, pixels: dense(random(660, 32, seed: 49)))
+        let x = FeatureMap(height: 20, width: 33, pixels: dense(random(660, 32, seed: 49)))
         let packed = try #require(PackedMatrix(random(65, 9 * 32, seed: 50), precision: .bf16))
         let convolution = Convolution3x3(Linear(packed: packed, bias: dense(random(1, 65, seed: 51))))
         let before = Threads.count
-        let kernels = DoublingPhases.kernels(of: random(65, 9 * 32, seed: 63))
+        let kernels = UpsamplingConvolution.kernels(of: random(65, 9 * 32, seed: 63))
         let doubling = Convolution3x3(
             phases: try #require(PackedMatrix(kernels, precision: .bf16)), bias: dense(random(1, 65, seed: 64)))
         let results = [1, 2].map { count in

@@ -105,7 +105,7 @@ static void pictures(void) {
     EACH("picture_fill", {
         static uint16_t rows[6 * 7 * 160];
         for (int kind = 0; kind < 3; kind++) {
-            janus_picture_fill(x, y, kind ? y + 160 : 0, y + 320, kind == 2, 4, 5, 160, 0, 6, rows);
+            janus_feature_map_fill(x, y, kind ? y + 160 : 0, y + 320, kind == 2, 4, 5, 160, 0, 6, rows);
             for (size_t i = 0; i < 6 * 7 * 160; i++) {
                 uint16_t half = (rows[i] & 0x7fff) > 0x7f80 ? 0x7fc0 : rows[i];
                 add_bytes(&half, sizeof half);

@@ -108,13 +108,13 @@ static void test_products(void) {
 static void test_picture(size_t height, size_t width, size_t channels, size_t outputs, int kind, enum sizes sizes) {
     size_t taps = kind == 2 ? 2 : 3, step = kind == 1 ? 2 : 1, out_step = kind == 2 ? 2 : 1;
     size_t origin = kind == 1 ? 1 : kind == 2 ? below(2) : 0;
-    struct janus_picture picture = {width, channels, width / step, taps, step, origin, origin, out_step};
+    struct janus_feature_map picture = {width, channels, width / step, taps, step, origin, origin, out_step};
     size_t pixels = height / step * picture.out_width, inputs = taps * taps * channels;
     struct product_run run = {.stride = outputs};
     float *x = memory(height * width * channels * sizeof *x);
     uint16_t *filled = memory((height + 2) * (width + 2) * channels * sizeof *filled);
     fill(x, height * width * channels, sizes, 0);
-    janus_picture_fill(x, 0, 0, 0, 0, height, width, channels, 0, height + 2, filled);
+    janus_feature_map_fill(x, 0, 0, 0, 0, height, width, channels, 0, height + 2, filled);
     if (make_product(&run.product, janus_precision_bf16, 1, outputs, inputs, sizes)) {
         run.product.x = (struct janus_activations){filled, 0, 0, pixels, inputs, &picture};
         char what[100];

@@ -58,13 +58,13 @@ struct janus_activations {
     const float *scales;
     const int32_t *starts;
     size_t rows, inputs;
-    const struct janus_picture *picture;
+    const struct janus_feature_map *feature_map;
 };
 
 // Rows of a picture in bf16, uint16 [rows][width + 2][channels] with a border of zeros; channels are a multiple of 32. The
 // inputs of an output pixel are [taps][taps][channels] from row y · step + row_origin and column x · step + column_origin on.
 // Output pixels lie out_step apart in both directions: 2 for one phase of a picture that is doubled.
-struct janus_picture {
+struct janus_feature_map {
     size_t width, channels; // without the border
     size_t out_width;       // output pixels in a row, of this phase
     size_t taps, step, row_origin, column_origin, out_step;
@@ -79,7 +79,7 @@ void janus_packed_product(int isa, const struct janus_weights *weights, const st
 // Rows first ..< first + count (the border's too: there are height + 2) of a picture in bf16 with its border, the first of
 // them to `rows`; x is [height][width][channels]. Where scale is given, each value is first (x − centre) · scale + shift of
 // its channel, then swish where asked.
-void janus_picture_fill(const float *x, const float *centre, const float *scale, const float *shift, int swish,
+void janus_feature_map_fill(const float *x, const float *centre, const float *scale, const float *shift, int swish,
                         size_t height, size_t width, size_t channels, size_t first, size_t count, uint16_t *rows);
 
 // Quantises rows first ..< first + count of `rows` rows; x is row 0, `inputs` values are padded with zeros to `padded`.
