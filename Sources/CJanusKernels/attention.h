@@ -1,6 +1,5 @@
 // What attention over tiles shares among the instruction sets.
 #pragma once
-#include "JanusAttention.h"
 #include "kernel.h"
 
 enum {
@@ -149,4 +148,5 @@ struct queries {
     float *out;
     size_t out_stride;
 };
+void janus_attend_bf16(int isa, const struct queries *queries, struct walk *walk);
 void janus_attend_int8(int isa, const struct queries *queries, struct walk *walk);

@@ -1,5 +1,4 @@
 #include "attention.h"
-#include "JanusPacked.h"
 
 // The scalar twins: what every other version must equal.
 

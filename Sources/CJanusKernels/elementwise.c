@@ -12,14 +12,6 @@ JANUS_KERNEL void janus_swish(float *x, size_t n) {
     for (size_t i = 0; i < n; i++) x[i] = x[i] / (1.0f + exp_f32(-x[i]));
 }
 
-JANUS_KERNEL void janus_exp(float *x, size_t n) {
-    for (size_t i = 0; i < n; i++) x[i] = exp_f32(x[i]);
-}
-
-JANUS_KERNEL void janus_erf(float *x, size_t n) {
-    for (size_t i = 0; i < n; i++) x[i] = erf_f32(x[i]);
-}
-
 JANUS_KERNEL void janus_swish_multiply(float *restrict gate, const float *restrict up, size_t n) {
     SIDE_BY_SIDE for (size_t i = 0; i < n; i++) gate[i] = gate[i] / (1.0f + exp_f32(-gate[i])) * up[i];
 }

@@ -1,4 +1,3 @@
-#include "JanusPacked.h"
 #include "kernel.h"
 
 void janus_patches3x3(const float *x, size_t height, size_t width, size_t channels, size_t step, size_t pad,

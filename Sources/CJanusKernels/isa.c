@@ -1,4 +1,4 @@
-#include "JanusPacked.h"
+#include "JanusRuntime.h"
 #if defined(__aarch64__) && defined(__linux__)
 #include <asm/hwcap.h>
 #include <sys/auxv.h>

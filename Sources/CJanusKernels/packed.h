@@ -1,6 +1,5 @@
 // What the packed products of every instruction set share.
 #pragma once
-#include "JanusPacked.h"
 #include "kernel.h"
 
 // Rows that go through a panel together: their sums (64 outputs each) stay in the first-level cache.

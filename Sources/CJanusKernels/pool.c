@@ -1,6 +1,6 @@
 // A pool whose parts are claimed from one counter. The counter's upper half is the job's number: a thread that wakes up
 // late cannot claim a part of a job that has ended, so nobody waits for sleepers.
-#include "JanusPacked.h"
+#include "JanusRuntime.h"
 #include <pthread.h>
 #include <stdatomic.h>
 #if defined(__linux__)

@@ -1,5 +1,4 @@
 // What the machine can do at most, for the benchmark to compare with.
-#include "JanusPacked.h"
 #include "kernel.h"
 #if defined(__x86_64__)
 #include <immintrin.h>

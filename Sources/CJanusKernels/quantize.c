@@ -1,5 +1,4 @@
 // Weights and activations to few bits. Every rounding is to nearest even, written so that it is the same everywhere.
-#include "JanusPacked.h"
 #include "kernel.h"
 
 JANUS_KERNEL void janus_bf16_from_f32(const float *source, uint16_t *target, size_t n) {

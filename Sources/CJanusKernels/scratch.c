@@ -1,5 +1,5 @@
 // Memory of a thread that is used again and again: it grows, never shrinks, and goes with its thread.
-#include "JanusPacked.h"
+#include "JanusRuntime.h"
 #include <pthread.h>
 #include <stdlib.h>
 

@@ -61,8 +61,6 @@ static void normalize(float *values, size_t n) { janus_l2_normalize(values, n); 
 static void elementwise(void) {
     one_array("gelu", janus_gelu);
     one_array("swish", janus_swish);
-    one_array("exp", janus_exp);
-    one_array("erf", janus_erf);
     one_array("softmax", softmax);
     one_array("l2_normalize", normalize);
     EACH("swish_multiply", janus_swish_multiply(x, y, count); add(x, count););

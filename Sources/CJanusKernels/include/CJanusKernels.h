@@ -6,16 +6,18 @@
 #include <stdint.h>
 #include "JanusAttention.h"
 #include "JanusPacked.h"
+#include "JanusProbe.h"
+#include "JanusRuntime.h"
 
 // conversions: n little-endian 16-bit values at any address to f32
 void janus_f32_from_bf16(const void *source, float *target, size_t n);
 void janus_f32_from_f16(const void *source, float *target, size_t n);
+// n values to bf16, to nearest even; NaN stays NaN.
+void janus_bf16_from_f32(const float *source, uint16_t *target, size_t n);
 
 // x[i] = f(x[i])
 void janus_gelu(float *x, size_t n);    // exact: x/2 (1 + erf(x/√2))
 void janus_swish(float *x, size_t n);   // x / (1 + e^-x)
-void janus_exp(float *x, size_t n);
-void janus_erf(float *x, size_t n);
 // gate[i] = swish(gate[i]) · up[i]
 void janus_swish_multiply(float *gate, const float *up, size_t n);
 // x[i] += y[i]

@@ -1,4 +1,4 @@
-// Packed linear layers: out = activations · weightsᵀ in int8, int4 or bf16, and the threads that share them.
+// Packed linear layers: out = activations · weightsᵀ in int8, int4 or bf16.
 //
 // One arithmetic a precision, whatever the number of rows, of threads, or the instruction set:
 //   int8         Σ over groups, ascending: out = fma((float)Σ q·w, weight scale · activation scale, out)
@@ -9,19 +9,6 @@
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
-
-// Instruction sets; those of x86 are each a superset of the one before. `scalar` is the twin that the others are tested
-// against. `neon` is that of aarch64 with the dot product extension.
-enum janus_isa {
-    janus_isa_scalar = 0,
-    janus_isa_avx2 = 1,
-    janus_isa_avx512_vnni = 2,
-    janus_isa_avx512_bf16 = 3,
-    janus_isa_neon = 4,
-};
-// Whether this processor has it, and the greatest that it has.
-int janus_isa_is_supported(int isa);
-int janus_isa_best(void);
 
 enum janus_precision { janus_precision_bf16 = 0, janus_precision_int8 = 1, janus_precision_int4 = 2 };
 
@@ -52,7 +39,7 @@ struct janus_weights {
 //   bf16         uint16 [blocks][segments][rows of the block][segment]
 //   int8, int4   int8, alike; for each segment and row a scale and the sum's start (−128 · Σ values: it takes the weights'
 //                offset away): [blocks][segments][rows of the block]
-// Or, where `picture` is given, a picture to be convolved in bf16: the rows are then the result's pixels.
+// Or, where `feature_map` is given, one to be convolved in bf16: the rows are then the result's pixels.
 struct janus_activations {
     const void *values;
     const float *scales;
@@ -61,9 +48,9 @@ struct janus_activations {
     const struct janus_feature_map *feature_map;
 };
 
-// Rows of a picture in bf16, uint16 [rows][width + 2][channels] with a border of zeros; channels are a multiple of 32. The
+// Rows of a feature map in bf16, uint16 [rows][width + 2][channels] with a border of zeros; channels are a multiple of 32. The
 // inputs of an output pixel are [taps][taps][channels] from row y · step + row_origin and column x · step + column_origin on.
-// Output pixels lie out_step apart in both directions: 2 for one phase of a picture that is doubled.
+// Output pixels lie out_step apart in both directions: 2 for one phase of a map that is enlarged to twice its sides.
 struct janus_feature_map {
     size_t width, channels; // without the border
     size_t out_width;       // output pixels in a row, of this phase
@@ -71,12 +58,12 @@ struct janus_feature_map {
 };
 
 // out[row][output] = bias[output] + …, or out[row][output] += bias[output] + … (bias may be 0), for the outputs of one
-// panel and rows first ..< first + rows, where first is the beginning of a block of 48, or of a picture's row; out is where
+// panel and rows first ..< first + rows, where first is the beginning of a block of 48, or of a feature map's row; out is where
 // the result's row 0 goes.
 void janus_packed_product(int isa, const struct janus_weights *weights, const struct janus_activations *x, size_t index,
                           size_t first, size_t rows, const float *bias, float *out, size_t out_stride, int accumulate);
 
-// Rows first ..< first + count (the border's too: there are height + 2) of a picture in bf16 with its border, the first of
+// Rows first ..< first + count (the border's too: there are height + 2) of a feature map in bf16 with its border, the first of
 // them to `rows`; x is [height][width][channels]. Where scale is given, each value is first (x − centre) · scale + shift of
 // its channel, then swish where asked.
 void janus_feature_map_fill(const float *x, const float *centre, const float *scale, const float *shift, int swish,
@@ -97,24 +84,3 @@ int janus_int8_pack(const float *w, size_t stride, size_t outputs, size_t inputs
                     uint8_t *values, float *scales);
 int janus_int4_pack(const float *w, size_t stride, size_t outputs, size_t inputs, size_t padded, uint8_t *values,
                     uint16_t *scales);
-// n values to bf16, to nearest even; NaN stays NaN.
-void janus_bf16_from_f32(const float *source, uint16_t *target, size_t n);
-
-// Threads that stay. `count` in all, the caller's own included; more are started as they are needed.
-void janus_pool_configure(size_t count);
-// janus_pool_run, which takes a Swift closure, is declared in Threads.swift.
-
-// Memory of the calling thread, at least `bytes` of it, 64-byte aligned, with whatever was in it; the same as at the last
-// call for that slot where it was large enough. 0 when there is none.
-enum { janus_scratch_slots = 4 };
-void *janus_scratch(int slot, size_t bytes);
-
-// Ceilings of the machine, for the benchmark; each call does the work once, on one thread.
-// Reads `bytes` bytes; returns something that depends on all of them.
-uint64_t janus_probe_read(const void *memory, size_t bytes);
-// `rounds` times 24 independent accumulators of the widest type: operations done (a multiply and an add are two).
-uint64_t janus_probe_int8(size_t rounds);
-uint64_t janus_probe_bf16(size_t rounds);
-uint64_t janus_probe_f32(size_t rounds);
-// Deterministic noise, to make weights of.
-void janus_fill_noise(void *memory, size_t bytes, uint64_t seed);

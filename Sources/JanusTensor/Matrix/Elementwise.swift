@@ -27,10 +27,6 @@ extension Matrix {
     }
     /// x / (1 + e^−x) in place (SiLU).
     package func swish() { unsafe eachRow { unsafe janus_swish($0, $1) } }
-    /// e^x in place.
-    package func exponential() { unsafe eachRow { unsafe janus_exp($0, $1) } }
-    /// erf x in place.
-    package func errorFunction() { unsafe eachRow { unsafe janus_erf($0, $1) } }
 
     /// self = swish(self) · other in one row (Llama's gate and up).
     package func swishMultiply(by other: Matrix, row: Int) {
