@@ -26,7 +26,7 @@ package final class Engine {
     }
 
     /// Changes whenever the same inputs may give other bytes: arithmetic, sampling, templates, file encoding.
-    static let numericsVersion = 4
+    static let numericsVersion = 5
 
     let parts: EngineParts
     /// Every job goes through it.

@@ -8,9 +8,10 @@ struct Adaptor {
 
     init(_ prefix: String, inputs: Int, hidden: Int, _ reader: any ModelWeights) throws(ModelError) {
         first = try reader.linear(
-            LinearLayer(prefix + ".fc1", outputs: hidden, inputs: inputs, role: .picture))
+            LinearLayer(prefix + ".fc1", outputs: hidden, inputs: inputs, role: .picture, scaling: .fixed))
         second = try reader.linear(
-            LinearLayer(prefix + ".hidden_layers.0", outputs: hidden, inputs: hidden, role: .picture))
+            LinearLayer(
+                prefix + ".hidden_layers.0", outputs: hidden, inputs: hidden, role: .picture, scaling: .fixed))
     }
 
     /// [n, inputs] → [n, hidden]
@@ -28,11 +29,17 @@ struct GenerationHead {
     /// Of what lies between the two.
     private var scratch = GrowingMatrix()
 
-    init(hidden: Int, codebook: Int, _ reader: any ModelWeights) throws(ModelError) {
+    /// - Parameter states: the language model's last states.
+    init(
+        hidden: Int, codebook: Int, reads states: ChannelGroup, _ reader: any ModelWeights
+    ) throws(ModelError) {
+        let prefix = TensorNames.generationHead
         projection = try reader.linear(
-            LinearLayer("model.generation_head.proj_out", outputs: hidden, inputs: hidden, role: .head))
+            LinearLayer(
+                prefix + ".proj_out", outputs: hidden, inputs: hidden, role: .head,
+                scaling: ChannelScaling(reads: states)))
         logits = try reader.linear(
-            LinearLayer("model.generation_head.vision_head", outputs: codebook, inputs: hidden, role: .head))
+            LinearLayer(prefix + ".vision_head", outputs: codebook, inputs: hidden, role: .head, scaling: .fixed))
     }
 
     /// Takes the memory for up to so many rows.

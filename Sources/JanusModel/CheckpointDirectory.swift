@@ -6,7 +6,7 @@ import JanusTensor
 struct CheckpointDirectory {
     let path: String
     let configuration: JanusConfiguration
-    let checkpoint: SafetensorsCheckpoint
+    let checkpoint: any Checkpoint
     let fingerprint: String
 
     init(_ path: String) throws(ModelError) {
@@ -19,17 +19,19 @@ struct CheckpointDirectory {
         case let type:
             throw .notAModel(directory: path, reason: "config.json's model_type is \(type ?? "missing")")
         }
-        try Self.requireWeights(path)
-        do { checkpoint = try SafetensorsCheckpoint(directory: path) } catch { throw .weights(error) }
+        checkpoint = try Self.open(path)
         configuration = try ConfigurationReader(
             path: path + "/" + ConfigurationFile.name, file: file, layout: layout, checkpoint: checkpoint
         ).read()
         fingerprint = Self.fingerprint(configuration: bytes, checkpoint)
     }
 
-    private static func requireWeights(_ path: String) throws(ModelError) {
+    /// The weights in whatever format the directory has them: another one is a `Checkpoint` and a case here.
+    private static func open(_ path: String) throws(ModelError) -> any Checkpoint {
         func exists(_ name: String) -> Bool { FileManager.default.fileExists(atPath: path + "/" + name) }
-        if exists(SafetensorsCheckpoint.singleName) || exists(SafetensorsCheckpoint.indexName) { return }
+        if exists(SafetensorsCheckpoint.singleName) || exists(SafetensorsCheckpoint.indexName) {
+            do { return try SafetensorsCheckpoint(directory: path) } catch { throw .weights(error) }
+        }
         for pickle in ["pytorch_model.bin", "pytorch_model.bin.index.json"] where exists(pickle) {
             throw .pickleOnly(directory: path, file: pickle)
         }
@@ -39,27 +41,23 @@ struct CheckpointDirectory {
     }
 
     /// Each part is preceded by its length, so that no two checkpoints run together to the same bytes.
-    private static func fingerprint(configuration: Data, _ checkpoint: SafetensorsCheckpoint) -> String {
+    private static func fingerprint(configuration: Data, _ checkpoint: any Checkpoint) -> String {
         var hash = SHA256()
         func add(_ bytes: some Collection<UInt8>) {
             hash.update(data: (0..<8).map { UInt8(truncatingIfNeeded: UInt64(bytes.count) >> (8 * $0)) })
             hash.update(data: Array(bytes))
         }
         add(configuration)
-        for file in checkpoint.files {
-            add(file.headerBytes)
-            add(Array(String(file.bytes).utf8))
-        }
-        return hash.finalize().map { byte in
-            String(byte >> 4, radix: 16) + String(byte & 15, radix: 16)
-        }.joined()
+        for part in checkpoint.identity { add(part) }
+        return PackFile.hexadecimal(hash.finalize())
     }
 
     func describe() -> ModelDescription {
         var parts: [ModelPart: ModelDescription.Part] = [:]
         var ignored = ModelDescription.Part(name: "not used", tensors: 0, parameters: 0, bytes: 0)
-        for name in checkpoint.names {
-            guard let entry = checkpoint.entry(name) else { continue }
+        var unread = 0
+        for (name, entry) in checkpoint.entries {
+            if configuration.layout.isOfImageEncoder(name) { unread += entry.count }
             if let part = ModelPart(tensor: name), !configuration.layout.ignores(name) {
                 parts[part, default: .init(name: part.rawValue, tensors: 0, parameters: 0, bytes: 0)].add(entry)
             } else {
@@ -69,9 +67,9 @@ struct CheckpointDirectory {
         let ordered = ModelPart.allCases.compactMap { parts[$0] }
         return ModelDescription(
             configuration: configuration, precision: "f32", fingerprint: fingerprint,
-            files: checkpoint.files.map(\.path), parts: ordered,
+            files: checkpoint.files, parts: ordered,
             ignored: ignored,
-            memoryBytes: ordered.reduce(0) { $0 + $1.parameters } * MemoryLayout<Float>.stride)
+            memoryBytes: (ordered.reduce(0) { $0 + $1.parameters } - unread) * MemoryLayout<Float>.stride)
     }
 }
 

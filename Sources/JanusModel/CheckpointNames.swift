@@ -1,3 +1,15 @@
+/// What transformers calls the tensors of Janus's parts, up to what every model of a part's kind has in common.
+enum TensorNames {
+    static let vision = "model.vision_model"
+    static let aligner = "model.aligner"
+    static let language = "model.language_model"
+    static let languageHead = "lm_head"
+    static let generationEmbedding = "model.generation_embeddings"
+    static let generationAligner = "model.generation_aligner"
+    static let generationHead = "model.generation_head"
+    static let imageTokenizer = "model.vqmodel"
+}
+
 extension CheckpointLayout {
     /// What this layout calls a tensor. Inside, the transformers names are used (with the vision tower's fused
     /// `self_attn.qkv`, which only the original has); this is the one place that knows the original's.
@@ -19,7 +31,7 @@ extension CheckpointLayout {
 
     private static let originalPrefixes: [(prefix: String, original: String, rules: [(String, String)])] = [
         (
-            "model.vision_model.", "vision_model.vision_tower.",
+            TensorNames.vision + ".", "vision_model.vision_tower.",
             [
                 ("embeddings.patch_embedding.", "patch_embed.proj."),
                 ("embeddings.position_embedding.weight", "pos_embed"),
@@ -29,19 +41,19 @@ extension CheckpointLayout {
             ]
         ),
         (
-            "model.vqmodel.", "gen_vision_model.",
+            TensorNames.imageTokenizer + ".", "gen_vision_model.",
             [
                 ("decoder.up.", "decoder.conv_blocks."), ("encoder.down.", "encoder.conv_blocks."),
                 (".block.", ".res."),
                 (".mid.block_1.", ".mid.0."), (".mid.attn_1.", ".mid.1."), (".mid.block_2.", ".mid.2."),
             ]
         ),
-        ("model.aligner.", "aligner.", adaptorRules),
-        ("model.generation_aligner.", "gen_aligner.", adaptorRules),
-        ("model.generation_embeddings.", "gen_embed.", []),
-        ("model.generation_head.", "gen_head.", [("proj_out.", "output_mlp_projector.")]),
-        ("model.language_model.", "language_model.model.", []),
-        ("lm_head.", "language_model.lm_head.", []),
+        (TensorNames.aligner + ".", "aligner.", adaptorRules),
+        (TensorNames.generationAligner + ".", "gen_aligner.", adaptorRules),
+        (TensorNames.generationEmbedding + ".", "gen_embed.", []),
+        (TensorNames.generationHead + ".", "gen_head.", [("proj_out.", "output_mlp_projector.")]),
+        (TensorNames.language + ".", "language_model.model.", []),
+        (TensorNames.languageHead + ".", "language_model.lm_head.", []),
     ]
 
     private static let adaptorRules = [("fc1.", "layers.0."), ("hidden_layers.0.", "layers.2.")]
@@ -49,6 +61,13 @@ extension CheckpointLayout {
     private static func replacing(_ from: String, with to: String, in text: String) -> String {
         guard let range = text.firstRange(of: from) else { return text }
         return text[..<range.lowerBound] + to + text[range.upperBound...]
+    }
+
+    /// Whether only pictures on their way to image tokens go through it: generating and understanding never need it.
+    func isOfImageEncoder(_ name: String) -> Bool {
+        ["encoder.", "quant_conv."].contains { part in
+            name.hasPrefix(self.name(TensorNames.imageTokenizer + "." + part))
+        }
     }
 
     /// Tensors that published checkpoints carry and no computation uses: SigLIP's pooling head, the codebook's usage
@@ -71,13 +90,13 @@ enum ModelPart: String, CaseIterable {
 
     var prefixes: [String] {
         switch self {
-        case .vision: ["model.vision_model.", "vision_model."]
-        case .aligner: ["model.aligner.", "aligner."]
-        case .language: ["model.language_model.", "lm_head.", "language_model."]
-        case .generationEmbedding: ["model.generation_embeddings.", "gen_embed."]
-        case .generationAligner: ["model.generation_aligner.", "gen_aligner."]
-        case .generationHead: ["model.generation_head.", "gen_head."]
-        case .tokenizer: ["model.vqmodel.", "gen_vision_model."]
+        case .vision: [TensorNames.vision + ".", "vision_model."]
+        case .aligner: [TensorNames.aligner + ".", "aligner."]
+        case .language: [TensorNames.language + ".", TensorNames.languageHead + ".", "language_model."]
+        case .generationEmbedding: [TensorNames.generationEmbedding + ".", "gen_embed."]
+        case .generationAligner: [TensorNames.generationAligner + ".", "gen_aligner."]
+        case .generationHead: [TensorNames.generationHead + ".", "gen_head."]
+        case .tokenizer: [TensorNames.imageTokenizer + ".", "gen_vision_model."]
         }
     }
 

@@ -2,7 +2,7 @@ import JanusTensor
 
 /// What drawn image tokens are fed back as: gen_aligner(gen_embed(token)). A pack has it for all tokens as a table, so that
 /// a step only looks it up.
-struct ImageTokenEmbeddings {
+package struct ImageTokenEmbeddings {
     private enum Values {
         /// [codebook, code width] (a table of its own, not the tokenizer's codebook), and what it goes through
         case computed(EmbeddingRows, Adaptor)
@@ -13,15 +13,15 @@ struct ImageTokenEmbeddings {
     private let values: Values
 
     /// Its name in packs.
-    static let name = "model.generation_embeddings.aligned"
+    static let name = TensorNames.generationEmbedding + ".aligned"
 
     init(stored rows: EmbeddingRows) { values = .stored(rows) }
 
     /// - Parameter reader: a checkpoint.
     init(codebook: Int, codeWidth: Int, hidden: Int, _ reader: any ModelWeights) throws(ModelError) {
         values = .computed(
-            try reader.embeddingRows("model.generation_embeddings.weight", rows: codebook, columns: codeWidth),
-            try Adaptor("model.generation_aligner", inputs: codeWidth, hidden: hidden, reader))
+            try reader.embeddingRows(TensorNames.generationEmbedding + ".weight", rows: codebook, columns: codeWidth),
+            try Adaptor(TensorNames.generationAligner, inputs: codeWidth, hidden: hidden, reader))
     }
 
     /// [tokens, hidden]

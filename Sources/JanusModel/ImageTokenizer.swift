@@ -5,24 +5,29 @@ struct ImageTokenizer {
     let configuration: ImageTokenizerConfiguration
     /// [codebook, code], each row of length 1
     private let codebook: Matrix
-    private let encoder: [FeatureMapOperation]
     private let decoder: [FeatureMapOperation]
-    /// latent → code and back
-    private let quantize: Linear
+    /// Picture → latent → code; nil where nobody encodes.
+    private let encoder: (network: [FeatureMapOperation], quantize: Linear)?
+    /// code → latent
     private let unquantize: Linear
 
-    init(_ configuration: ImageTokenizerConfiguration, _ reader: any ModelWeights) throws(ModelError) {
+    init(
+        _ configuration: ImageTokenizerConfiguration, _ reader: any ModelWeights, encodes: Bool
+    ) throws(ModelError) {
         self.configuration = configuration
         let latent = configuration.latentChannels
         let code = configuration.codeWidth
+        let prefix = TensorNames.imageTokenizer
         // A copy: a pack's tensors are read-only.
         codebook = Matrix(rows: configuration.codebookSize, columns: code)
         codebook.copy(
-            from: try reader.matrix("model.vqmodel.quantize.embedding.weight", [configuration.codebookSize, code]))
+            from: try reader.matrix(prefix + ".quantize.embedding.weight", [configuration.codebookSize, code]))
         codebook.normalizeRows()
-        quantize = try reader.pointwise("model.vqmodel.quant_conv", outputs: code, inputs: latent)
-        unquantize = try reader.pointwise("model.vqmodel.post_quant_conv", outputs: latent, inputs: code)
-        encoder = try Self.encoder(configuration, reader)
+        let encoderReader = encodes ? reader : reader.unread
+        let quantize = try encoderReader.pointwise(prefix + ".quant_conv", outputs: code, inputs: latent)
+        unquantize = try reader.pointwise(prefix + ".post_quant_conv", outputs: latent, inputs: code)
+        let network = try Self.encoder(configuration, encoderReader)
+        encoder = encodes ? (network, quantize) : nil
         decoder = try Self.decoder(configuration, reader)
     }
 
@@ -36,11 +41,12 @@ struct ImageTokenizer {
 
     /// pixels [S, S, 3] → tokens: the nearest code to each normalised latent.
     func encode(_ pixels: [Float], check: () throws(ModelError) -> Void) throws(ModelError) -> [Int32] {
+        guard let encoder else { preconditionFailure("a model that was not loaded to encode") }
         let side = configuration.imageSize
         precondition(pixels.count == side * side * 3, "\(pixels.count) values for a picture of \(side) × \(side) × 3")
         let picture = FeatureMap(height: side, width: side, pixels: Matrix(pixels, rows: side * side, columns: 3))
-        let latent = try FeatureMapRun(picture, encoder).finish(check: check)
-        let codes = quantize(latent.pixels)  // [T, code]
+        let latent = try FeatureMapRun(picture, encoder.network).finish(check: check)
+        let codes = encoder.quantize(latent.pixels)  // [T, code]
         codes.normalizeRows()
         return nearest(codes)
     }
@@ -70,7 +76,7 @@ struct ImageTokenizer {
     private static func encoder(
         _ configuration: ImageTokenizerConfiguration, _ reader: any ModelWeights
     ) throws(ModelError) -> [FeatureMapOperation] {
-        let name = "model.vqmodel.encoder"
+        let name = TensorNames.imageTokenizer + ".encoder"
         var operations: [FeatureMapOperation] = [
             .convolve(try reader.convolution(name + ".conv_in", outputs: configuration.baseChannels, inputs: 3))
         ]
@@ -99,7 +105,7 @@ struct ImageTokenizer {
     private static func decoder(
         _ configuration: ImageTokenizerConfiguration, _ reader: any ModelWeights
     ) throws(ModelError) -> [FeatureMapOperation] {
-        let name = "model.vqmodel.decoder"
+        let name = TensorNames.imageTokenizer + ".decoder"
         var channels = configuration.levelChannels.last ?? configuration.baseChannels
         var operations: [FeatureMapOperation] = [
             .convolve(

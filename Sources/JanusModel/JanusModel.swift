@@ -26,7 +26,7 @@ package final class JanusModel {
 
     init(
         _ configuration: JanusConfiguration, precision: PackedPrecision? = nil, fingerprint: String,
-        weights reader: any ModelWeights
+        weights reader: any ModelWeights, encodes: Bool
     ) throws(ModelError) {
         let hidden = configuration.hiddenSize
         var own = configuration
@@ -36,37 +36,49 @@ package final class JanusModel {
         self.fingerprint = fingerprint
         language = try LanguageModel(configuration.language, reader)
         vision = try VisionTower(configuration.vision, reader)
-        aligner = try Adaptor("model.aligner", inputs: configuration.vision.width, hidden: hidden, reader)
+        aligner = try Adaptor(TensorNames.aligner, inputs: configuration.vision.width, hidden: hidden, reader)
         imageTokenEmbeddings = try reader.imageTokenEmbeddings(
             codebook: configuration.codebookSize, codeWidth: configuration.tokenizer.codeWidth, hidden: hidden)
-        generationHead = try GenerationHead(hidden: hidden, codebook: configuration.codebookSize, reader)
-        imageTokenizer = try ImageTokenizer(configuration.tokenizer, reader)
+        generationHead = try GenerationHead(
+            hidden: hidden, codebook: configuration.codebookSize, reads: LanguageModel.states, reader)
+        imageTokenizer = try ImageTokenizer(configuration.tokenizer, reader, encodes: encodes)
     }
 
     /// Maps a checkpoint, checks every tensor and converts it to f32; or maps a pack, which needs no conversion.
     /// - Parameters:
     ///   - directory: a checkpoint, a pack, or a directory with one pack (`ModelLocation`).
+    ///   - encodes: whether `encodeImage` will be called. What only it needs is else checked, and not read.
     ///   - progress: told the fraction of bytes converted, from 0 to 1.
     package static func load(
-        directory: String, progress: @escaping (Double) -> Void = { _ in }
+        directory: String, encodes: Bool = false, progress: @escaping (Double) -> Void = { _ in }
     ) throws(ModelError) -> JanusModel {
         switch try ModelLocation.find(directory) {
         case .checkpoint(let directory):
             let source = try CheckpointDirectory(directory)
-            let configuration = source.configuration
-            let reader = WeightReader(source.checkpoint, layout: configuration.layout, progress: progress)
-            let model = try JanusModel(configuration, fingerprint: source.fingerprint, weights: reader)
-            try reader.finish()
-            return model
+            return try load(
+                source.configuration, from: source.checkpoint, fingerprint: source.fingerprint, encodes: encodes,
+                progress: progress)
         case .pack(let file):
             let pack = try PackFile(path: file)
             let weights = PackedWeights(pack)
             let model = try JanusModel(
-                pack.configuration, precision: pack.precision, fingerprint: pack.fingerprint, weights: weights)
+                pack.configuration, precision: pack.precision, fingerprint: pack.fingerprint, weights: weights,
+                encodes: encodes)
             try weights.finish()
             progress(1)
             return model
         }
+    }
+
+    /// As `load(directory:)`, of weights that any reader gives under the names of the configuration's layout.
+    package static func load(
+        _ configuration: JanusConfiguration, from checkpoint: any Checkpoint, fingerprint: String,
+        encodes: Bool = false, progress: @escaping (Double) -> Void = { _ in }
+    ) throws(ModelError) -> JanusModel {
+        let reader = WeightReader(checkpoint, layout: configuration.layout, progress: progress)
+        let model = try JanusModel(configuration, fingerprint: fingerprint, weights: reader, encodes: encodes)
+        try reader.finish()
+        return model
     }
 
     /// The parts of a checkpoint or pack, read from its headers only.
@@ -214,7 +226,7 @@ package final class JanusModel {
     /// 8-bit RGB [S, S, 3] of `decodeImage`'s values, clipped and truncated as the official code does.
     package static func bytes(pixels: Matrix) -> [UInt8] { pixels.pixelBytes() }
 
-    /// VQ encode, original semantics. - Parameter pixels: [S, S, 3], −1…1. - Returns: generationTokens ids.
+    /// VQ encode, original semantics, of a model that was loaded for it. - Parameter pixels: [S, S, 3], −1…1. - Returns: generationTokens ids.
     package func encodeImage(pixels: [Float]) throws(ModelError) -> [Int32] {
         try imageTokenizer.encode(pixels, check: check)
     }

@@ -16,24 +16,27 @@ struct LanguageModel {
     private var scratch: LanguageScratch
     private var batch = Batch()
 
+    /// What the last norm puts out: read by whatever draws tokens.
+    static let states = ChannelGroup(TensorNames.language + ".norm")
+
     init(_ configuration: LanguageConfiguration, _ reader: any ModelWeights) throws(ModelError) {
         self.configuration = configuration
-        let prefix = "model.language_model"
+        let prefix = TensorNames.language
         let hidden = configuration.hiddenSize
         let vocabulary = configuration.vocabularySize
-        embedding = try reader.table(prefix + ".embed_tokens.weight", rows: vocabulary, columns: hidden)
+        embedding = try reader.embeddingRows(prefix + ".embed_tokens.weight", rows: vocabulary, columns: hidden)
         var layers: [LanguageLayer] = []
         for layer in 0..<configuration.layers {
             layers.append(try LanguageLayer("\(prefix).layers.\(layer)", configuration, reader))
         }
         self.layers = layers
-        norm = try reader.vector(prefix + ".norm.weight", hidden)
+        norm = try reader.vector(prefix + ".norm.weight", hidden, makes: Self.states)
         // A config may say "tied" beside a head of its own: then the head is right.
-        let ties = configuration.tiesEmbeddings && !reader.has("lm_head")
+        let ties = configuration.tiesEmbeddings && !reader.has(TensorNames.languageHead)
         head = try reader.linear(
             LinearLayer(
-                ties ? prefix + ".embed_tokens" : "lm_head", outputs: vocabulary, inputs: hidden, hasBias: false,
-                role: .head))
+                ties ? prefix + ".embed_tokens" : TensorNames.languageHead, outputs: vocabulary, inputs: hidden,
+                hasBias: false, role: .head, scaling: ChannelScaling(reads: Self.states)))
         rotary = RotaryTable(
             headSize: configuration.headSize, theta: configuration.ropeTheta, positionsMax: configuration.positionsMax)
         scratch = LanguageScratch(rows: 0, configuration)
@@ -182,7 +185,13 @@ private struct LanguageLayer {
         let hidden = configuration.hiddenSize
         let queries = configuration.heads * configuration.headSize
         let shared = configuration.keyValueHeads * configuration.headSize
-        inputNorm = try reader.vector(prefix + ".input_layernorm.weight", hidden)
+        let attentionInput = ChannelGroup(prefix + ".input_layernorm")
+        let mlpInput = ChannelGroup(prefix + ".post_attention_layernorm")
+        let inner = ChannelGroup(prefix + ".mlp.up_proj")
+        // several query heads may share a channel of v
+        let values =
+            configuration.heads == configuration.keyValueHeads ? ChannelGroup(prefix + ".self_attn.v_proj") : nil
+        inputNorm = try reader.vector(attentionInput.name + ".weight", hidden, makes: attentionInput)
         let attention = prefix + ".self_attn."
         qkv = try reader.linear(
             LinearLayer(
@@ -190,18 +199,22 @@ private struct LanguageLayer {
                 parts: [
                     (attention + "q_proj", queries), (attention + "k_proj", shared), (attention + "v_proj", shared),
                 ],
-                inputs: hidden, role: .language))
+                inputs: hidden, role: .language, scaling: ChannelScaling(reads: attentionInput, makes: values)))
         output = try reader.linear(
-            LinearLayer(attention + "o_proj", outputs: hidden, inputs: queries, hasBias: false, role: .language))
-        mlpNorm = try reader.vector(prefix + ".post_attention_layernorm.weight", hidden)
+            LinearLayer(
+                attention + "o_proj", outputs: hidden, inputs: queries, hasBias: false, role: .language,
+                scaling: ChannelScaling(reads: values)))
+        mlpNorm = try reader.vector(mlpInput.name + ".weight", hidden, makes: mlpInput)
         let width = configuration.mlpWidth
         let mlp = prefix + ".mlp."
         gateUp = try reader.linear(
             LinearLayer(
                 mlp + "gate_up", parts: [(mlp + "gate_proj", width), (mlp + "up_proj", width)], inputs: hidden,
-                role: .language))
+                role: .language, scaling: ChannelScaling(reads: mlpInput, makes: inner, isGated: true)))
         down = try reader.linear(
-            LinearLayer(mlp + "down_proj", outputs: hidden, inputs: width, hasBias: false, role: .language))
+            LinearLayer(
+                mlp + "down_proj", outputs: hidden, inputs: width, hasBias: false, role: .language,
+                scaling: ChannelScaling(reads: inner)))
     }
 
     func reserve(rows: Int) {

@@ -17,6 +17,6 @@ package struct ModelDescription: Sendable, Equatable {
     package var parts: [Part]
     /// Tensors that are present, known and unused.
     package var ignored: Part
-    /// Bytes that the weights take in memory, without KV cache; a pack's are shared by all processes.
+    /// Bytes that the weights take in memory, without KV cache and without what only encodes images; a pack's are shared by all processes.
     package var memoryBytes: Int
 }

@@ -5,16 +5,7 @@ import JanusTensor
 /// don't: some channels of the activations are many times larger than the rest, and the weights that read them as much
 /// smaller. What quantises activations or weights in groups has a harder time with it.
 package enum OutlierCopy {
-    /// What `factor` multiplies, and what the same channels' readers are divided by:
-    ///
-    ///     a block's input norm       →  columns of q, k and v
-    ///     a block's second norm      →  columns of gate and up
-    ///     rows of v                  →  columns of o          (attention is linear in v)
-    ///     rows of up                 →  columns of down       (silu(gate) · up is linear in up)
-    ///     the last norm              →  columns of lm_head and of the image head's first layer
-    ///     vision: a block's norms    →  columns of q, k and v, and of the first layer of its MLP
-    ///     vision: rows of v          →  columns of the projection
-    ///
+    /// `factor` multiplies what makes the channels of each `ChannelGroup` of the model, and divides what reads them.
     /// - Parameters:
     ///   - directory: the checkpoint; its language model must not tie lm_head to the embedding.
     ///   - output: a directory, made if it is missing; its model.safetensors is f32.
@@ -25,8 +16,10 @@ package enum OutlierCopy {
         precondition(factor > 0 && every >= 1, "a factor of \(factor), one of \(every) channels")
         let source = try CheckpointDirectory(directory)
         let language = source.configuration.language
-        let plan = OutlierPlan(source.configuration, factor: factor, every: every)
-        guard !language.tiesEmbeddings || source.checkpoint.entry(plan.name("lm_head.weight")) != nil else {
+        let listing = PackPlan(source, .bf16)
+        _ = try JanusModel(source.configuration, fingerprint: source.fingerprint, weights: listing, encodes: true)
+        let plan = OutlierPlan(listing, source.configuration.layout, factor: factor, every: every)
+        guard !language.tiesEmbeddings || listing.has(TensorNames.languageHead) else {
             throw .configuration(
                 file: directory, key: "tie_word_embeddings", reason: "is true: the embedding cannot carry the inverse")
         }
@@ -43,10 +36,10 @@ package enum OutlierCopy {
     private static func write(
         _ source: CheckpointDirectory, _ plan: OutlierPlan, to path: String
     ) throws(ModelError) {
-        let names = source.checkpoint.names.sorted().filter { !source.configuration.layout.ignores($0) }
+        let names = source.checkpoint.names.filter { !source.configuration.layout.ignores($0) }
         do throws(TensorError) {
             let tensors = names.map { name in
-                PlannedTensor(name: name, type: .f32, shape: source.checkpoint.entry(name)?.shape ?? [])
+                PlannedTensor(name: name, type: .f32, shape: source.checkpoint.entries[name]?.shape ?? [])
             }
             let file = try SafetensorsOutput(path: path, tensors: tensors, metadata: ["format": "pt"])
             for tensor in tensors {
@@ -63,49 +56,28 @@ package enum OutlierCopy {
 
 /// Which rows and columns of which tensor are multiplied by what.
 private struct OutlierPlan {
-    private let layout: CheckpointLayout
     private let every: Int
     private var rows: [String: Float] = [:]
     private var columns: [String: Float] = [:]
 
-    init(_ configuration: JanusConfiguration, factor: Float, every: Int) {
-        layout = configuration.layout
-        let language = configuration.language
+    init(_ listing: PackPlan, _ layout: CheckpointLayout, factor: Float, every: Int) {
         self.every = every
-        func scale(_ names: [String], readers: [String]) {
-            for name in names { rows[layout.name(name)] = factor }
-            for name in readers { columns[layout.name(name)] = 1 / factor }
-        }
-        for layer in 0..<language.layers {
-            let block = "model.language_model.layers.\(layer)"
-            let projections = ["q", "k", "v"].map { "\(block).self_attn.\($0)_proj.weight" }
-            scale(["\(block).input_layernorm.weight"], readers: projections)
-            scale(
-                ["\(block).post_attention_layernorm.weight"],
-                readers: ["gate", "up"].map { "\(block).mlp.\($0)_proj.weight" })
-            // several query heads share one of values: the channels of o are others there
-            if language.heads == language.keyValueHeads {
-                scale(["\(block).self_attn.v_proj.weight"], readers: ["\(block).self_attn.o_proj.weight"])
+        for members in listing.groups.members.values {
+            // the original stores q, k and v of the vision tower in one, whose rows are not all of v
+            var layers = members.readers
+            if case .layer(let layer) = members.maker { layers.append(layer) }
+            guard !layers.contains(where: { $0.parts.count > 1 && listing.has($0.name) }) else { continue }
+            switch members.maker {
+            case .norm(let vectors, _): for name in vectors { rows[layout.name(name)] = factor }
+            case .layer(let layer):
+                guard let part = layer.parts.last else { continue }
+                rows[layout.name(part.name + ".weight")] = factor
+                if layer.hasBias { rows[layout.name(part.name + ".bias")] = factor }
+            case nil: preconditionFailure("channels that nothing makes")
             }
-            scale(["\(block).mlp.up_proj.weight"], readers: ["\(block).mlp.down_proj.weight"])
-        }
-        scale(
-            ["model.language_model.norm.weight"],
-            readers: ["lm_head.weight", "model.generation_head.proj_out.weight"])
-        // the original stores q, k and v in one, whose rows are not all of v
-        guard layout == .huggingFace else { return }
-        for layer in 0..<configuration.vision.layers {
-            let block = "model.vision_model.encoder.layers.\(layer)"
-            func norm(_ name: String) -> [String] { ["\(block).\(name).weight", "\(block).\(name).bias"] }
-            scale(norm("layer_norm1"), readers: ["q", "k", "v"].map { "\(block).self_attn.\($0)_proj.weight" })
-            scale(norm("layer_norm2"), readers: ["\(block).mlp.fc1.weight"])
-            scale(
-                ["\(block).self_attn.v_proj.weight", "\(block).self_attn.v_proj.bias"],
-                readers: ["\(block).self_attn.projection_layer.weight"])
+            for part in members.readers.flatMap(\.parts) { columns[layout.name(part.name + ".weight")] = 1 / factor }
         }
     }
-
-    func name(_ ours: String) -> String { layout.name(ours) }
 
     /// A vector [1, n] has its channels in columns, a matrix [outputs, inputs] those that it makes in rows.
     func apply(to name: String, _ values: Matrix) {

@@ -140,7 +140,7 @@ package struct PackCache: Sendable {
             .filter { FileManager.default.fileExists(atPath: $0) }
         var hash = SHA256()
         hash.update(data: Array(source.fingerprint.utf8))
-        for file in carried + source.checkpoint.files.map(\.path) {
+        for file in carried + source.checkpoint.files {
             var status = stat()
             guard unsafe stat(file, &status) == 0 else {
                 throw .weights(.unreadable(file: file, reason: String(errno: errno)))

@@ -37,7 +37,7 @@ package enum PackCheck {
     private static func contentHash(_ pack: PackFile, _ progress: (Double) -> Void) throws(ModelError) -> String {
         var hash = SHA256()
         var done = 0
-        for name in pack.file.entries.keys.sorted() {
+        for name in pack.file.names {
             var own = SHA256()
             do throws(TensorError) {
                 try unsafe pack.file.withChunks(of: name) { chunk in

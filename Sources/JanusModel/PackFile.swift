@@ -54,7 +54,9 @@ struct PackFile {
         } catch {
             throw refuse("its architecture cannot be read (\(error))")
         }
-        if let fault = configuration.fault { throw refuse("its architecture says \(fault)") }
+        if let fault = configuration.fault {
+            throw refuse("its architecture is none, in the part \(fault.part.rawValue): \(fault.reason)")
+        }
         self.precision = precision
         self.source = source
         fingerprint = Self.hexadecimal(SHA256.hash(data: file.headerBytes))

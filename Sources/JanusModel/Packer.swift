@@ -16,7 +16,7 @@ package enum Packer {
         let source = try CheckpointDirectory(directory)
         let configuration = source.configuration
         let planning = PackPlan(source, precision)
-        _ = try JanusModel(configuration, fingerprint: source.fingerprint, weights: planning)
+        _ = try JanusModel(configuration, fingerprint: source.fingerprint, weights: planning, encodes: true)
         var carried: [(name: String, data: Data)] = []
         for name in PackFile.carriedFiles {
             let path = directory + "/" + name
@@ -40,9 +40,11 @@ package enum Packer {
         }
         let reader = WeightReader(source.checkpoint, layout: configuration.layout, progress: progress)
         // bf16 rounds each value by itself: nothing to spread
-        let equalizer = precision == .bf16 ? nil : Equalizer(source)
+        let equalizer =
+            precision == .bf16
+            ? nil : Equalizer(planning.groups, WeightReader(source.checkpoint, layout: configuration.layout))
         let writing = PackWriter(reader, precision, equalizer, file)
-        _ = try JanusModel(configuration, fingerprint: source.fingerprint, weights: writing)
+        _ = try JanusModel(configuration, fingerprint: source.fingerprint, weights: writing, encodes: true)
         try reader.checkAllUsed()
         for (name, data) in carried {
             let failure: ModelError? = unsafe data.withUnsafeBytes { bytes in
@@ -70,11 +72,12 @@ package enum Packer {
 }
 
 /// Lists what a pack will hold.
-private final class PackPlan: ModelWeights {
+final class PackPlan: ModelWeights {
     private let layout: CheckpointLayout
-    private let checkpoint: SafetensorsCheckpoint
+    private let checkpoint: any Checkpoint
     private let precision: PackedPrecision
     private(set) var tensors: [PlannedTensor] = []
+    private(set) var groups = ChannelGroups()
 
     init(_ source: CheckpointDirectory, _ precision: PackedPrecision) {
         layout = source.configuration.layout
@@ -86,14 +89,21 @@ private final class PackPlan: ModelWeights {
         tensors.append(PlannedTensor(name: name, type: type, shape: shape))
     }
 
-    func has(_ name: String) -> Bool { checkpoint.entry(layout.name(name + ".weight")) != nil }
+    func has(_ name: String) -> Bool { checkpoint.entries[layout.name(name + ".weight")] != nil }
 
     func matrix(_ name: String, _ shape: [Int]) -> Matrix {
         plan(name, .f32, shape)
         return .placeholder(shape)
     }
 
-    func vector(_ name: String, _ count: Int) -> Matrix { matrix(name, [count]) }
+    func vector(_ name: String, _ count: Int, makes group: ChannelGroup?) -> Matrix {
+        if let group { groups.declare(norm: name, channels: count, makes: group) }
+        return matrix(name, [count])
+    }
+
+    /// A pack holds everything.
+    var unread: any ModelWeights { self }
+
     func positions(_ name: String, _ tokens: Int, _ width: Int) -> Matrix { matrix(name, [tokens, width]) }
 
     func embeddingRows(_ name: String, rows: Int, columns: Int) -> EmbeddingRows {
@@ -108,6 +118,7 @@ private final class PackPlan: ModelWeights {
     }
 
     func linear(_ layer: LinearLayer) -> Linear {
+        groups.declare(layer)
         let packed = layer.layout(precision)
         plan(PackedWeights.values(layer.name), packed.values.type, packed.values.shape)
         if let scales = packed.scales { plan(PackedWeights.scales(layer.name), scales.type, scales.shape) }
@@ -155,9 +166,11 @@ private final class PackWriter: ModelWeights {
         return .placeholder(shape)
     }
 
-    func vector(_ name: String, _ count: Int) throws(ModelError) -> Matrix {
+    var unread: any ModelWeights { self }
+
+    func vector(_ name: String, _ count: Int, makes group: ChannelGroup?) throws(ModelError) -> Matrix {
         let vector = try reader.vector(name, count)
-        try equalizer?.apply(toVector: name, vector)
+        if let group { try equalizer?.apply(to: vector, of: group) }
         try emit(name, vector)
         return .placeholder([count])
     }
@@ -207,20 +220,5 @@ private final class PackWriter: ModelWeights {
             try emit(layer.name + ".bias", bias)
         }
         return .placeholder(layer)
-    }
-}
-
-extension Matrix {
-    fileprivate static func placeholder(_ shape: [Int]) -> Matrix {
-        let rows = shape.count > 1 ? shape[0] : 1
-        return Matrix(placeholderRows: rows, columns: shape.reduce(1, *) / max(rows, 1))
-    }
-}
-
-extension Linear {
-    fileprivate static func placeholder(_ layer: LinearLayer) -> Linear {
-        Linear(
-            weight: Matrix(placeholderRows: layer.outputs, columns: layer.inputs),
-            bias: layer.hasBias ? Matrix(placeholderRows: 1, columns: layer.outputs) : nil)
     }
 }

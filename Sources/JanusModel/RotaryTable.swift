@@ -11,8 +11,10 @@ struct RotaryTable {
     private(set) var table: Matrix
 
     init(headSize: Int, theta: Double, positionsMax: Int) {
-        let logarithm = PortableMath.log(theta)
-        frequencies = (0..<headSize / 2).map { Float(PortableMath.exp(-logarithm * Double(2 * $0) / Double(headSize))) }
+        let logarithm = ElementaryFunctions.log(theta)
+        frequencies = (0..<headSize / 2).map {
+            Float(ElementaryFunctions.exp(-logarithm * Double(2 * $0) / Double(headSize)))
+        }
         self.positionsMax = positionsMax
         table = Matrix(rows: 0, columns: headSize)
     }
@@ -24,7 +26,7 @@ struct RotaryTable {
         longer[0..<table.rows].copy(from: table)
         for position in table.rows..<rows {
             for (index, frequency) in frequencies.enumerated() {
-                let (cosine, sine) = PortableMath.cosineAndSine(Double(Float(position) * frequency))
+                let (cosine, sine) = ElementaryFunctions.cosineAndSine(Double(Float(position) * frequency))
                 longer[position, index] = Float(cosine)
                 longer[position, frequencies.count + index] = Float(sine)
             }

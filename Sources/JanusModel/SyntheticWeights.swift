@@ -19,7 +19,7 @@ final class SyntheticWeights: ModelWeights {
             columns: count / max(rows, 1))
     }
 
-    func vector(_ name: String, _ count: Int) -> Matrix {
+    func vector(_ name: String, _ count: Int, makes group: ChannelGroup?) -> Matrix {
         Matrix([Float](repeating: name.hasSuffix(".weight") ? 1 : 0, count: count), rows: 1, columns: count)
     }
 
@@ -34,10 +34,13 @@ final class SyntheticWeights: ModelWeights {
     }
 
     func linear(_ layer: LinearLayer) -> Linear {
-        Linear(packed: noise(layer), bias: layer.hasBias ? vector(layer.name + ".bias", layer.outputs) : nil)
+        Linear(
+            packed: noise(layer), bias: layer.hasBias ? vector(layer.name + ".bias", layer.outputs, makes: nil) : nil)
     }
 
     func packed(_ layer: LinearLayer) -> PackedMatrix? { noise(layer) }
+
+    var unread: any ModelWeights { ListedWeights() }
 
     private func noise(_ layer: LinearLayer) -> PackedMatrix {
         PackedMatrix(noise: layer.layout(precision), seed: nextSeed())
@@ -62,6 +65,23 @@ package struct NoiseGenerator: RandomNumberGenerator {
         z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
         return z ^ (z >> 31)
     }
+}
+
+/// Placeholders of the right sides.
+private final class ListedWeights: ModelWeights {
+    func has(_ name: String) -> Bool { true }
+    func matrix(_ name: String, _ shape: [Int]) -> Matrix { .placeholder(shape) }
+    func vector(_ name: String, _ count: Int, makes group: ChannelGroup?) -> Matrix { .placeholder([count]) }
+    func positions(_ name: String, _ tokens: Int, _ width: Int) -> Matrix { .placeholder([tokens, width]) }
+    func embeddingRows(_ name: String, rows: Int, columns: Int) -> EmbeddingRows {
+        EmbeddingRows(.placeholder([rows, columns]))
+    }
+    func linear(_ layer: LinearLayer) -> Linear { .placeholder(layer) }
+    func packed(_ layer: LinearLayer) -> PackedMatrix? { nil }
+    func imageTokenEmbeddings(codebook: Int, codeWidth: Int, hidden: Int) -> ImageTokenEmbeddings {
+        ImageTokenEmbeddings(stored: embeddingRows(ImageTokenEmbeddings.name, rows: codebook, columns: hidden))
+    }
+    var unread: any ModelWeights { self }
 }
 
 /// The two published sizes.
@@ -97,6 +117,6 @@ extension JanusModel {
     package static func synthetic(_ shape: ModelShape, precision: PackedPrecision) throws(ModelError) -> JanusModel {
         try JanusModel(
             shape.configuration, precision: precision, fingerprint: "synthetic",
-            weights: SyntheticWeights(precision))
+            weights: SyntheticWeights(precision), encodes: false)
     }
 }

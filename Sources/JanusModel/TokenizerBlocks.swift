@@ -8,8 +8,8 @@ struct GroupNorm {
     private static let epsilon: Float = 1e-6
 
     init(_ name: String, _ channels: Int, _ reader: any ModelWeights) throws(ModelError) {
-        weight = try reader.vector(name + ".weight", channels)
-        bias = try reader.vector(name + ".bias", channels)
+        weight = try reader.vector(name + ".weight", channels, makes: nil)
+        bias = try reader.vector(name + ".bias", channels, makes: nil)
     }
 
     func callAsFunction(_ x: FeatureMap) -> FeatureMap { with(swish: false)(x) }

@@ -13,14 +13,14 @@ struct VisionTower {
 
     init(_ configuration: VisionConfiguration, _ reader: any ModelWeights) throws(ModelError) {
         self.configuration = configuration
-        let prefix = "model.vision_model"
+        let prefix = TensorNames.vision
         let width = configuration.width
         let size = configuration.patchSize
         let patchName = prefix + ".embeddings.patch_embedding"
         patch = try reader.linear(
             LinearLayer(
                 name: patchName, parts: [.init(name: patchName, outputs: width)], sides: [3, size, size], hasBias: true,
-                role: .picture))
+                role: .picture, scaling: .fixed))
         let tokens = configuration.tokens
         positions = try reader.positions(prefix + ".embeddings.position_embedding.weight", tokens, width)
         var blocks: [VisionBlock] = []
@@ -28,7 +28,7 @@ struct VisionTower {
             blocks.append(try VisionBlock("\(prefix).encoder.layers.\(layer)", configuration, reader))
         }
         self.blocks = blocks
-        norm = try LayerNorm(prefix + ".post_layernorm", width, configuration.layerNormEpsilon, reader)
+        norm = try LayerNorm(prefix + ".post_layernorm", width, configuration.layerNormEpsilon, makes: nil, reader)
     }
 
     /// pixels [S, S, 3] → [T, W]
@@ -150,17 +150,29 @@ private struct VisionBlock {
     init(_ prefix: String, _ configuration: VisionConfiguration, _ reader: any ModelWeights) throws(ModelError) {
         let width = configuration.width
         heads = configuration.heads
-        norm1 = try LayerNorm(prefix + ".layer_norm1", width, configuration.layerNormEpsilon, reader)
+        let attentionInput = ChannelGroup(prefix + ".layer_norm1")
+        let values = ChannelGroup(prefix + ".self_attn.v_proj")
+        let mlpInput = ChannelGroup(prefix + ".layer_norm2")
+        let epsilon = configuration.layerNormEpsilon
+        norm1 = try LayerNorm(attentionInput.name, width, epsilon, makes: attentionInput, reader)
         qkv = try reader.linear(
             LinearLayer(
                 prefix + ".self_attn.qkv", parts: ["q", "k", "v"].map { ("\(prefix).self_attn.\($0)_proj", width) },
-                inputs: width, hasBias: true, role: .vision))
+                inputs: width, hasBias: true, role: .vision,
+                scaling: ChannelScaling(reads: attentionInput, makes: values)))
         projection = try reader.linear(
-            LinearLayer(prefix + ".self_attn.projection_layer", outputs: width, inputs: width, role: .vision))
-        norm2 = try LayerNorm(prefix + ".layer_norm2", width, configuration.layerNormEpsilon, reader)
+            LinearLayer(
+                prefix + ".self_attn.projection_layer", outputs: width, inputs: width, role: .vision,
+                scaling: ChannelScaling(reads: values)))
+        norm2 = try LayerNorm(mlpInput.name, width, epsilon, makes: mlpInput, reader)
         let mlp = configuration.mlpWidth
-        fc1 = try reader.linear(LinearLayer(prefix + ".mlp.fc1", outputs: mlp, inputs: width, role: .vision))
-        fc2 = try reader.linear(LinearLayer(prefix + ".mlp.fc2", outputs: width, inputs: mlp, role: .vision))
+        fc1 = try reader.linear(
+            LinearLayer(
+                prefix + ".mlp.fc1", outputs: mlp, inputs: width, role: .vision,
+                scaling: ChannelScaling(reads: mlpInput)))
+        // GELU is not linear in anything: the size of what it gives cannot be moved
+        fc2 = try reader.linear(
+            LinearLayer(prefix + ".mlp.fc2", outputs: width, inputs: mlp, role: .vision, scaling: .fixed))
     }
 
     /// x [T, W] += attention(norm(x))
@@ -192,9 +204,11 @@ struct LayerNorm {
     let bias: Matrix
     let epsilon: Float
 
-    init(_ name: String, _ width: Int, _ epsilon: Float, _ reader: any ModelWeights) throws(ModelError) {
-        weight = try reader.vector(name + ".weight", width)
-        bias = try reader.vector(name + ".bias", width)
+    init(
+        _ name: String, _ width: Int, _ epsilon: Float, makes group: ChannelGroup?, _ reader: any ModelWeights
+    ) throws(ModelError) {
+        weight = try reader.vector(name + ".weight", width, makes: group)
+        bias = try reader.vector(name + ".bias", width, makes: group)
         self.epsilon = epsilon
     }
 

@@ -1,25 +1,27 @@
-import JanusTensor
+package import JanusTensor
 
 /// Takes tensors out of a checkpoint by our names, checking each shape, and knows at the end which were never asked for.
-final class WeightReader: ModelWeights {
-    let checkpoint: SafetensorsCheckpoint
+package final class WeightReader: ModelWeights {
+    let checkpoint: any Checkpoint
     let layout: CheckpointLayout
     private let progress: (Double) -> Void
     private var used: Set<String> = []
     private var bytesRead = 0
     private let bytesTotal: Int
 
-    init(_ checkpoint: SafetensorsCheckpoint, layout: CheckpointLayout, progress: @escaping (Double) -> Void) {
+    package init(
+        _ checkpoint: any Checkpoint, layout: CheckpointLayout, progress: @escaping (Double) -> Void = { _ in }
+    ) {
         self.checkpoint = checkpoint
         self.layout = layout
         self.progress = progress
-        bytesTotal = max(checkpoint.bytes, 1)
+        bytesTotal = max(checkpoint.tensorBytes, 1)
     }
 
-    func has(_ name: String) -> Bool { checkpoint.entry(layout.name(name + ".weight")) != nil }
+    package func has(_ name: String) -> Bool { checkpoint.entries[layout.name(name + ".weight")] != nil }
 
     /// [rows, columns]; a tensor of more dimensions is given with its full shape and read as [rows, the rest].
-    func matrix(_ name: String, _ shape: [Int]) throws(ModelError) -> Matrix {
+    package func matrix(_ name: String, _ shape: [Int]) throws(ModelError) -> Matrix {
         let entry = try checked(name, shape)
         let rows = shape.first ?? 1
         let matrix = Matrix(rows: rows, columns: rows > 0 ? entry.count / rows : 0)
@@ -27,8 +29,14 @@ final class WeightReader: ModelWeights {
         return matrix
     }
 
+    package func vector(_ name: String, _ count: Int, makes group: ChannelGroup?) throws(ModelError) -> Matrix {
+        try vector(name, count)
+    }
+
+    package var unread: any ModelWeights { UnreadWeights(self) }
+
     /// [1, count]
-    func vector(_ name: String, _ count: Int) throws(ModelError) -> Matrix {
+    package func vector(_ name: String, _ count: Int) throws(ModelError) -> Matrix {
         let entry = try checked(name, [count])
         let vector = Matrix(rows: 1, columns: count)
         try read(name, entry, into: vector)
@@ -61,29 +69,31 @@ final class WeightReader: ModelWeights {
         return vector
     }
 
-    func positions(_ name: String, _ tokens: Int, _ width: Int) throws(ModelError) -> Matrix {
+    package func positions(_ name: String, _ tokens: Int, _ width: Int) throws(ModelError) -> Matrix {
         switch layout {
         case .huggingFace: try matrix(name, [tokens, width])
         case .original: try matrix(name, [1, tokens, width]).reshaped(rows: tokens, columns: width)
         }
     }
 
-    func embeddingRows(_ name: String, rows: Int, columns: Int) throws(ModelError) -> EmbeddingRows {
+    package func embeddingRows(_ name: String, rows: Int, columns: Int) throws(ModelError) -> EmbeddingRows {
         EmbeddingRows(try matrix(name, [rows, columns]))
     }
 
-    func linear(_ layer: LinearLayer) throws(ModelError) -> Linear {
+    package func linear(_ layer: LinearLayer) throws(ModelError) -> Linear {
         Linear(weight: try weights(of: layer), bias: try bias(of: layer))
     }
 
-    func packed(_ layer: LinearLayer) -> PackedMatrix? { nil }
+    package func packed(_ layer: LinearLayer) -> PackedMatrix? { nil }
 
-    func imageTokenEmbeddings(codebook: Int, codeWidth: Int, hidden: Int) throws(ModelError) -> ImageTokenEmbeddings {
+    package func imageTokenEmbeddings(codebook: Int, codeWidth: Int, hidden: Int) throws(ModelError)
+        -> ImageTokenEmbeddings
+    {
         try ImageTokenEmbeddings(codebook: codebook, codeWidth: codeWidth, hidden: hidden, self)
     }
 
     /// [outputs, inputs]
-    func weights(of layer: LinearLayer) throws(ModelError) -> Matrix {
+    package func weights(of layer: LinearLayer) throws(ModelError) -> Matrix {
         let parts = parts(of: layer).map { (name: $0.name + ".weight", rows: $0.outputs) }
         let weights = try stacked(parts, sides: layer.sides)
         return layer.resampling != nil ? Convolution3x3.ordered(weights) : weights
@@ -107,13 +117,13 @@ final class WeightReader: ModelWeights {
     }
 
     func checkAllUsed() throws(ModelError) {
-        let extra = checkpoint.names.filter { !used.contains($0) && !layout.ignores($0) }.sorted()
+        let extra = checkpoint.names.filter { !used.contains($0) && !layout.ignores($0) }
         guard extra.isEmpty else { throw .extraTensors(names: extra) }
     }
 
     private func checked(_ name: String, _ shape: [Int]) throws(ModelError) -> TensorEntry {
         let own = layout.name(name)
-        guard let entry = checkpoint.entry(own) else { throw .missingTensor(name: own) }
+        guard let entry = checkpoint.entries[own] else { throw .missingTensor(name: own) }
         guard entry.shape == shape else {
             throw .misshapenTensor(name: own, expected: "\(shape)", found: entry.shape)
         }
@@ -123,8 +133,32 @@ final class WeightReader: ModelWeights {
     private func read(_ name: String, _ entry: TensorEntry, into target: Matrix) throws(ModelError) {
         let own = layout.name(name)
         do { try checkpoint.read(own, into: target) } catch { throw .weights(error) }
+        finish(own, entry)
+    }
+
+    private func finish(_ own: String, _ entry: TensorEntry) {
         used.insert(own)
         bytesRead += entry.bytes
         progress(min(Double(bytesRead) / Double(bytesTotal), 1))
+    }
+
+    /// Checks a tensor that nobody will read.
+    func pass(_ name: String, _ shape: [Int]) throws(ModelError) {
+        let entry = try checked(name, shape)
+        guard entry.type.isFloatingPoint else {
+            throw .weights(
+                .elementType(
+                    file: checkpoint.files.joined(separator: ", "), tensor: layout.name(name),
+                    found: entry.type.rawValue, expected: "F32, F16 or BF16"))
+        }
+        finish(layout.name(name), entry)
+    }
+
+    /// The same of all tensors of a layer.
+    func pass(_ layer: LinearLayer) throws(ModelError) {
+        for part in parts(of: layer) {
+            try pass(part.name + ".weight", [part.outputs] + layer.sides)
+            if layer.hasBias { try pass(part.name + ".bias", [part.outputs]) }
+        }
     }
 }

@@ -18,7 +18,7 @@ struct Verification {
     init(model path: String, expected file: String) throws {
         expected = try SafetensorsFile(path: file)
         folder = URL(filePath: file).deletingLastPathComponent()
-        model = try JanusModel.load(directory: path)
+        model = try JanusModel.load(directory: path, encodes: true)
         tokenizer = try Tokenizer(path: path + "/tokenizer.json")
         preprocessor = try ImagePreprocessor(path: path + "/preprocessor_config.json")
     }

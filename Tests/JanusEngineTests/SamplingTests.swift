@@ -16,21 +16,6 @@ struct SamplingTests {
                 == SIMD4(0xD16C_FE09, 0x94FD_CCEB, 0x5001_E420, 0x2412_6EA1))
     }
 
-    @Test("logarithm and exponential agree with the C library's")
-    func functions() {
-        for step in 1...20_000 {
-            let x = Double(step) / 20_001
-            for value in [x, x * 1e-9, x * 40] {
-                #expect(abs(ElementaryFunctions.log(value) - log(value)) <= 1e-13 * max(abs(log(value)), 1))
-            }
-            let power = -700 * x
-            #expect(abs(ElementaryFunctions.exp(power) / exp(power) - 1) < 1e-12)
-        }
-        #expect(ElementaryFunctions.exp(0) == 1)
-        #expect(ElementaryFunctions.exp(-800) == 0)
-        #expect(ElementaryFunctions.log(1) == 0)
-    }
-
     /// How often each token was drawn, over positions.
     private func counts(
         _ logits: [Float], temperature: Float = 1, topK: Int = 0, topP: Float = 1, draws: Int = 20_000

@@ -75,7 +75,7 @@ struct PackTests {
     @Test("one thread or two: the same bits of everything", arguments: PackedPrecision.allCases)
     func threads(precision: PackedPrecision) throws {
         let folder = try TemporaryDirectory()
-        let model = try JanusModel.load(directory: try pack(precision, in: folder))
+        let model = try JanusModel.load(directory: try pack(precision, in: folder), encodes: true)
         let side = model.configuration.imageSize
         let pixels = (0..<side * side * 3).map { Float($0 % 255) / 127.5 - 1 }
         let drawn = (0..<model.configuration.generationTokens).map { Int32($0 * 7 % model.configuration.codebookSize) }

@@ -14,7 +14,7 @@ struct TinyReference {
 
     init() throws {
         expected = try SafetensorsFile(path: Self.directory + "/expected.safetensors")
-        model = try JanusModel.load(directory: Self.model)
+        model = try JanusModel.load(directory: Self.model, encodes: true)
     }
 
     func floats(_ name: String) throws -> [Float] { try expected.floats(name) }

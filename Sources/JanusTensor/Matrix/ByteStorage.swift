@@ -2,7 +2,7 @@ import Foundation
 
 /// Bytes that tensors live in: their own, 64-byte aligned and zero at first, or part of a mapped file, which they keep
 /// mapped (and which nobody may write to).
-@safe final class ByteStorage {
+@safe package final class ByteStorage {
     let base: UnsafeMutableRawPointer
     let count: Int
     private let owner: MappedFile?

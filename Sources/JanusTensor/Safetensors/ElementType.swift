@@ -11,6 +11,14 @@ package enum ElementType: String, Sendable {
     case u8 = "U8"
     case bool = "BOOL"
 
+    /// Whether weights can be stored so.
+    package var isFloatingPoint: Bool {
+        switch self {
+        case .f32, .f16, .bf16: true
+        case .f64, .i64, .i32, .i16, .i8, .u8, .bool: false
+        }
+    }
+
     package var bytes: Int {
         switch self {
         case .f64, .i64: 8

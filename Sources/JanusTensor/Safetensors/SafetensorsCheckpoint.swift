@@ -1,9 +1,10 @@
 import Foundation
 
 /// All tensors of a checkpoint's directory: `model.safetensors`, or the files that `model.safetensors.index.json` names.
-package final class SafetensorsCheckpoint {
-    package let files: [SafetensorsFile]
-    private let fileOfTensor: [String: Int]
+package final class SafetensorsCheckpoint: Checkpoint {
+    private let shards: [SafetensorsFile]
+    private let shardOfTensor: [String: Int]
+    package let entries: [String: TensorEntry]
 
     package static let singleName = "model.safetensors"
     package static let indexName = "model.safetensors.index.json"
@@ -15,27 +16,33 @@ package final class SafetensorsCheckpoint {
         if FileManager.default.fileExists(atPath: index) {
             let map = try Self.readIndex(index)
             let names = Set(map.values).sorted()
-            files = try names.map { name throws(TensorError) in try SafetensorsFile(path: directory + "/" + name) }
+            shards = try names.map { name throws(TensorError) in try SafetensorsFile(path: directory + "/" + name) }
             let numbers = Dictionary(uniqueKeysWithValues: names.enumerated().map { ($1, $0) })
-            fileOfTensor = try Self.assign(files, index: index, expected: map.mapValues { numbers[$0] ?? 0 })
+            shardOfTensor = try Self.assign(shards, index: index, expected: map.mapValues { numbers[$0] ?? 0 })
         } else {
-            files = [try SafetensorsFile(path: directory + "/" + Self.singleName)]
-            fileOfTensor = files[0].entries.mapValues { _ in 0 }
+            shards = [try SafetensorsFile(path: directory + "/" + Self.singleName)]
+            shardOfTensor = shards[0].entries.mapValues { _ in 0 }
         }
+        entries = shards.reduce(into: [:]) { all, shard in all.merge(shard.entries) { first, _ in first } }
     }
 
-    package var names: some Collection<String> { fileOfTensor.keys }
-    /// Bytes of all tensors.
-    package var bytes: Int { files.reduce(0) { $0 + $1.entries.values.reduce(0) { $0 + $1.bytes } } }
-
-    package func entry(_ name: String) -> TensorEntry? { fileOfTensor[name].flatMap { files[$0].entries[name] } }
+    package var files: [String] { shards.map(\.path) }
+    package var identity: [[UInt8]] { shards.flatMap(\.identity) }
 
     /// As `SafetensorsFile.read`.
     package func read(_ name: String, into target: Matrix) throws(TensorError) {
-        guard let number = fileOfTensor[name] else {
-            throw .noSuchTensor(file: files.map(\.path).joined(separator: ", "), tensor: name)
+        try shard(of: name).read(name, into: target)
+    }
+
+    package func mappedBytes(_ name: String) throws(TensorError) -> ByteStorage? {
+        try shard(of: name).mappedBytes(name)
+    }
+
+    private func shard(of name: String) throws(TensorError) -> SafetensorsFile {
+        guard let number = shardOfTensor[name] else {
+            throw .noSuchTensor(file: files.joined(separator: ", "), tensor: name)
         }
-        try files[number].read(name, into: target)
+        return shards[number]
     }
 
     private struct Index: Decodable {

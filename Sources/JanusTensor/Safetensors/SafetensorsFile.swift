@@ -2,7 +2,7 @@ import CJanusKernels
 import Foundation
 
 /// A safetensors file, mapped read-only; its header is checked in full before anything is read from it.
-package final class SafetensorsFile {
+package final class SafetensorsFile: Checkpoint {
     private let file: MappedFile
     private let header: SafetensorsHeader
 
@@ -13,6 +13,7 @@ package final class SafetensorsFile {
     }
 
     package var path: String { file.path }
+    package var files: [String] { [path] }
     /// Bytes of the whole file.
     package var bytes: Int { unsafe file.bytes.count }
     package var entries: [String: TensorEntry] { header.entries }
@@ -24,9 +25,12 @@ package final class SafetensorsFile {
         return unsafe Array(file.bytes[0..<8 + length])
     }
 
-    package func entry(_ name: String) throws(TensorError) -> TensorEntry {
-        guard let entry = header.entries[name] else { throw .noSuchTensor(file: path, tensor: name) }
-        return entry
+    /// The header's bytes and the file's size.
+    package var identity: [[UInt8]] { [headerBytes, Array(String(bytes).utf8)] }
+
+    private func range(_ name: String) throws(TensorError) -> Range<Int> {
+        guard let range = header.ranges[name] else { throw .noSuchTensor(file: path, tensor: name) }
+        return range
     }
 
     /// A floating-point tensor (f32, f16 or bf16) as f32, written into a dense matrix of as many values.
@@ -34,11 +38,11 @@ package final class SafetensorsFile {
         let entry = try entry(name)
         precondition(target.isDense && target.count == entry.count, "\(target.count) places for \(name)")
         let type = entry.type
-        guard type == .f32 || type == .f16 || type == .bf16 else {
+        guard type.isFloatingPoint else {
             throw wrongType(name, type, expected: "F32, F16 or BF16")
         }
         guard let start = unsafe file.bytes.baseAddress, entry.count > 0 else { return }
-        nonisolated(unsafe) let source = unsafe start + entry.range.lowerBound
+        nonisolated(unsafe) let source = try unsafe start + range(name).lowerBound
         Threads.split(entry.count, grain: Self.grainValues) { range in
             let from = unsafe source + range.lowerBound * type.bytes
             let to = unsafe target.base + range.lowerBound
@@ -63,9 +67,9 @@ package final class SafetensorsFile {
         let entry = try entry(name)
         switch entry.type {
         case .i32:
-            return values(entry, as: Int32.self).map(Int32.init(littleEndian:))
+            return try values(name, as: Int32.self).map(Int32.init(littleEndian:))
         case .i64:
-            let wide = values(entry, as: Int64.self).map(Int64.init(littleEndian:))
+            let wide = try values(name, as: Int64.self).map(Int64.init(littleEndian:))
             guard wide.allSatisfy({ Int32(exactly: $0) != nil }) else {
                 throw wrongType(name, .i64, expected: "values of 32 bits")
             }
@@ -79,12 +83,12 @@ package final class SafetensorsFile {
     package func bytes(_ name: String) throws(TensorError) -> [UInt8] {
         let entry = try entry(name)
         guard entry.type == .u8 else { throw wrongType(name, entry.type, expected: "U8") }
-        return unsafe Array(file.bytes[entry.range])
+        return try unsafe Array(file.bytes[range(name)])
     }
 
     /// A tensor's bytes of whatever type, piece after piece.
     package func withChunks(of name: String, _ body: (UnsafeRawBufferPointer) -> Void) throws(TensorError) {
-        let range = try entry(name).range
+        let range = try range(name)
         for start in stride(from: range.lowerBound, to: range.upperBound, by: Self.chunkBytes) {
             let end = min(start + Self.chunkBytes, range.upperBound)
             unsafe body(UnsafeRawBufferPointer(rebasing: file.bytes[start..<end]))
@@ -93,50 +97,15 @@ package final class SafetensorsFile {
 
     private static let chunkBytes = 1 << 24
 
-    // MARK: read where it lies
-
-    /// f32 values as they lie in the file, mapped. They must not be written to.
-    package func mapped(_ name: String, shape: [Int]) throws(TensorError) -> Matrix {
-        let bytes = try mappedBytes(name, type: .f32, shape: shape)
-        let rows = shape.count > 1 ? shape[0] : 1
-        return Matrix(readOnly: FloatStorage(bytes), rows: rows, columns: shape.reduce(1, *) / max(rows, 1))
+    /// The tensor's bytes where they lie: safetensors are dense.
+    package func mappedBytes(_ name: String) throws(TensorError) -> ByteStorage? {
+        ByteStorage(file: file, range: try range(name))
     }
 
-    /// A bf16 table as it lies in the file, mapped.
-    package func mappedRows(_ name: String, rows: Int, columns: Int) throws(TensorError) -> EmbeddingRows {
-        EmbeddingRows(half: try mappedBytes(name, type: .bf16, shape: [rows, columns]), rows: rows, columns: columns)
-    }
-
-    /// Packed weights as they lie in the file, mapped.
-    package func mappedWeights(
-        values: String, scales: String, layout: PackedLayout
-    ) throws(TensorError) -> PackedMatrix {
-        PackedMatrix(
-            layout: layout, values: try mappedBytes(values, type: layout.values.type, shape: layout.values.shape),
-            scales: try layout.scales.map { kind throws(TensorError) in
-                try mappedBytes(scales, type: kind.type, shape: kind.shape)
-            })
-    }
-
-    private func mappedBytes(_ name: String, type: ElementType, shape: [Int]) throws(TensorError) -> ByteStorage {
-        let entry = try entry(name)
-        guard entry.type == type, entry.shape == shape else {
-            throw .misshapen(
-                file: path, tensor: name, expected: "\(type.rawValue) \(shape)",
-                found: "\(entry.type.rawValue) \(entry.shape)")
-        }
-        guard entry.range.lowerBound % type.bytes == 0 else {
-            throw .misshapen(
-                file: path, tensor: name, expected: "at a multiple of \(type.bytes)",
-                found: "at byte \(entry.range.lowerBound)")
-        }
-        return ByteStorage(file: file, range: entry.range)
-    }
-
-    private func values<Value: BitwiseCopyable>(_ entry: TensorEntry, as type: Value.Type) -> [Value] {
-        (0..<entry.count).map { index in
-            unsafe file.bytes.loadUnaligned(
-                fromByteOffset: entry.range.lowerBound + index * MemoryLayout<Value>.size, as: type)
+    private func values<Value: BitwiseCopyable>(_ name: String, as type: Value.Type) throws(TensorError) -> [Value] {
+        let range = try range(name)
+        return stride(from: range.lowerBound, to: range.upperBound, by: MemoryLayout<Value>.size).map {
+            unsafe file.bytes.loadUnaligned(fromByteOffset: $0, as: type)
         }
     }
 

@@ -1,21 +1,11 @@
 import Foundation
 
-/// One tensor as a header describes it; checked against the file.
-package struct TensorEntry: Sendable, Equatable {
-    package let type: ElementType
-    package let shape: [Int]
-    /// Bytes of the file.
-    let range: Range<Int>
-
-    /// Number of values.
-    package var count: Int { range.count / type.bytes }
-    package var bytes: Int { range.count }
-}
-
 /// The header of a safetensors file: 8 bytes of length (little-endian), then JSON. What it says is believed only when it
 /// agrees with itself and with the size of the file: the tensors fill the rest of it without holes and overlaps.
 struct SafetensorsHeader {
     let entries: [String: TensorEntry]
+    /// Of each tensor its bytes of the file.
+    let ranges: [String: Range<Int>]
     let metadata: [String: String]
 
     /// What the reference implementation allows.
@@ -47,31 +37,34 @@ struct SafetensorsHeader {
         }
         metadata = json.metadata
         var entries: [String: TensorEntry] = [:]
+        var ranges: [String: Range<Int>] = [:]
         for (name, raw) in json.tensors {
             do {
-                entries[name] = try raw.entry(dataStart: start, dataBytes: bytes.count - start)
+                let (entry, range) = try raw.entry(dataStart: start, dataBytes: bytes.count - start)
+                entries[name] = entry
+                ranges[name] = range
             } catch {
                 throw malformed("tensor \(name): \(error.reason)")
             }
         }
         self.entries = entries
-        try Self.checkFilled(file, entries, from: start, to: bytes.count)
+        self.ranges = ranges
+        try Self.checkFilled(file, ranges, from: start, to: bytes.count)
     }
 
     private static func checkFilled(
-        _ file: String, _ entries: [String: TensorEntry], from start: Int, to end: Int
+        _ file: String, _ ranges: [String: Range<Int>], from start: Int, to end: Int
     ) throws(TensorError) {
-        let ordered = entries.sorted {
-            ($0.value.range.lowerBound, $0.value.range.upperBound, $0.key)
-                < ($1.value.range.lowerBound, $1.value.range.upperBound, $1.key)
+        let ordered = ranges.sorted {
+            ($0.value.lowerBound, $0.value.upperBound, $0.key) < ($1.value.lowerBound, $1.value.upperBound, $1.key)
         }
         var position = start
-        for (name, entry) in ordered {
-            guard entry.range.lowerBound == position else {
-                let what = entry.range.lowerBound < position ? "overlaps another" : "leaves a hole before it"
+        for (name, range) in ordered {
+            guard range.lowerBound == position else {
+                let what = range.lowerBound < position ? "overlaps another" : "leaves a hole before it"
                 throw .malformed(file: file, reason: "tensor \(name) \(what)")
             }
-            position = entry.range.upperBound
+            position = range.upperBound
         }
         guard position == end else {
             throw .malformed(file: file, reason: "\(end - position) bytes behind the last tensor belong to none")
@@ -118,7 +111,7 @@ struct RawEntry: Codable {
         case offsets = "data_offsets"
     }
 
-    func entry(dataStart: Int, dataBytes: Int) throws(TensorProblem) -> TensorEntry {
+    func entry(dataStart: Int, dataBytes: Int) throws(TensorProblem) -> (TensorEntry, Range<Int>) {
         guard let type = ElementType(rawValue: dtype) else {
             throw TensorProblem(reason: "unknown element type \(dtype)")
         }
@@ -141,6 +134,6 @@ struct RawEntry: Codable {
             throw TensorProblem(
                 reason: "\(offsets[1] - offsets[0]) bytes, but \(dtype) \(shape) takes \(bytes)")
         }
-        return TensorEntry(type: type, shape: shape, range: dataStart + offsets[0]..<dataStart + offsets[1])
+        return (TensorEntry(type: type, shape: shape), dataStart + offsets[0]..<dataStart + offsets[1])
     }
 }

@@ -1,5 +1,5 @@
 /// Elementary functions in f64 without libm, whose variants differ by machine: the same bits everywhere, within 2 ulp.
-package enum PortableMath {
+package enum ElementaryFunctions {
     private static let ln2 = 0.693147180559945309417232
     private static let ln2High = 6.93147180369123816490e-01
     private static let ln2Low = 1.90821492927058770002e-10
