@@ -102,28 +102,18 @@ package final class KVCache {
         }
     }
 
-    /// Makes the beginning of `target` that of `source`: how sequences share a prefix. Pages that lie in it whole are shared
+    /// Makes the beginning of `target` what `source` has: how sequences share a prefix. Pages that lie in it whole are shared
     /// from then on, and those that `target` had for them are free; the rest is copied.
-    /// - Parameters:
-    ///   - positions: nil takes all of them.
-    ///   - sharing: false copies everything.
-    package func copyRow(_ source: Int, to target: Int, positions: Int? = nil, sharing: Bool = true) {
-        let count = positions ?? lengths[source]
-        precondition(count <= lengths[source] && count <= capacity(of: target), "\(count) positions to copy")
+    package func copyRow(_ source: Int, to target: Int) {
+        let count = lengths[source]
+        precondition(count <= capacity(of: target), "\(count) positions to copy")
         guard source != target else { return }
         switch (store(target), store(source)) {
         case (.full(let target), .full(let source)): target.copy(from: source, positions: count)
-        case (.paged(let target), .paged(let source)): target.copy(from: source, positions: count, sharing: sharing)
+        case (.paged(let target), .paged(let source)): target.copy(from: source, positions: count)
         case (.full, .paged), (.paged, .full): preconditionFailure("rows of one cache in two formats")
         }
         lengths[target] = count
-    }
-
-    /// Forgets what lies behind the first `length` positions of a row, none of which may be shared.
-    package func truncate(row: Int, to length: Int) {
-        precondition(length >= 0 && length <= lengths[row], "\(length) of \(lengths[row]) positions")
-        lengths[row] = length
-        tiles(of: row)?.clear(from: length)
     }
 
     // MARK: what a pass does

@@ -105,18 +105,6 @@ struct KeyValuePagePoolTests {
         #expect(pages.pagesUsed == 0)
     }
 
-    @Test("a copy without sharing has all of its pages to itself", arguments: KeyValueFormat.allCases)
-    func apart(format: KeyValueFormat) throws {
-        let pages = try pages(4, format)
-        let caches = (0..<2).map { _ in PagedKeyValues(pages) }
-        for cache in caches { #expect(cache.open(positions: 120)) }
-        store(caches[0], 0..<100)
-        caches[1].copy(from: caches[0], positions: 100, sharing: false)
-        #expect(pages.pagesUsed == 4)
-        store(caches[0], 0..<64, of: spoiled)
-        #expect(try attend(caches[1], seen: 100) == alone(100, format))
-    }
-
     @Test("memory that the system does not reserve is told, not a death")
     func unreserved() {
         #expect(KeyValuePagePool(bytesMax: .max, layers: 24, heads: 32, headSize: 512, format: .bf16) == nil)

@@ -114,13 +114,13 @@ import CJanusKernels
         }
     }
 
-    /// Makes the first `count` positions those of another sequence of the same pages. Whole pages of them are shared, unless
-    /// `sharing` is false; the others are copied.
-    package func copy(from source: PagedKeyValues, positions count: Int, sharing: Bool = true) {
+    /// Makes the first `count` positions those of another sequence of the same pages. Whole pages of them are shared, the
+    /// others are copied.
+    package func copy(from source: PagedKeyValues, positions count: Int) {
         precondition(source.pages === pages, "pages of other memory")
         precondition(count >= 0 && count <= min(positionsMax, source.positionsMax), "\(count) positions")
         guard source !== self else { return }
-        let shared = sharing ? count / KeyValuePagePool.pagePositions : 0
+        let shared = count / KeyValuePagePool.pagePositions
         precondition(isOwn(from: shared * KeyValuePagePool.pagePositions), "position \(count) is shared")
         for index in 0..<shared {
             unsafe pages.share(source.table[index])
