@@ -30,13 +30,12 @@ package struct PostgresAddress: Sendable, Hashable, CustomStringConvertible {
 package struct PostgresOptions: Sendable {
     /// Shown in pg_stat_activity.
     package var applicationName: String
-    package var connectSeconds: Double
+    let connectSeconds = 10.0
     /// Deadline of every statement.
     package var statementSeconds: Double
 
-    package init(applicationName: String = "janusd", connectSeconds: Double = 10, statementSeconds: Double = 30) {
+    package init(applicationName: String = "janusd", statementSeconds: Double = 30) {
         self.applicationName = applicationName
-        self.connectSeconds = connectSeconds
         self.statementSeconds = statementSeconds
     }
 

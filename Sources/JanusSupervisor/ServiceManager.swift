@@ -7,7 +7,8 @@ struct ServiceManager: Sendable {
     /// Half of WatchdogSec; nil without a watchdog.
     let watchdogSeconds: Double?
 
-    init(environment: [String: String] = ProcessInfo.processInfo.environment) {
+    init() {
+        let environment = ProcessInfo.processInfo.environment
         address = environment["NOTIFY_SOCKET"]
         let isOurs = environment["WATCHDOG_PID"].map { $0 == "\(ProcessInfo.processInfo.processIdentifier)" } ?? true
         watchdogSeconds = isOurs ? environment["WATCHDOG_USEC"].flatMap(Double.init).map { $0 / 2_000_000 } : nil
