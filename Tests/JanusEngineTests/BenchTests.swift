@@ -144,16 +144,19 @@ struct BenchTests {
 
     @Test("in turns, a part is run once for each time that it is named")
     func turns() throws {
-        let result = try bench(["--turns", "--only", "prefill", "answers"], input: "prefill\nanswers\nprefill\n")
+        let result = try bench(
+            ["--turns", "--only", "prefill", "answers"], input: "prefill\nanswers\nprefill\nprefill\n")
         #expect(result.status == 0, "\(result.errors)")
-        let lines = result.output.split(separator: "\n", maxSplits: 4).map(String.init)
-        try #require(lines.count == 5)
+        let lines = result.output.split(separator: "\n", maxSplits: 5).map(String.init)
+        try #require(lines.count == 6)
         #expect(lines[0].hasPrefix(#"{"expected":{"#))
-        for (line, part) in zip(lines[1...3], ["prefill", "answers", "prefill"]) {
+        for (line, part) in zip(lines[1...4], ["prefill", "answers", "prefill", "prefill"]) {
             #expect(line.hasPrefix(#"{"part":"\#(part)","#), "\(line)")
         }
-        let report = try Report(lines[4])
-        #expect(report.parts.map(\.runs.count) == [2, 1, 1])
+        let report = try Report(lines[5])
+        #expect(report.parts.map(\.runs.count) == [3, 1, 1])
+        let prefill = report.parts[0]
+        #expect([prefill.min, prefill.median, prefill.max] == prefill.runs.sorted())
     }
 
     @Test(
