@@ -66,7 +66,7 @@ def noise(rows: int, count: int):
 
 def extend(cache, embeddings):
     """- Returns: [rows, hidden], of the last position."""
-    return language(inputs_embeds=embeddings, past_key_values=cache, use_cache=True).last_hidden_state[:, -1]
+    return language(inputs_embeds=embeddings, cache=cache, use_cache=True).last_hidden_state[:, -1]
 
 
 def see():
