@@ -70,8 +70,7 @@ class Runs:
 
 def short(seconds: float) -> str:
     """Three digits or more."""
-    digits = 4 if seconds < 0.1 else 3 if seconds < 1 else 2 if seconds < 10 else 1
-    return f"{seconds:.{digits}f}"
+    return f"{seconds:#.3g}".rstrip(".") if seconds < 1000 else f"{seconds:.0f}"
 
 
 def runs_of(name: str, seconds: dict, key: str) -> Runs | None:
@@ -262,7 +261,7 @@ def print_markdown() -> None:
                       row.of_floor() + (f" (missed: ≥ {row.percent})" if row.misses_floor() else ""),
                       *(row.ratios[family].with_verdict() if family in row.ratios else "–" for family in compared)]
         theirs = transformers.get(key)
-        cells.append(f"{theirs}, {theirs.count} runs" if theirs else "–")
+        cells.append(f"{theirs}" + (f", {theirs.count} runs" if theirs.count > 1 else "") if theirs else "–")
         print("| " + " | ".join(cells) + " |")
     for precision, report in reports.items():
         print(f"\n{precision}: {len(report['parts'][0]['runs'])} runs, {report['threads']} threads, {report['isa']}, "
