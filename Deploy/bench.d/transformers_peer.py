@@ -41,7 +41,9 @@ def build() -> JanusForConditionalGeneration:
         num_key_value_heads=heads, head_dim=shapes.HEAD_SIZE, vocab_size=vocabulary, max_position_embeddings=4096,
         rms_norm_eps=1e-6, rope_theta=10_000.0, bos_token_id=0, eos_token_id=1, pad_token_id=2)
     vision = JanusVisionConfig(projection_dim=hidden, num_hidden_layers=1 if options.shape == "tiny" else 24)
-    pictures = JanusVQVAEConfig(num_patches=24, projection_dim=hidden, image_token_embed_dim=hidden)
+    pictures = JanusVQVAEConfig(
+        num_patches=24, projection_dim=hidden, image_token_embed_dim=hidden,
+        base_channels=32 if options.shape == "tiny" else 128)
     configuration = JanusConfig(
         text_config=text.to_dict(), vision_config=vision.to_dict(), vq_config=pictures.to_dict())
     configuration._attn_implementation = "sdpa"

@@ -97,6 +97,8 @@ package enum ModelShape: String, Sendable, CaseIterable {
             case .oneB: (2048, 5632, 24, 16)
             case .sevenB: (4096, 11_008, 30, 32)
             }
+        // of the picture decoder
+        let channels = self == .tiny ? 32 : 128
         return JanusConfiguration(
             layout: .huggingFace,
             vision: VisionConfiguration(
@@ -107,8 +109,8 @@ package enum ModelShape: String, Sendable, CaseIterable {
                 vocabularySize: self == .tiny ? 1024 : 102_400, positionsMax: 4096, normEpsilon: 1e-6,
                 ropeTheta: 10_000, tiesEmbeddings: false),
             tokenizer: ImageTokenizerConfiguration(
-                codebookSize: 16_384, codeWidth: 8, latentChannels: 256, baseChannels: 128,
-                levelChannels: [128, 128, 256, 256, 512], encoderBlocks: 2, decoderBlocks: 3, gridSide: 24))
+                codebookSize: 16_384, codeWidth: 8, latentChannels: 256, baseChannels: channels,
+                levelChannels: [1, 1, 2, 2, 4].map { $0 * channels }, encoderBlocks: 2, decoderBlocks: 3, gridSide: 24))
     }
 }
 

@@ -200,7 +200,7 @@ struct EngineBench {
         let run = try BatchRun(engine.batcher, jobs)
         for product in run.products {
             guard case .images(let images, let usage) = product, images.count == 1, !images[0].file.isEmpty,
-                usage.outputTokens == configuration.generationTokens
+                usage.outputTokens == configuration.generationTokens, usage.decodingSeconds > 0
             else { throw Failure("a job for one image gave something else") }
         }
         return run.whole
