@@ -1,6 +1,7 @@
 -- Schema, names of roles, settings.
 --
--- Clients use the functions and views of schema janus; tables lie in janus_private. `janusd migrate` makes schema janus_private and its table schema_migration before it runs this file.
+-- Clients use the functions and views of schema janus; tables lie in janus_private. `janusd migrate` makes schema
+-- janus_private and its table schema_migration before it runs this file.
 
 CREATE SCHEMA janus;
 COMMENT ON SCHEMA janus IS 'Image understanding and text-to-image jobs: functions to call, views to read.';
@@ -14,6 +15,7 @@ CREATE TABLE janus_private.role_name (
     kind text PRIMARY KEY CHECK (kind IN ('client', 'daemon', 'admin', 'monitor')),
     name name NOT NULL
 );
+COMMENT ON TABLE janus_private.role_name IS 'How this database calls the four roles; read from its settings janus.role_… when it was migrated.';
 
 DO $$
 DECLARE
@@ -39,7 +41,6 @@ END $$;
 
 -- Settings ----------------------------------------------------------------------------------------------------
 
--- Changed by janus.configure(key, value); NULL takes the default.
 CREATE TABLE janus_private.setting (
     key text PRIMARY KEY,
     value text,
@@ -50,6 +51,9 @@ CREATE TABLE janus_private.setting (
     most bigint,
     description text NOT NULL
 );
+COMMENT ON TABLE janus_private.setting IS 'Limits and switches, changed by janus.configure(key, value).';
+COMMENT ON COLUMN janus_private.setting.value IS 'NULL takes the default.';
+COMMENT ON COLUMN janus_private.setting.least IS 'Bounds of an integer''s value.';
 
 INSERT INTO janus_private.setting (key, default_value, type, unit, least, most, description) VALUES
     ('default_model', NULL, 'text', NULL, NULL, NULL,
@@ -65,7 +69,7 @@ INSERT INTO janus_private.setting (key, default_value, type, unit, least, most, 
     ('input_images_max', '8', 'integer', 'pictures', 1, 64, 'Most pictures of one job, by URL and inline together.'),
     ('input_image_bytes_max', '20971520', 'integer', 'bytes', 1, 268435456, 'Largest inline picture.'),
     ('max_tokens_max', '4096', 'integer', 'tokens', 1, 1048576, 'Longest answer that can be asked for.'),
-    ('stop_max', '8', 'integer', 'strings', 0, 64, 'Most stop strings of one job; each has at most 256 bytes.'),
+    ('stop_max', '8', 'integer', 'strings', 0, 64, 'Most stop strings of one job; each has 1 to 256 bytes.'),
     ('url_bytes_max', '4096', 'integer', 'bytes', 16, 65536, 'Longest URL.'),
     ('upload_to_max', '32', 'integer', 'sinks', 1, 256, 'Most entries of upload_to.'),
     ('metadata_bytes_max', '16384', 'integer', 'bytes', 2, 1048576, 'Largest metadata, as text.'),

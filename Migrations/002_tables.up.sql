@@ -12,27 +12,21 @@ CREATE TABLE janus_private.job (
     owner name NOT NULL,
     kind text NOT NULL CHECK (kind IN ('generate', 'understand', 'chat')),
     queue text NOT NULL,
-    -- NULL only until the first daemon ever says what the default model is.
     model text,
     state text NOT NULL DEFAULT 'queued',
     priority smallint NOT NULL CHECK (priority BETWEEN 0 AND 9),
     run_at timestamptz NOT NULL,
     expires_at timestamptz,
     created_at timestamptz NOT NULL DEFAULT now(),
-    -- of the latest attempt
     started_at timestamptz,
     finished_at timestamptz,
     cancel_requested_at timestamptz,
-    -- charged so far, the running one included; hand-overs give theirs back
     attempts int NOT NULL DEFAULT 0 CHECK (attempts >= 0),
     max_attempts int NOT NULL CHECK (max_attempts >= 1),
     handovers int NOT NULL DEFAULT 0 CHECK (handovers >= 0),
     run_timeout interval NOT NULL,
-    -- ordinal of the latest claim; only grows
     run_lease bigint NOT NULL DEFAULT 0,
-    -- janus.retry begins a new one, with webhooks of its own
     generation int NOT NULL DEFAULT 1,
-    -- was in a batch that crashed: runs alone next time
     is_suspect boolean NOT NULL DEFAULT false,
     concurrency_key text,
     traceparent text,
@@ -42,7 +36,6 @@ CREATE TABLE janus_private.job (
     webhook_events text[] NOT NULL,
     upload_to text[] NOT NULL,
     metadata jsonb NOT NULL,
-    -- the result
     text text,
     finish_reason text,
     usage jsonb,
@@ -55,6 +48,17 @@ CREATE TABLE janus_private.job (
     CONSTRAINT job_result CHECK (state = 'succeeded' OR (text IS NULL AND usage IS NULL AND finish_reason IS NULL)),
     CONSTRAINT job_idempotency CHECK ((idempotency_key IS NULL) = (idempotency_fingerprint IS NULL))
 );
+COMMENT ON TABLE janus_private.job IS 'A job as clients and state changes see it; its lease is in run, its arguments in input.';
+COMMENT ON COLUMN janus_private.job.model IS 'NULL only until the first daemon ever says what the default model is.';
+COMMENT ON COLUMN janus_private.job.started_at IS 'Of the latest attempt.';
+COMMENT ON COLUMN janus_private.job.attempts IS 'Charged so far, the running one included; hand-overs give theirs back.';
+COMMENT ON COLUMN janus_private.job.handovers IS 'Uncharged returns to the queue.';
+COMMENT ON COLUMN janus_private.job.run_lease IS 'Ordinal of the latest claim; only grows.';
+COMMENT ON COLUMN janus_private.job.generation IS 'janus.retry begins a new one, with webhooks of its own.';
+COMMENT ON COLUMN janus_private.job.is_suspect IS 'Was in a batch that crashed: runs alone next time.';
+COMMENT ON COLUMN janus_private.job.concurrency_key IS 'Kept and shown; nothing is limited by it.';
+COMMENT ON COLUMN janus_private.job.idempotency_fingerprint IS 'SHA-256 of what a repeat with the same key must share.';
+COMMENT ON COLUMN janus_private.job.text IS 'The result, until the next generation: text, finish_reason and usage.';
 
 -- Claims read this index and nothing else: one descent a (model, queue, priority), due jobs first.
 CREATE INDEX job_claim ON janus_private.job (model, queue, priority, run_at, id) WHERE state = 'queued';
@@ -83,13 +87,15 @@ EXECUTE FUNCTION janus_private.refuse_transition();
 
 -- Payloads ----------------------------------------------------------------------------------------------------
 
--- The resolved arguments; seeds are strings (2^53).
 CREATE TABLE janus_private.input (
     job bigint PRIMARY KEY REFERENCES janus_private.job ON DELETE CASCADE,
     task jsonb NOT NULL,
     image_urls text[] NOT NULL,
     inline_images int NOT NULL
 );
+COMMENT ON TABLE janus_private.input IS 'What a job shall do, written once.';
+COMMENT ON COLUMN janus_private.input.task IS 'The resolved arguments; the seed is a string, as JSON readers lose integers beyond 2^53.';
+COMMENT ON COLUMN janus_private.input.image_urls IS 'Pictures to fetch; those of input_image come after them.';
 
 CREATE TABLE janus_private.input_image (
     job bigint NOT NULL REFERENCES janus_private.job ON DELETE CASCADE,
@@ -97,6 +103,7 @@ CREATE TABLE janus_private.input_image (
     data bytea NOT NULL,
     PRIMARY KEY (job, index)
 );
+COMMENT ON TABLE janus_private.input_image IS 'Pictures that came with the call.';
 -- Pictures are compressed already.
 ALTER TABLE janus_private.input_image ALTER data SET STORAGE EXTERNAL;
 
@@ -112,11 +119,13 @@ CREATE TABLE janus_private.output (
     data bytea CHECK (octet_length(data) = byte_count),
     PRIMARY KEY (job, index)
 );
+COMMENT ON TABLE janus_private.output IS 'What succeeded jobs gave: pictures, or the text of an answer as a file.';
+COMMENT ON COLUMN janus_private.output.urls IS 'Where it was uploaded to, without query strings.';
+COMMENT ON COLUMN janus_private.output.data IS 'The bytes, where db: is among the sinks.';
 ALTER TABLE janus_private.output ALTER data SET STORAGE EXTERNAL;
 
 -- Runs --------------------------------------------------------------------------------------------------------
 
--- The lease of a running job and its progress. Only daemons write it.
 CREATE TABLE janus_private.run (
     job bigint PRIMARY KEY REFERENCES janus_private.job ON DELETE CASCADE,
     run_lease bigint NOT NULL,
@@ -129,8 +138,8 @@ CREATE TABLE janus_private.run (
     steps_done int NOT NULL DEFAULT 0 CHECK (steps_done >= 0),
     steps_total int NOT NULL DEFAULT 1 CHECK (steps_total >= 1)
 ) WITH (fillfactor = 50);  -- heartbeats stay on their page, and no index mentions what they change
+COMMENT ON TABLE janus_private.run IS 'The lease of a running job and its progress; only daemons write it.';
 
--- Every claim that ever was. The token stays: a daemon whose acknowledgement was lost reads back by it.
 CREATE TABLE janus_private.attempt (
     job bigint NOT NULL REFERENCES janus_private.job ON DELETE CASCADE,
     run_lease bigint NOT NULL,
@@ -142,12 +151,14 @@ CREATE TABLE janus_private.attempt (
     started_at timestamptz NOT NULL,
     ended_at timestamptz,
     outcome text CHECK (outcome IN ('succeeded', 'failed', 'canceled', 'released', 'lease_expired')),
-    -- the job's state from then on
     state text CHECK (state IN ('queued', 'succeeded', 'failed', 'canceled')),
     error jsonb,
     PRIMARY KEY (job, run_lease),
     CONSTRAINT attempt_ended CHECK ((ended_at IS NULL) = (outcome IS NULL) AND (outcome IS NULL) = (state IS NULL))
 );
+COMMENT ON TABLE janus_private.attempt IS 'Every claim that ever was.';
+COMMENT ON COLUMN janus_private.attempt.claim_token IS 'Stays: a daemon whose acknowledgement was lost reads back by it.';
+COMMENT ON COLUMN janus_private.attempt.state IS 'The jobs state from then on.';
 
 -- Webhooks ----------------------------------------------------------------------------------------------------
 
@@ -155,13 +166,13 @@ CREATE TABLE janus_private.webhook_secret (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     owner name NOT NULL,
     secret bytea NOT NULL CHECK (octet_length(secret) = 32),
-    -- set by rotation; both sign until then
     expires_at timestamptz
 );
+COMMENT ON TABLE janus_private.webhook_secret IS 'What webhooks are signed with, by owner.';
+COMMENT ON COLUMN janus_private.webhook_secret.expires_at IS 'Set by rotation; both sign until then.';
 -- One current secret an owner, also when two first jobs come at once.
 CREATE UNIQUE INDEX webhook_secret_current ON janus_private.webhook_secret (owner) WHERE expires_at IS NULL;
 
--- The outbox: written with the state change that it tells of, delivered later.
 CREATE TABLE janus_private.webhook_delivery (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     job bigint NOT NULL REFERENCES janus_private.job ON DELETE CASCADE,
@@ -170,7 +181,6 @@ CREATE TABLE janus_private.webhook_delivery (
     message_id text NOT NULL UNIQUE,
     type text NOT NULL,
     url text NOT NULL,
-    -- as of the event; sent and signed byte for byte
     body text NOT NULL,
     state text NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'delivered', 'abandoned')),
     attempts int NOT NULL DEFAULT 0,
@@ -182,16 +192,18 @@ CREATE TABLE janus_private.webhook_delivery (
     CONSTRAINT webhook_delivery_finished CHECK ((state = 'pending') = (finished_at IS NULL)),
     UNIQUE (job, generation, type)
 );
+COMMENT ON TABLE janus_private.webhook_delivery IS 'The outbox: written with the state change that it tells of, delivered later.';
+COMMENT ON COLUMN janus_private.webhook_delivery.body IS 'As of the event; sent and signed byte for byte.';
 CREATE INDEX webhook_delivery_due ON janus_private.webhook_delivery (next_attempt_at, id) WHERE state = 'pending';
 
 -- Registries --------------------------------------------------------------------------------------------------
 
--- A sink is reached with the daemon's rights: a role may only use those under a prefix granted to it.
 CREATE TABLE janus_private.upload_grant (
     role name NOT NULL,
     prefix text NOT NULL,
     PRIMARY KEY (role, prefix)
 );
+COMMENT ON TABLE janus_private.upload_grant IS 'file:/// sinks are reached with the daemon''s rights: a role may only use those under a prefix granted to it.';
 
 CREATE TABLE janus_private.daemon (
     instance uuid PRIMARY KEY,
@@ -203,15 +215,17 @@ CREATE TABLE janus_private.daemon (
     seen_at timestamptz NOT NULL DEFAULT now(),
     lease_seconds double precision NOT NULL
 ) WITH (fillfactor = 50);
+COMMENT ON TABLE janus_private.daemon IS 'The daemons that serve this database; each removes its row at its end.';
 
--- Every model that a daemon ever served; what enqueueing takes for a known name.
 CREATE TABLE janus_private.model (
     name text PRIMARY KEY
 );
+COMMENT ON TABLE janus_private.model IS 'Every model that a daemon ever served; what enqueueing takes for a known name.';
 
 CREATE TABLE janus_private.paused_queue (
     queue text PRIMARY KEY
 );
+COMMENT ON TABLE janus_private.paused_queue IS 'Queues of which no more jobs are started.';
 
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA janus_private FROM PUBLIC;
 

@@ -80,7 +80,38 @@ LEFT JOIN janus_private.run r ON r.job = j.id;
 CREATE VIEW janus.jobs WITH (security_barrier) AS
 SELECT * FROM janus_private.job_status s
 WHERE s.owner IN (SELECT owner FROM janus_private.visible_owner) OR (SELECT janus_private.is_admin());
-COMMENT ON VIEW janus.jobs IS 'Your jobs: state, phase, progress (0 to 100), place in the queue, result or error.';
+COMMENT ON VIEW janus.jobs IS 'Your jobs, and those of roles that you are a member of; an administrator sees all.';
+COMMENT ON COLUMN janus.jobs.id IS 'What the enqueueing function returned.';
+COMMENT ON COLUMN janus.jobs.uuid IS 'The same job in names of uploaded files.';
+COMMENT ON COLUMN janus.jobs.queue IS 'As given.';
+COMMENT ON COLUMN janus.jobs.kind IS 'generate, understand or chat.';
+COMMENT ON COLUMN janus.jobs.model IS 'As given, or the default when it was enqueued. NULL: no daemon has ever said what the default is.';
+COMMENT ON COLUMN janus.jobs.state IS 'queued, running, succeeded, failed or canceled.';
+COMMENT ON COLUMN janus.jobs.phase IS 'While running: preparing, prefill, drawing, decoding or delivering.';
+COMMENT ON COLUMN janus.jobs.progress IS 'Per cent: 0 while queued, 100 once succeeded, NULL once failed or canceled.';
+COMMENT ON COLUMN janus.jobs.queue_position IS '1 for the next of its model and queue, counted up to 1001; NULL while not due.';
+COMMENT ON COLUMN janus.jobs.attempt IS 'Attempts charged so far, the running one included.';
+COMMENT ON COLUMN janus.jobs.created_at IS 'When it was enqueued: the time of the transaction.';
+COMMENT ON COLUMN janus.jobs.started_at IS 'When the latest attempt began.';
+COMMENT ON COLUMN janus.jobs.finished_at IS 'When it ended for good.';
+COMMENT ON COLUMN janus.jobs.text IS 'The answer; NULL for pictures.';
+COMMENT ON COLUMN janus.jobs.outputs IS 'An array of {index, media_type, width, height, bytes, sha256, urls, in_database}, in order; NULL without outputs. An answer is one output of type text/plain.';
+COMMENT ON COLUMN janus.jobs.error IS '{code, message, retryable}: why it failed, or why the last attempt did while another is due.';
+COMMENT ON COLUMN janus.jobs.usage IS '{prompt_tokens, output_tokens, images, prefill_seconds, drawing_seconds, decoding_seconds} of the attempt that succeeded.';
+COMMENT ON COLUMN janus.jobs.metadata IS 'As given.';
+COMMENT ON COLUMN janus.jobs.owner IS 'The role that enqueued it.';
+COMMENT ON COLUMN janus.jobs.priority IS 'As given: 0 first, 9 last.';
+COMMENT ON COLUMN janus.jobs.max_attempts IS 'As given.';
+COMMENT ON COLUMN janus.jobs.run_at IS 'Not started before; a retry moves it.';
+COMMENT ON COLUMN janus.jobs.expires_at IS 'Fails with code expired if it waits until then.';
+COMMENT ON COLUMN janus.jobs.cancel_requested_at IS 'When janus.cancel was called.';
+COMMENT ON COLUMN janus.jobs.finish_reason IS 'Why an answer ended: stop (by the model or a stop string) or length (max_tokens).';
+COMMENT ON COLUMN janus.jobs.seed IS 'As given, or drawn when it was enqueued.';
+COMMENT ON COLUMN janus.jobs.arguments IS 'The arguments of its kind, as resolved; the seed as a string.';
+COMMENT ON COLUMN janus.jobs.upload_to IS 'As given, without query strings, which are signatures.';
+COMMENT ON COLUMN janus.jobs.idempotency_key IS 'As given.';
+COMMENT ON COLUMN janus.jobs.concurrency_key IS 'As given.';
+COMMENT ON COLUMN janus.jobs.traceparent IS 'As given.';
 
 CREATE VIEW janus.attempts WITH (security_barrier) AS
 SELECT
@@ -99,6 +130,18 @@ SELECT
 FROM janus_private.attempt a JOIN janus_private.job j ON j.id = a.job
 WHERE j.owner IN (SELECT owner FROM janus_private.visible_owner) OR (SELECT janus_private.is_admin());
 COMMENT ON VIEW janus.attempts IS 'Every run of your jobs, how it ended (outcome) and what became of the job (state).';
+COMMENT ON COLUMN janus.attempts.job IS 'The job''s id.';
+COMMENT ON COLUMN janus.attempts.run_lease IS 'Ordinal of the claim within the job; part of the names of uploaded files.';
+COMMENT ON COLUMN janus.attempts.attempt IS 'Ordinal of the charged attempt; a hand-over gives its number back.';
+COMMENT ON COLUMN janus.attempts.started_at IS 'When the job was claimed.';
+COMMENT ON COLUMN janus.attempts.ended_at IS 'NULL while it runs.';
+COMMENT ON COLUMN janus.attempts.outcome IS 'succeeded, failed, canceled, released (handed back uncharged) or lease_expired (its host stopped renewing).';
+COMMENT ON COLUMN janus.attempts.state IS 'What became of the job: queued, succeeded, failed or canceled.';
+COMMENT ON COLUMN janus.attempts.error IS '{code, message, retryable}, as in janus.jobs.';
+COMMENT ON COLUMN janus.attempts.host IS 'Name of the host that ran it.';
+COMMENT ON COLUMN janus.attempts.daemon IS 'Its daemon''s instance, as in janus.workers.';
+COMMENT ON COLUMN janus.attempts.generation IS '1, and one more with every janus.retry.';
+COMMENT ON COLUMN janus.attempts.owner IS 'The job''s owner.';
 
 CREATE VIEW janus.webhook_deliveries WITH (security_barrier) AS
 SELECT
@@ -118,7 +161,21 @@ SELECT
     d.owner
 FROM janus_private.webhook_delivery d
 WHERE d.owner IN (SELECT owner FROM janus_private.visible_owner) OR (SELECT janus_private.is_admin());
-COMMENT ON VIEW janus.webhook_deliveries IS 'Calls of your webhooks, made and to be made; janus.redeliver(id) repeats one.';
+COMMENT ON VIEW janus.webhook_deliveries IS 'Calls of your webhooks, made and to be made; janus.redeliver(id) repeats one. job.started and job.progress are best effort and not listed.';
+COMMENT ON COLUMN janus.webhook_deliveries.id IS 'What janus.redeliver takes.';
+COMMENT ON COLUMN janus.webhook_deliveries.job IS 'The job''s id.';
+COMMENT ON COLUMN janus.webhook_deliveries.type IS 'job.succeeded, job.failed or job.canceled.';
+COMMENT ON COLUMN janus.webhook_deliveries.state IS 'pending, delivered (2xx) or abandoned (410, or all tries used up).';
+COMMENT ON COLUMN janus.webhook_deliveries.attempts IS 'Calls so far.';
+COMMENT ON COLUMN janus.webhook_deliveries.last_status IS 'HTTP status of the last call; NULL: no answer.';
+COMMENT ON COLUMN janus.webhook_deliveries.last_error IS 'Why the last call failed.';
+COMMENT ON COLUMN janus.webhook_deliveries.next_attempt_at IS 'While pending: when it is called next.';
+COMMENT ON COLUMN janus.webhook_deliveries.created_at IS 'When the job''s state changed.';
+COMMENT ON COLUMN janus.webhook_deliveries.finished_at IS 'When it was delivered or abandoned.';
+COMMENT ON COLUMN janus.webhook_deliveries.url IS 'As given, without query string, which may be a signature.';
+COMMENT ON COLUMN janus.webhook_deliveries.message_id IS 'Header webhook-id, the same for every try.';
+COMMENT ON COLUMN janus.webhook_deliveries.body IS 'What is sent: {type, timestamp, data}.';
+COMMENT ON COLUMN janus.webhook_deliveries.owner IS 'The job''s owner, whose secret signs it.';
 
 CREATE VIEW janus.workers AS
 SELECT
@@ -133,6 +190,15 @@ SELECT
     d.seen_at
 FROM janus_private.daemon d;
 COMMENT ON VIEW janus.workers IS 'The daemons that serve this database.';
+COMMENT ON COLUMN janus.workers.host IS 'Name of its host.';
+COMMENT ON COLUMN janus.workers.instance IS 'Random for every start of a daemon.';
+COMMENT ON COLUMN janus.workers.version IS 'Of janusd.';
+COMMENT ON COLUMN janus.workers.models IS 'Names of the models that it serves.';
+COMMENT ON COLUMN janus.workers.queues IS 'Names of the queues that it serves.';
+COMMENT ON COLUMN janus.workers.alive IS 'Whether it was seen within its lease.';
+COMMENT ON COLUMN janus.workers.running IS 'Jobs that it holds.';
+COMMENT ON COLUMN janus.workers.started_at IS 'When it registered.';
+COMMENT ON COLUMN janus.workers.seen_at IS 'Its last sign of life.';
 
 CREATE VIEW janus.queue_depth AS
 SELECT
@@ -148,6 +214,13 @@ FROM janus_private.job j
 WHERE j.state IN ('queued', 'running')
 GROUP BY j.queue, j.model;
 COMMENT ON VIEW janus.queue_depth IS 'Jobs waiting and running by queue and model: for monitoring and autoscaling.';
+COMMENT ON COLUMN janus.queue_depth.queue IS 'Name of the queue.';
+COMMENT ON COLUMN janus.queue_depth.model IS 'Name of the model; NULL as in janus.jobs.';
+COMMENT ON COLUMN janus.queue_depth.waiting IS 'Queued and due.';
+COMMENT ON COLUMN janus.queue_depth.scheduled IS 'Queued and due later.';
+COMMENT ON COLUMN janus.queue_depth.running IS 'Running now.';
+COMMENT ON COLUMN janus.queue_depth.oldest_waiting_seconds IS 'How long the oldest due job has been due; 0 where none waits.';
+COMMENT ON COLUMN janus.queue_depth.paused IS 'Whether janus.pause stops this queue.';
 
 -- The webhook's {type, timestamp, data}: the job as it is now. Ids and seeds are strings, as JavaScript loses
 -- integers beyond 2^53; times are in UTC whatever the session says.

@@ -218,7 +218,6 @@ BEGIN
         priority, run_at, expires_at, max_attempts, run_timeout, idempotency_key, webhook_url, webhook_events, upload_to,
         model, queue, concurrency_key, traceparent, metadata);
 END $$;
-COMMENT ON FUNCTION janus.generate IS 'Enqueues text to images; returns the job''s id. See janus.status and janus.output.';
 
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA janus, janus_private FROM PUBLIC;
 SELECT janus_private.grant_to(kind, 'EXECUTE ON FUNCTION janus.generate')

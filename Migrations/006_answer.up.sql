@@ -62,7 +62,6 @@ BEGIN
         priority, run_at, expires_at, max_attempts, run_timeout, idempotency_key, webhook_url, webhook_events, upload_to,
         model, queue, concurrency_key, traceparent, metadata);
 END $$;
-COMMENT ON FUNCTION janus.understand IS 'Enqueues a question, with pictures or without; returns the job''s id. See janus.status.';
 
 -- The messages as the daemon takes them: without `system`, each with its number of pictures.
 CREATE FUNCTION janus_private.chat_messages(messages jsonb, pictures int) RETURNS jsonb
@@ -158,7 +157,53 @@ BEGIN
         priority, run_at, expires_at, max_attempts, run_timeout, idempotency_key, webhook_url, webhook_events, upload_to,
         model, queue, concurrency_key, traceparent, metadata);
 END $$;
-COMMENT ON FUNCTION janus.chat IS 'Enqueues the next answer of a conversation; returns the job''s id. See janus.status.';
+-- The layout of a public function's COMMENT, which Deploy/sql-reference reads: what it does; after an empty line a line
+-- for each argument, `name: …`; `Returns: …`; a line for each error, `SQLSTATE: …`. Names that end in _max are settings.
+DO $comments$
+DECLARE
+    answer CONSTANT text := $text$
+image_urls: Pictures to fetch when the job begins, before those of image_data; https:// (http:// where setting allow_http is on), at most url_bytes_max bytes each. Both together have at most input_images_max.
+image_data: Pictures themselves, PNG, JPEG or WebP, 1 to input_image_bytes_max bytes each.
+max_tokens: The answer ends after so many tokens at the latest; 1 to max_tokens_max.
+temperature: 0 takes the most likely token, which needs no seed; up to 5. The logits are divided by it.
+top_p: Draws from the smallest set of most likely tokens whose probabilities reach it; 0.0001 to 1, which draws from all.
+seed: 0 to 9223372036854775807. NULL draws one, which janus.jobs shows; the same seed, model and arguments give the same answer.
+system_prompt: What the conversation begins with, at most system_prompt_bytes_max bytes. NULL takes the model's own.
+stop: The answer ends before the first of these strings; at most stop_max, 1 to 256 bytes each.$text$;
+    common CONSTANT text := $text$
+priority: 0 (first) to 9 (last).
+run_at: Does not start before. NULL: as soon as possible.
+expires_at: Fails with code expired if it has not started by then; later than run_at and now. NULL: may wait for ever.
+max_attempts: How often it is tried before it fails, 1 to max_attempts_max. Hand-overs do not count.
+run_timeout: Longest running time of one attempt, 1 second to run_timeout_seconds_max.
+idempotency_key: 1 to 255 bytes, your role's own. A repeat with the same arguments returns the first job's id, with others it is refused; times, traceparent and query strings of URLs may differ.
+webhook_url: Is called (POST) at the events of webhook_events; https:// (http:// where setting allow_http is on), at most url_bytes_max bytes. NULL: no calls.
+webhook_events: Any of started, progress, succeeded, failed, canceled, each once; at least one with webhook_url.
+upload_to: Sinks, at most upload_to_max, each once; every output goes to all of them before the job succeeds. db: keeps it in the database, as {} does; https://host/path/ is the start of a URL for each output; other https:// URLs take one output each, in order; file:///folder/ needs janus.grant_upload.
+model: One that a daemon ever served, at most 128 bytes. NULL takes setting default_model.
+queue: 1 to 64 letters, digits, _ . -
+concurrency_key: A mark of yours, 1 to 255 bytes; kept and shown. Nothing is limited by it.
+traceparent: A W3C trace context; kept and shown.
+metadata: A JSON object, at most metadata_bytes_max bytes; kept, shown, and sent with webhooks.
+Returns: The job's id. The job exists when the transaction commits; roll back, and there was none.
+22023: An argument is outside of its limits, or idempotency_key was used with other arguments; the message names argument, value and limit.$text$;
+BEGIN
+    EXECUTE format('COMMENT ON FUNCTION janus.generate IS %L', $text$Enqueues text to images. See janus.status and janus.output.
+
+prompt: What to draw, 1 to prompt_bytes_max bytes, not white space alone.
+images: How many pictures of it, 1 to images_max; each is drawn with noise of its own.
+seed: 0 to 9223372036854775807. NULL draws one, which janus.jobs shows; the same seed, model and arguments give the same bytes.
+cfg_weight: How closely pictures follow the prompt (classifier-free guidance), 0 to 30; 1 is no guidance. 5 suits Janus-Pro, 1.25 janus-nano.
+temperature: The logits are divided by it, 0 to 5; 0 takes the most likely token.
+top_k: Draws from that many most likely tokens only, 0 to 16384; 0 draws from all.
+format: png, jpeg or webp.$text$ || common);
+    EXECUTE format('COMMENT ON FUNCTION janus.understand IS %L', $text$Enqueues a question, with pictures or without. See janus.status.
+
+prompt: The question, 1 to prompt_bytes_max bytes, not white space alone; '' beside a picture.$text$ || answer || common);
+    EXECUTE format('COMMENT ON FUNCTION janus.chat IS %L', $text$Enqueues the next answer of a conversation. See janus.status.
+
+messages: An array of 1 to messages_max objects {"role": …, "content": …, "images": …}: user and assistant take turns, the user first and last; a message of role system may come before them. content has at most prompt_bytes_max bytes. images is the number of pictures that stand before the content of a user's message; where no message has it, all stand before the first.$text$ || answer || common);
+END $comments$;
 
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA janus, janus_private FROM PUBLIC;
 SELECT janus_private.grant_to(kind, 'EXECUTE ON FUNCTION janus.understand, janus.chat')

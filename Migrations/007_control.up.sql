@@ -14,12 +14,15 @@ BEGIN
     RETURN mine;
 END $$;
 
--- Runs with the caller's rights: the view shows what may be seen. No row: no such job, or not yours.
+-- Runs with the caller's rights: the view shows what may be seen.
 CREATE FUNCTION janus.status(job bigint) RETURNS SETOF janus.jobs
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT * FROM janus.jobs j WHERE j.id = job
 $$;
-COMMENT ON FUNCTION janus.status IS 'One row on a job: state, phase, progress, result or error.';
+COMMENT ON FUNCTION janus.status IS $$One row on a job: state, phase, progress, result or error.
+
+job: The id that the enqueueing function returned.
+Returns: The job's row of janus.jobs; no row if there is no such job, or it is not yours.$$;
 
 CREATE FUNCTION janus.output(job bigint, index int = 0) RETURNS bytea
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -50,7 +53,14 @@ BEGIN
         MESSAGE = format('index is %s: job %s has %s outputs, counted from 0', coalesce(index::text, 'NULL'), job,
             greatest(total, (j.text IS NOT NULL)::int));
 END $$;
-COMMENT ON FUNCTION janus.output IS 'The bytes of one output, counted from 0; an answer''s text as UTF-8.';
+COMMENT ON FUNCTION janus.output IS $$The bytes of one output of a succeeded job: a picture's file, or an answer's text as UTF-8.
+
+job: The job's id.
+index: Which output, counted from 0.
+Returns: The bytes, whose SHA-256 is in janus.jobs.outputs.
+P0002: There is no such job, or it is not yours.
+22023: The job has no output of that index.
+55000: The job has not succeeded, or the output is not in the database since upload_to lacks db:$$;
 
 CREATE FUNCTION janus.cancel(job bigint) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -68,7 +78,11 @@ BEGIN
     END IF;
     RETURN j.state;
 END $$;
-COMMENT ON FUNCTION janus.cancel IS 'Cancels a queued job at once and asks a running one to stop; returns the state that results for now.';
+COMMENT ON FUNCTION janus.cancel IS $$Cancels a queued job at once, and asks a running one to stop, which it does within a second or a step. A result that is there before stays.
+
+job: The job's id.
+Returns: The state that results for now: canceled, running, or the one that the job had ended in.
+P0002: There is no such job, or it is not yours.$$;
 
 CREATE FUNCTION janus.retry(job bigint) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -91,7 +105,12 @@ BEGIN
     END IF;
     RETURN j.state;
 END $$;
-COMMENT ON FUNCTION janus.retry IS 'Queues a failed or canceled job again, with its seed and a full set of attempts.';
+COMMENT ON FUNCTION janus.retry IS $$Queues a failed or canceled job again, with its seed, a full set of attempts and webhooks of its own; does nothing to a queued or running one.
+
+job: The job's id.
+Returns: The state that results.
+P0002: There is no such job, or it is not yours.
+55000: The job has succeeded.$$;
 
 -- Webhooks ----------------------------------------------------------------------------------------------------
 
@@ -99,7 +118,9 @@ CREATE FUNCTION janus.webhook_secret() RETURNS text
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT 'whsec_' || encode(janus_private.ensure_webhook_secret(janus_private.caller()), 'base64')
 $$;
-COMMENT ON FUNCTION janus.webhook_secret IS 'Your role''s secret for verifying webhooks (Standard Webhooks), made on first use.';
+COMMENT ON FUNCTION janus.webhook_secret IS $$Your role's secret for verifying webhooks (Standard Webhooks), made at first use.
+
+Returns: whsec_ and 32 bytes in base64.$$;
 
 CREATE FUNCTION janus.rotate_webhook_secret(keep interval = '1 day') RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -109,7 +130,11 @@ BEGIN
     WHERE s.owner = janus_private.caller() AND s.expires_at IS NULL;
     RETURN janus.webhook_secret();
 END $$;
-COMMENT ON FUNCTION janus.rotate_webhook_secret IS 'A new secret for your role; the old one signs too for as long as `keep` says.';
+COMMENT ON FUNCTION janus.rotate_webhook_secret IS $$Makes a new secret for your role; until the old one expires, webhooks carry a signature by each.
+
+keep: How long the old one signs too, 0 seconds to 30 days.
+Returns: The new secret, as janus.webhook_secret does.
+22023: keep is outside of its limits.$$;
 
 CREATE FUNCTION janus.redeliver(delivery bigint) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -123,7 +148,11 @@ BEGIN
     PERFORM pg_notify('janus_control', '');
     RETURN 'pending';
 END $$;
-COMMENT ON FUNCTION janus.redeliver IS 'Calls a webhook again, with the same webhook-id and body.';
+COMMENT ON FUNCTION janus.redeliver IS $$Calls a webhook again, with the same webhook-id and body and a full set of tries.
+
+delivery: Its id in janus.webhook_deliveries.
+Returns: Its state, pending.
+P0002: There is no such delivery, or it is not yours.$$;
 
 -- Administration ----------------------------------------------------------------------------------------------
 
@@ -154,11 +183,21 @@ BEGIN
     UPDATE janus_private.setting x SET value = checked WHERE x.key = configure.key;
     RETURN coalesce(checked, s.default_value);
 END $$;
-COMMENT ON FUNCTION janus.configure IS 'Changes a setting; NULL takes the default. Returns what holds now. The list is janus.settings.';
+COMMENT ON FUNCTION janus.configure IS $$Changes a setting; the list is janus.settings.
+
+key: Its name.
+value: A whole number within its bounds, on or off, or a text of at most 128 bytes, as the setting has it. NULL takes the default.
+Returns: What holds now.
+22023: There is no such setting, or the value is outside of its bounds.$$;
 
 CREATE VIEW janus.settings AS
 SELECT s.key, coalesce(s.value, s.default_value) AS value, s.default_value, s.unit, s.description FROM janus_private.setting s;
 COMMENT ON VIEW janus.settings IS 'Limits and switches; an administrator changes them by janus.configure(key, value).';
+COMMENT ON COLUMN janus.settings.key IS 'What janus.configure takes.';
+COMMENT ON COLUMN janus.settings.value IS 'What holds now.';
+COMMENT ON COLUMN janus.settings.default_value IS 'What holds where nobody has set it.';
+COMMENT ON COLUMN janus.settings.unit IS 'Of numbers.';
+COMMENT ON COLUMN janus.settings.description IS 'What it does.';
 
 CREATE FUNCTION janus_private.check_grant(role name, prefix text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
@@ -177,7 +216,12 @@ BEGIN
     PERFORM janus_private.check_grant(role, prefix);
     INSERT INTO janus_private.upload_grant VALUES (role, prefix) ON CONFLICT DO NOTHING;
 END $$;
-COMMENT ON FUNCTION janus.grant_upload IS 'Lets a role and its members upload to folders under a prefix.';
+COMMENT ON FUNCTION janus.grant_upload IS $$Lets a role and its members upload to folders under a prefix. Daemons write only below their own files.root besides.
+
+role: A role of this server.
+prefix: file:///path/ with / at its end, of letters, digits and . _ ~ @ : + = , - only; without . or .. as a name.
+Returns: Nothing; a grant that is there stays.
+22023: There is no such role, or the prefix is not a folder.$$;
 
 CREATE FUNCTION janus.revoke_upload(role name, prefix text) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -185,7 +229,11 @@ BEGIN
     DELETE FROM janus_private.upload_grant g WHERE g.role = revoke_upload.role AND g.prefix = revoke_upload.prefix;
     RETURN FOUND;
 END $$;
-COMMENT ON FUNCTION janus.revoke_upload IS 'Takes a grant back; says whether there was one. Jobs already queued keep their sinks.';
+COMMENT ON FUNCTION janus.revoke_upload IS $$Takes a grant back. Jobs already queued keep their sinks.
+
+role: The role that it was given to.
+prefix: As it was granted.
+Returns: Whether there was such a grant.$$;
 
 CREATE FUNCTION janus.pause(queue text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -193,7 +241,11 @@ BEGIN
     PERFORM janus_private.check_text('queue', queue, 64);
     INSERT INTO janus_private.paused_queue (queue) VALUES (pause.queue) ON CONFLICT DO NOTHING;
 END $$;
-COMMENT ON FUNCTION janus.pause IS 'Starts no more jobs of a queue; running ones go on.';
+COMMENT ON FUNCTION janus.pause IS $$Starts no more jobs of a queue; running ones go on.
+
+queue: Its name, 1 to 64 bytes; it need not have jobs yet.
+Returns: Nothing; a paused queue stays paused.
+22023: queue is empty or too long.$$;
 
 CREATE FUNCTION janus.resume(queue text) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
@@ -204,7 +256,10 @@ BEGIN
     END IF;
     RETURN FOUND;
 END $$;
-COMMENT ON FUNCTION janus.resume IS 'Starts jobs of a paused queue again; says whether it was paused.';
+COMMENT ON FUNCTION janus.resume IS $$Starts jobs of a paused queue again.
+
+queue: Its name.
+Returns: Whether it was paused.$$;
 
 -- The first daemon names the default model if nobody has, and with it the jobs that waited for a name.
 CREATE FUNCTION janus_private.ensure_default_model(model text) RETURNS void
