@@ -158,7 +158,7 @@ CREATE TABLE janus_private.attempt (
 );
 COMMENT ON TABLE janus_private.attempt IS 'Every claim that ever was.';
 COMMENT ON COLUMN janus_private.attempt.claim_token IS 'Stays: a daemon whose acknowledgement was lost reads back by it.';
-COMMENT ON COLUMN janus_private.attempt.state IS 'The jobs state from then on.';
+COMMENT ON COLUMN janus_private.attempt.state IS 'The job''s state from then on.';
 
 -- Webhooks ----------------------------------------------------------------------------------------------------
 

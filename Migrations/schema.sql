@@ -1,0 +1,2087 @@
+-- Name: janus; Type: SCHEMA; Schema: -; Owner: -
+
+CREATE SCHEMA janus;
+
+COMMENT ON SCHEMA janus IS 'Image understanding and text-to-image jobs: functions to call, views to read.';
+
+-- Name: janus_private; Type: SCHEMA; Schema: -; Owner: -
+
+CREATE SCHEMA janus_private;
+
+-- Name: common; Type: TYPE; Schema: janus_private; Owner: -
+
+CREATE TYPE janus_private.common AS (
+	priority integer,
+	run_at timestamp with time zone,
+	expires_at timestamp with time zone,
+	max_attempts integer,
+	run_timeout interval,
+	idempotency_key text,
+	webhook_url text,
+	webhook_events text[],
+	upload_to text[],
+	model text,
+	queue text,
+	concurrency_key text,
+	traceparent text,
+	metadata jsonb
+);
+
+-- Name: cancel(bigint); Type: FUNCTION; Schema: janus; Owner: -
+
+CREATE FUNCTION janus.cancel(job bigint) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    j janus_private.job := janus_private.own_job(job);
+BEGIN
+    IF j.state = 'queued' THEN
+        UPDATE janus_private.job x SET state = 'canceled', finished_at = now(), cancel_requested_at = now() WHERE x.id = j.id;
+        DELETE FROM janus_private.run r WHERE r.job = j.id;
+        PERFORM janus_private.emit(j.id, 'canceled');
+        RETURN 'canceled';
+    ELSIF j.state = 'running' AND j.cancel_requested_at IS NULL THEN
+        -- Its daemon stops it within a second or a step.
+        UPDATE janus_private.job x SET cancel_requested_at = now() WHERE x.id = j.id;
+        PERFORM pg_notify('janus_control', '');
+    END IF;
+    RETURN j.state;
+END $$;
+
+COMMENT ON FUNCTION janus.cancel(job bigint) IS 'Cancels a queued job at once, and asks a running one to stop, which it does within a second or a step. A result that is there before stays.
+
+job: The job''s id.
+Returns: The state that results for now: canceled, running, or the one that the job had ended in.
+P0002: There is no such job, or it is not yours.';
+
+-- Name: chat(jsonb, text[], bytea[], integer, real, real, bigint, text, text[], integer, timestamp with time zone, timestamp with time zone, integer, interval, text, text, text[], text[], text, text, text, text, jsonb); Type: FUNCTION; Schema: janus; Owner: -
+
+CREATE FUNCTION janus.chat(messages jsonb, image_urls text[] DEFAULT '{}'::text[], image_data bytea[] DEFAULT '{}'::bytea[], max_tokens integer DEFAULT 512, temperature real DEFAULT 0, top_p real DEFAULT 1, seed bigint DEFAULT NULL::bigint, system_prompt text DEFAULT NULL::text, stop text[] DEFAULT '{}'::text[], priority integer DEFAULT 5, run_at timestamp with time zone DEFAULT NULL::timestamp with time zone, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone, max_attempts integer DEFAULT 5, run_timeout interval DEFAULT '00:30:00'::interval, idempotency_key text DEFAULT NULL::text, webhook_url text DEFAULT NULL::text, webhook_events text[] DEFAULT '{succeeded,failed,canceled}'::text[], upload_to text[] DEFAULT '{}'::text[], model text DEFAULT NULL::text, queue text DEFAULT 'default'::text, concurrency_key text DEFAULT NULL::text, traceparent text DEFAULT NULL::text, metadata jsonb DEFAULT '{}'::jsonb) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    turns jsonb;
+BEGIN
+    PERFORM janus_private.check_answer(image_urls, image_data, max_tokens, temperature, top_p, system_prompt, stop);
+    turns := janus_private.chat_messages(messages, cardinality(image_urls) + cardinality(image_data));
+    IF messages -> 0 ->> 'role' = 'system' THEN
+        IF system_prompt IS NOT NULL THEN
+            PERFORM janus_private.refuse('system_prompt and a system message are both given', 'Give one of them.');
+        END IF;
+        system_prompt := messages -> 0 ->> 'content';
+    END IF;
+    RETURN janus_private.enqueue('chat', janus_private.answer_task(turns, max_tokens, temperature, top_p, system_prompt, stop),
+        seed, image_urls, image_data, 1,
+        priority, run_at, expires_at, max_attempts, run_timeout, idempotency_key, webhook_url, webhook_events, upload_to,
+        model, queue, concurrency_key, traceparent, metadata);
+END $$;
+
+COMMENT ON FUNCTION janus.chat(messages jsonb, image_urls text[], image_data bytea[], max_tokens integer, temperature real, top_p real, seed bigint, system_prompt text, stop text[], priority integer, run_at timestamp with time zone, expires_at timestamp with time zone, max_attempts integer, run_timeout interval, idempotency_key text, webhook_url text, webhook_events text[], upload_to text[], model text, queue text, concurrency_key text, traceparent text, metadata jsonb) IS 'Enqueues the next answer of a conversation. See janus.status.
+
+messages: An array of 1 to messages_max objects {"role": …, "content": …, "images": …}: user and assistant take turns, the user first and last; a message of role system may come before them. content has at most prompt_bytes_max bytes. images is the number of pictures that stand before the content of a user''s message; where no message has it, all stand before the first.
+image_urls: Pictures to fetch when the job begins, before those of image_data; https:// (http:// where setting allow_http is on), at most url_bytes_max bytes each. Both together have at most input_images_max.
+image_data: Pictures themselves, PNG, JPEG or WebP, 1 to input_image_bytes_max bytes each.
+max_tokens: The answer ends after so many tokens at the latest; 1 to max_tokens_max.
+temperature: 0 takes the most likely token, which needs no seed; up to 5. The logits are divided by it.
+top_p: Draws from the smallest set of most likely tokens whose probabilities reach it; 0.0001 to 1, which draws from all.
+seed: 0 to 9223372036854775807. NULL draws one, which janus.jobs shows; the same seed, model and arguments give the same answer.
+system_prompt: What the conversation begins with, at most system_prompt_bytes_max bytes. NULL takes the model''s own.
+stop: The answer ends before the first of these strings; at most stop_max, 1 to 256 bytes each.
+priority: 0 (first) to 9 (last).
+run_at: Does not start before. NULL: as soon as possible.
+expires_at: Fails with code expired if it has not started by then; later than run_at and now. NULL: may wait for ever.
+max_attempts: How often it is tried before it fails, 1 to max_attempts_max. Hand-overs do not count.
+run_timeout: Longest running time of one attempt, 1 second to run_timeout_seconds_max.
+idempotency_key: 1 to 255 bytes, your role''s own. A repeat with the same arguments returns the first job''s id, with others it is refused; times, traceparent and query strings of URLs may differ.
+webhook_url: Is called (POST) at the events of webhook_events; https:// (http:// where setting allow_http is on), at most url_bytes_max bytes. NULL: no calls.
+webhook_events: Any of started, progress, succeeded, failed, canceled, each once; at least one with webhook_url.
+upload_to: Sinks, at most upload_to_max, each once; every output goes to all of them before the job succeeds. db: keeps it in the database, as {} does; https://host/path/ is the start of a URL for each output; other https:// URLs take one output each, in order; file:///folder/ needs janus.grant_upload.
+model: One that a daemon ever served, at most 128 bytes. NULL takes setting default_model.
+queue: 1 to 64 letters, digits, _ . -
+concurrency_key: A mark of yours, 1 to 255 bytes; kept and shown. Nothing is limited by it.
+traceparent: A W3C trace context; kept and shown.
+metadata: A JSON object, at most metadata_bytes_max bytes; kept, shown, and sent with webhooks.
+Returns: The job''s id. The job exists when the transaction commits; roll back, and there was none.
+22023: An argument is outside of its limits, or idempotency_key was used with other arguments; the message names argument, value and limit.';
+
+-- Name: configure(text, text); Type: FUNCTION; Schema: janus; Owner: -
+
+CREATE FUNCTION janus.configure(key text, value text) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+DECLARE
+    s janus_private.setting;
+    checked text := value;
+BEGIN
+    SELECT * INTO s FROM janus_private.setting x WHERE x.key = configure.key;
+    IF NOT FOUND THEN
+        PERFORM janus_private.refuse(format('key is %s: there is no such setting', coalesce(quote_literal(left(key, 80)), 'NULL')),
+            format('Settings: %s.', (SELECT string_agg(x.key, ', ' ORDER BY x.key) FROM janus_private.setting x)));
+    ELSIF s.type = 'integer' AND value IS NOT NULL THEN
+        IF value !~ '^[0-9]{1,18}$' THEN
+            PERFORM janus_private.refuse(format('value of %s is %L: it must be a whole number', key, left(value, 80)), s.description);
+        END IF;
+        PERFORM janus_private.check_number(key, value::bigint, s.least, s.most);
+        checked := value::bigint::text;
+    ELSIF s.type = 'boolean' AND value IS NOT NULL THEN
+        IF lower(value) NOT IN ('on', 'off', 'true', 'false', 'yes', 'no', '1', '0') THEN
+            PERFORM janus_private.refuse(format('value of %s is %L: it must be on or off', key, left(value, 80)), s.description);
+        END IF;
+        checked := CASE WHEN value::boolean THEN 'on' ELSE 'off' END;
+    ELSIF value IS NOT NULL THEN
+        PERFORM janus_private.check_text(key, value, 128);
+    END IF;
+    UPDATE janus_private.setting x SET value = checked WHERE x.key = configure.key;
+    RETURN coalesce(checked, s.default_value);
+END $_$;
+
+COMMENT ON FUNCTION janus.configure(key text, value text) IS 'Changes a setting; the list is janus.settings.
+
+key: Its name.
+value: A whole number within its bounds, on or off, or a text of at most 128 bytes, as the setting has it. NULL takes the default.
+Returns: What holds now.
+22023: There is no such setting, or the value is outside of its bounds.';
+
+-- Name: generate(text, integer, bigint, real, real, integer, text, integer, timestamp with time zone, timestamp with time zone, integer, interval, text, text, text[], text[], text, text, text, text, jsonb); Type: FUNCTION; Schema: janus; Owner: -
+
+CREATE FUNCTION janus.generate(prompt text, images integer DEFAULT 1, seed bigint DEFAULT NULL::bigint, cfg_weight real DEFAULT 5, temperature real DEFAULT 1, top_k integer DEFAULT 0, format text DEFAULT 'png'::text, priority integer DEFAULT 5, run_at timestamp with time zone DEFAULT NULL::timestamp with time zone, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone, max_attempts integer DEFAULT 5, run_timeout interval DEFAULT '00:30:00'::interval, idempotency_key text DEFAULT NULL::text, webhook_url text DEFAULT NULL::text, webhook_events text[] DEFAULT '{succeeded,failed,canceled}'::text[], upload_to text[] DEFAULT '{}'::text[], model text DEFAULT NULL::text, queue text DEFAULT 'default'::text, concurrency_key text DEFAULT NULL::text, traceparent text DEFAULT NULL::text, metadata jsonb DEFAULT '{}'::jsonb) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    PERFORM janus_private.check_text('prompt', prompt, janus_private.setting_int('prompt_bytes_max'));
+    PERFORM janus_private.check_number('images', images, 1, janus_private.setting_int('images_max'));
+    PERFORM janus_private.check_number('cfg_weight', cfg_weight::numeric, 0, 30);
+    PERFORM janus_private.check_number('temperature', temperature::numeric, 0, 5);
+    PERFORM janus_private.check_number('top_k', top_k, 0, 16384);
+    IF format IS NULL OR format NOT IN ('png', 'jpeg', 'webp') THEN
+        PERFORM janus_private.refuse(pg_catalog.format('format is %s: it must be png, jpeg or webp',
+            coalesce(quote_literal(left(format, 80)), 'NULL')), 'Leave format out to take png.');
+    END IF;
+    RETURN janus_private.enqueue('generate', jsonb_build_object('prompt', prompt, 'images', images, 'cfg_weight', cfg_weight,
+            'temperature', temperature, 'top_k', top_k, 'format', format), seed, '{}', '{}', images,
+        priority, run_at, expires_at, max_attempts, run_timeout, idempotency_key, webhook_url, webhook_events, upload_to,
+        model, queue, concurrency_key, traceparent, metadata);
+END $$;
+
+COMMENT ON FUNCTION janus.generate(prompt text, images integer, seed bigint, cfg_weight real, temperature real, top_k integer, format text, priority integer, run_at timestamp with time zone, expires_at timestamp with time zone, max_attempts integer, run_timeout interval, idempotency_key text, webhook_url text, webhook_events text[], upload_to text[], model text, queue text, concurrency_key text, traceparent text, metadata jsonb) IS 'Enqueues text to images. See janus.status and janus.output.
+
+prompt: What to draw, 1 to prompt_bytes_max bytes, not white space alone.
+images: How many pictures of it, 1 to images_max; each is drawn with noise of its own.
+seed: 0 to 9223372036854775807. NULL draws one, which janus.jobs shows; the same seed, model and arguments give the same bytes.
+cfg_weight: How closely pictures follow the prompt (classifier-free guidance), 0 to 30; 1 is no guidance. 5 suits Janus-Pro, 1.25 janus-nano.
+temperature: The logits are divided by it, 0 to 5; 0 takes the most likely token.
+top_k: Draws from that many most likely tokens only, 0 to 16384; 0 draws from all.
+format: png, jpeg or webp.
+priority: 0 (first) to 9 (last).
+run_at: Does not start before. NULL: as soon as possible.
+expires_at: Fails with code expired if it has not started by then; later than run_at and now. NULL: may wait for ever.
+max_attempts: How often it is tried before it fails, 1 to max_attempts_max. Hand-overs do not count.
+run_timeout: Longest running time of one attempt, 1 second to run_timeout_seconds_max.
+idempotency_key: 1 to 255 bytes, your role''s own. A repeat with the same arguments returns the first job''s id, with others it is refused; times, traceparent and query strings of URLs may differ.
+webhook_url: Is called (POST) at the events of webhook_events; https:// (http:// where setting allow_http is on), at most url_bytes_max bytes. NULL: no calls.
+webhook_events: Any of started, progress, succeeded, failed, canceled, each once; at least one with webhook_url.
+upload_to: Sinks, at most upload_to_max, each once; every output goes to all of them before the job succeeds. db: keeps it in the database, as {} does; https://host/path/ is the start of a URL for each output; other https:// URLs take one output each, in order; file:///folder/ needs janus.grant_upload.
+model: One that a daemon ever served, at most 128 bytes. NULL takes setting default_model.
+queue: 1 to 64 letters, digits, _ . -
+concurrency_key: A mark of yours, 1 to 255 bytes; kept and shown. Nothing is limited by it.
+traceparent: A W3C trace context; kept and shown.
+metadata: A JSON object, at most metadata_bytes_max bytes; kept, shown, and sent with webhooks.
+Returns: The job''s id. The job exists when the transaction commits; roll back, and there was none.
+22023: An argument is outside of its limits, or idempotency_key was used with other arguments; the message names argument, value and limit.';
+
+-- Name: grant_upload(name, text); Type: FUNCTION; Schema: janus; Owner: -
+
+CREATE FUNCTION janus.grant_upload(role name, prefix text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    PERFORM janus_private.check_grant(role, prefix);
+    INSERT INTO janus_private.upload_grant VALUES (role, prefix) ON CONFLICT DO NOTHING;
+END $$;
+
+COMMENT ON FUNCTION janus.grant_upload(role name, prefix text) IS 'Lets a role and its members upload to folders under a prefix. Daemons write only below their own files.root besides.
+
+role: A role of this server.
+prefix: file:///path/ with / at its end, of letters, digits and . _ ~ @ : + = , - only; without . or .. as a name.
+Returns: Nothing; a grant that is there stays.
+22023: There is no such role, or the prefix is not a folder.';
+
+-- Name: output(bigint, integer); Type: FUNCTION; Schema: janus; Owner: -
+
+CREATE FUNCTION janus.output(job bigint, index integer DEFAULT 0) RETURNS bytea
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    j janus_private.job;
+    o janus_private.output;
+    total bigint;
+BEGIN
+    SELECT * INTO j FROM janus_private.job x WHERE x.id = output.job AND janus_private.sees(x.owner);
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = 'P0002', MESSAGE = format('there is no job %s, or it is not yours', coalesce(job::text, 'NULL')),
+            HINT = 'Your jobs are in janus.jobs. Finished ones are pruned after a while.';
+    ELSIF j.state <> 'succeeded' THEN
+        RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = format('job %s has no output: it is %s', job, j.state),
+            HINT = 'Wait until janus.status says succeeded.';
+    END IF;
+    SELECT * INTO o FROM janus_private.output x WHERE x.job = output.job AND x.index = output.index;
+    IF o.data IS NOT NULL THEN
+        RETURN o.data;
+    ELSIF o.job IS NOT NULL THEN
+        RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = format('output %s of job %s is not in the database', index, job),
+            HINT = format('It was uploaded to %s. Put db: into upload_to to keep a copy here.', array_to_string(o.urls, ', '));
+    ELSIF index = 0 AND j.text IS NOT NULL THEN
+        RETURN convert_to(j.text, 'UTF8');
+    END IF;
+    SELECT count(*) INTO total FROM janus_private.output x WHERE x.job = output.job;
+    RAISE EXCEPTION USING ERRCODE = '22023',
+        MESSAGE = format('index is %s: job %s has %s outputs, counted from 0', coalesce(index::text, 'NULL'), job,
+            greatest(total, (j.text IS NOT NULL)::int));
+END $$;
+
+COMMENT ON FUNCTION janus.output(job bigint, index integer) IS 'The bytes of one output of a succeeded job: a picture''s file, or an answer''s text as UTF-8.
+
+job: The job''s id.
+index: Which output, counted from 0.
+Returns: The bytes, whose SHA-256 is in janus.jobs.outputs.
+P0002: There is no such job, or it is not yours.
+22023: The job has no output of that index.
+55000: The job has not succeeded, or the output is not in the database since upload_to lacks db:';
+
+-- Name: pause(text); Type: FUNCTION; Schema: janus; Owner: -
+
+CREATE FUNCTION janus.pause(queue text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    PERFORM janus_private.check_text('queue', queue, 64);
+    INSERT INTO janus_private.paused_queue (queue) VALUES (pause.queue) ON CONFLICT DO NOTHING;
+END $$;
+
+COMMENT ON FUNCTION janus.pause(queue text) IS 'Starts no more jobs of a queue; running ones go on.
+
+queue: Its name, 1 to 64 bytes; it need not have jobs yet.
+Returns: Nothing; a paused queue stays paused.
+22023: queue is empty or too long.';
+
+-- Name: redeliver(bigint); Type: FUNCTION; Schema: janus; Owner: -
+
+CREATE FUNCTION janus.redeliver(delivery bigint) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    UPDATE janus_private.webhook_delivery d SET state = 'pending', finished_at = NULL, attempts = 0, next_attempt_at = now()
+    WHERE d.id = delivery AND janus_private.sees(d.owner);
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = 'P0002', MESSAGE = format('there is no webhook delivery %s, or it is not yours', coalesce(delivery::text, 'NULL')),
+            HINT = 'Yours are in janus.webhook_deliveries.';
+    END IF;
+    PERFORM pg_notify('janus_control', '');
+    RETURN 'pending';
+END $$;
+
+COMMENT ON FUNCTION janus.redeliver(delivery bigint) IS 'Calls a webhook again, with the same webhook-id and body and a full set of tries.
+
+delivery: Its id in janus.webhook_deliveries.
+Returns: Its state, pending.
+P0002: There is no such delivery, or it is not yours.';
+
+-- Name: resume(text); Type: FUNCTION; Schema: janus; Owner: -
+
+CREATE FUNCTION janus.resume(queue text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    DELETE FROM janus_private.paused_queue p WHERE p.queue = resume.queue;
+    IF FOUND THEN
+        PERFORM pg_notify('janus_queued', '');
+    END IF;
+    RETURN FOUND;
+END $$;
+
+COMMENT ON FUNCTION janus.resume(queue text) IS 'Starts jobs of a paused queue again.
+
+queue: Its name.
+Returns: Whether it was paused.';
+
+-- Name: retry(bigint); Type: FUNCTION; Schema: janus; Owner: -
+
+CREATE FUNCTION janus.retry(job bigint) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    j janus_private.job := janus_private.own_job(job);
+BEGIN
+    IF j.state = 'succeeded' THEN
+        RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = format('job %s succeeded: only failed or canceled jobs are retried', j.id),
+            HINT = 'Enqueue it again; with its seed (janus.jobs) it gives the same result.';
+    ELSIF j.state IN ('failed', 'canceled') THEN
+        -- The seed stays, webhooks begin a new generation. What had expired may now wait for ever.
+        DELETE FROM janus_private.run r WHERE r.job = j.id;
+        UPDATE janus_private.job x SET state = 'queued', run_at = now(), finished_at = NULL, started_at = NULL, error = NULL,
+            cancel_requested_at = NULL, attempts = 0, handovers = 0, is_suspect = false, generation = x.generation + 1,
+            expires_at = CASE WHEN x.expires_at > now() THEN x.expires_at END
+        WHERE x.id = j.id;
+        IF janus_private.setting_on('notify') THEN
+            PERFORM pg_notify('janus_queued', '');
+        END IF;
+        RETURN 'queued';
+    END IF;
+    RETURN j.state;
+END $$;
+
+COMMENT ON FUNCTION janus.retry(job bigint) IS 'Queues a failed or canceled job again, with its seed, a full set of attempts and webhooks of its own; does nothing to a queued or running one.
+
+job: The job''s id.
+Returns: The state that results.
+P0002: There is no such job, or it is not yours.
+55000: The job has succeeded.';
+
+-- Name: revoke_upload(name, text); Type: FUNCTION; Schema: janus; Owner: -
+
+CREATE FUNCTION janus.revoke_upload(role name, prefix text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    DELETE FROM janus_private.upload_grant g WHERE g.role = revoke_upload.role AND g.prefix = revoke_upload.prefix;
+    RETURN FOUND;
+END $$;
+
+COMMENT ON FUNCTION janus.revoke_upload(role name, prefix text) IS 'Takes a grant back. Jobs already queued keep their sinks.
+
+role: The role that it was given to.
+prefix: As it was granted.
+Returns: Whether there was such a grant.';
+
+-- Name: rotate_webhook_secret(interval); Type: FUNCTION; Schema: janus; Owner: -
+
+CREATE FUNCTION janus.rotate_webhook_secret(keep interval DEFAULT '1 day'::interval) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    PERFORM janus_private.check_number('keep (in seconds)', extract(epoch FROM keep), 0, 2592000);
+    UPDATE janus_private.webhook_secret s SET expires_at = now() + keep
+    WHERE s.owner = janus_private.caller() AND s.expires_at IS NULL;
+    RETURN janus.webhook_secret();
+END $$;
+
+COMMENT ON FUNCTION janus.rotate_webhook_secret(keep interval) IS 'Makes a new secret for your role; until the old one expires, webhooks carry a signature by each.
+
+keep: How long the old one signs too, 0 seconds to 30 days.
+Returns: The new secret, as janus.webhook_secret does.
+22023: keep is outside of its limits.';
+
+-- Name: caller(); Type: FUNCTION; Schema: janus_private; Owner: -
+
+CREATE FUNCTION janus_private.caller() RETURNS name
+    LANGUAGE sql STABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT CASE current_setting('role') WHEN 'none' THEN session_user ELSE current_setting('role')::name END
+$$;
+
+-- Name: is_admin(); Type: FUNCTION; Schema: janus_private; Owner: -
+
+CREATE FUNCTION janus_private.is_admin() RETURNS boolean
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT coalesce(bool_or(pg_has_role(janus_private.caller(), r.oid, 'MEMBER')), false)
+    FROM janus_private.role_name n JOIN pg_roles r ON r.rolname = n.name
+    WHERE n.kind = 'admin'
+$$;
+
+-- Name: input; Type: TABLE; Schema: janus_private; Owner: -
+
+CREATE TABLE janus_private.input (
+    job bigint NOT NULL,
+    task jsonb NOT NULL,
+    image_urls text[] NOT NULL,
+    inline_images integer NOT NULL
+);
+
+COMMENT ON TABLE janus_private.input IS 'What a job shall do, written once.';
+
+COMMENT ON COLUMN janus_private.input.task IS 'The resolved arguments; the seed is a string, as JSON readers lose integers beyond 2^53.';
+
+COMMENT ON COLUMN janus_private.input.image_urls IS 'Pictures to fetch; those of input_image come after them.';
+
+-- Name: job; Type: TABLE; Schema: janus_private; Owner: -
+
+CREATE TABLE janus_private.job (
+    id bigint NOT NULL,
+    uuid uuid DEFAULT gen_random_uuid() NOT NULL,
+    owner name NOT NULL,
+    kind text NOT NULL,
+    queue text NOT NULL,
+    model text,
+    state text DEFAULT 'queued'::text NOT NULL,
+    priority smallint NOT NULL,
+    run_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    started_at timestamp with time zone,
+    finished_at timestamp with time zone,
+    cancel_requested_at timestamp with time zone,
+    attempts integer DEFAULT 0 NOT NULL,
+    max_attempts integer NOT NULL,
+    handovers integer DEFAULT 0 NOT NULL,
+    run_timeout interval NOT NULL,
+    run_lease bigint DEFAULT 0 NOT NULL,
+    generation integer DEFAULT 1 NOT NULL,
+    is_suspect boolean DEFAULT false NOT NULL,
+    concurrency_key text,
+    traceparent text,
+    idempotency_key text,
+    idempotency_fingerprint bytea,
+    webhook_url text,
+    webhook_events text[] NOT NULL,
+    upload_to text[] NOT NULL,
+    metadata jsonb NOT NULL,
+    text text,
+    finish_reason text,
+    usage jsonb,
+    error jsonb,
+    CONSTRAINT job_attempts_check CHECK ((attempts >= 0)),
+    CONSTRAINT job_failed CHECK (((state <> 'failed'::text) OR COALESCE((error ?& ARRAY['code'::text, 'message'::text, 'retryable'::text]), false))),
+    CONSTRAINT job_finished CHECK (((finished_at IS NOT NULL) = (state = ANY (ARRAY['succeeded'::text, 'failed'::text, 'canceled'::text])))),
+    CONSTRAINT job_handovers_check CHECK ((handovers >= 0)),
+    CONSTRAINT job_idempotency CHECK (((idempotency_key IS NULL) = (idempotency_fingerprint IS NULL))),
+    CONSTRAINT job_kind_check CHECK ((kind = ANY (ARRAY['generate'::text, 'understand'::text, 'chat'::text]))),
+    CONSTRAINT job_max_attempts_check CHECK ((max_attempts >= 1)),
+    CONSTRAINT job_priority_check CHECK (((priority >= 0) AND (priority <= 9))),
+    CONSTRAINT job_result CHECK (((state = 'succeeded'::text) OR ((text IS NULL) AND (usage IS NULL) AND (finish_reason IS NULL)))),
+    CONSTRAINT job_running CHECK (((state <> 'running'::text) OR ((started_at IS NOT NULL) AND (model IS NOT NULL) AND (attempts >= 1)))),
+    CONSTRAINT job_state CHECK ((state = ANY (ARRAY['queued'::text, 'running'::text, 'succeeded'::text, 'failed'::text, 'canceled'::text]))),
+    CONSTRAINT job_succeeded CHECK (((state <> 'succeeded'::text) OR ((error IS NULL) AND (usage IS NOT NULL))))
+);
+
+COMMENT ON TABLE janus_private.job IS 'A job as clients and state changes see it; its lease is in run, its arguments in input.';
+
+COMMENT ON COLUMN janus_private.job.model IS 'NULL only until the first daemon ever says what the default model is.';
+
+COMMENT ON COLUMN janus_private.job.started_at IS 'Of the latest attempt.';
+
+COMMENT ON COLUMN janus_private.job.attempts IS 'Charged so far, the running one included; hand-overs give theirs back.';
+
+COMMENT ON COLUMN janus_private.job.handovers IS 'Uncharged returns to the queue.';
+
+COMMENT ON COLUMN janus_private.job.run_lease IS 'Ordinal of the latest claim; only grows.';
+
+COMMENT ON COLUMN janus_private.job.generation IS 'janus.retry begins a new one, with webhooks of its own.';
+
+COMMENT ON COLUMN janus_private.job.is_suspect IS 'Was in a batch that crashed: runs alone next time.';
+
+COMMENT ON COLUMN janus_private.job.concurrency_key IS 'Kept and shown; nothing is limited by it.';
+
+COMMENT ON COLUMN janus_private.job.idempotency_fingerprint IS 'SHA-256 of what a repeat with the same key must share.';
+
+COMMENT ON COLUMN janus_private.job.text IS 'The result, until the next generation: text, finish_reason and usage.';
+
+-- Name: output; Type: TABLE; Schema: janus_private; Owner: -
+
+CREATE TABLE janus_private.output (
+    job bigint NOT NULL,
+    index integer NOT NULL,
+    media_type text NOT NULL,
+    width integer,
+    height integer,
+    byte_count bigint NOT NULL,
+    sha256 text NOT NULL,
+    urls text[] NOT NULL,
+    data bytea,
+    CONSTRAINT output_byte_count_check CHECK ((byte_count >= 0)),
+    CONSTRAINT output_check CHECK ((octet_length(data) = byte_count)),
+    CONSTRAINT output_index_check CHECK ((index >= 0)),
+    CONSTRAINT output_sha256_check CHECK ((sha256 ~ '^[0-9a-f]{64}$'::text))
+);
+ALTER TABLE ONLY janus_private.output ALTER COLUMN data SET STORAGE EXTERNAL;
+
+COMMENT ON TABLE janus_private.output IS 'What succeeded jobs gave: pictures, or the text of an answer as a file.';
+
+COMMENT ON COLUMN janus_private.output.urls IS 'Where it was uploaded to, without query strings.';
+
+COMMENT ON COLUMN janus_private.output.data IS 'The bytes, where db: is among the sinks.';
+
+-- Name: run; Type: TABLE; Schema: janus_private; Owner: -
+
+CREATE TABLE janus_private.run (
+    job bigint NOT NULL,
+    run_lease bigint NOT NULL,
+    claim_token uuid,
+    daemon uuid NOT NULL,
+    started_at timestamp with time zone NOT NULL,
+    lease_seconds double precision NOT NULL,
+    lease_until timestamp with time zone,
+    phase text,
+    steps_done integer DEFAULT 0 NOT NULL,
+    steps_total integer DEFAULT 1 NOT NULL,
+    CONSTRAINT run_held CHECK (((claim_token IS NULL) = (lease_until IS NULL))),
+    CONSTRAINT run_lease_seconds_check CHECK ((lease_seconds > (0)::double precision)),
+    CONSTRAINT run_phase_check CHECK ((phase = ANY (ARRAY['preparing'::text, 'prefill'::text, 'drawing'::text, 'decoding'::text, 'delivering'::text]))),
+    CONSTRAINT run_steps_done_check CHECK ((steps_done >= 0)),
+    CONSTRAINT run_steps_total_check CHECK ((steps_total >= 1))
+)
+WITH (fillfactor='50');
+
+COMMENT ON TABLE janus_private.run IS 'The lease of a running job and its progress; only daemons write it.';
+
+-- Name: job_status; Type: VIEW; Schema: janus_private; Owner: -
+
+CREATE VIEW janus_private.job_status AS
+ SELECT j.id,
+    j.uuid,
+    j.queue,
+    j.kind,
+    j.model,
+    j.state,
+        CASE
+            WHEN (j.state = 'running'::text) THEN COALESCE(r.phase, 'preparing'::text)
+            ELSE NULL::text
+        END AS phase,
+        CASE j.state
+            WHEN 'queued'::text THEN (0)::numeric
+            WHEN 'running'::text THEN round(((100.0 * (LEAST(r.steps_done, r.steps_total))::numeric) / (r.steps_total)::numeric), 1)
+            WHEN 'succeeded'::text THEN (100)::numeric
+            ELSE NULL::numeric
+        END AS progress,
+        CASE
+            WHEN ((j.state = 'queued'::text) AND (j.run_at <= now()) AND (j.model IS NOT NULL)) THEN (1 + ( SELECT count(*) AS count
+               FROM ( SELECT
+                       FROM janus_private.job a
+                      WHERE ((a.state = 'queued'::text) AND (a.model = j.model) AND (a.queue = j.queue) AND (ROW(a.priority, a.run_at, a.id) < ROW(j.priority, j.run_at, j.id)) AND (a.run_at <= now()))
+                     LIMIT 1000) ahead))
+            ELSE NULL::bigint
+        END AS queue_position,
+    j.attempts AS attempt,
+    j.created_at,
+    j.started_at,
+    j.finished_at,
+    j.text,
+    ( SELECT jsonb_agg(jsonb_build_object('index', o.index, 'media_type', o.media_type, 'width', o.width, 'height', o.height, 'bytes', o.byte_count, 'sha256', o.sha256, 'urls', o.urls, 'in_database', (o.data IS NOT NULL)) ORDER BY o.index) AS jsonb_agg
+           FROM janus_private.output o
+          WHERE (o.job = j.id)) AS outputs,
+    j.error,
+    j.usage,
+    j.metadata,
+    j.owner,
+    j.priority,
+    j.max_attempts,
+    j.run_at,
+    j.expires_at,
+    j.cancel_requested_at,
+    j.finish_reason,
+    ((i.task ->> 'seed'::text))::bigint AS seed,
+    i.task AS arguments,
+    ARRAY( SELECT split_part(x.u, '?'::text, 1) AS split_part
+           FROM unnest(j.upload_to) WITH ORDINALITY x(u, n)
+          ORDER BY x.n) AS upload_to,
+    j.idempotency_key,
+    j.concurrency_key,
+    j.traceparent
+   FROM ((janus_private.job j
+     JOIN janus_private.input i ON ((i.job = j.id)))
+     LEFT JOIN janus_private.run r ON ((r.job = j.id)));
+
+-- Name: visible_owner; Type: VIEW; Schema: janus_private; Owner: -
+
+CREATE VIEW janus_private.visible_owner AS
+ SELECT pg_roles.rolname AS owner
+   FROM pg_roles
+  WHERE pg_has_role(janus_private.caller(), pg_roles.oid, 'MEMBER'::text);
+
+-- Name: jobs; Type: VIEW; Schema: janus; Owner: -
+
+CREATE VIEW janus.jobs WITH (security_barrier='true') AS
+ SELECT s.id,
+    s.uuid,
+    s.queue,
+    s.kind,
+    s.model,
+    s.state,
+    s.phase,
+    s.progress,
+    s.queue_position,
+    s.attempt,
+    s.created_at,
+    s.started_at,
+    s.finished_at,
+    s.text,
+    s.outputs,
+    s.error,
+    s.usage,
+    s.metadata,
+    s.owner,
+    s.priority,
+    s.max_attempts,
+    s.run_at,
+    s.expires_at,
+    s.cancel_requested_at,
+    s.finish_reason,
+    s.seed,
+    s.arguments,
+    s.upload_to,
+    s.idempotency_key,
+    s.concurrency_key,
+    s.traceparent
+   FROM janus_private.job_status s
+  WHERE ((s.owner IN ( SELECT visible_owner.owner
+           FROM janus_private.visible_owner)) OR ( SELECT janus_private.is_admin() AS is_admin));
+
+COMMENT ON VIEW janus.jobs IS 'Your jobs, and those of roles that you are a member of; an administrator sees all.';
+
+COMMENT ON COLUMN janus.jobs.id IS 'What the enqueueing function returned.';
+
+COMMENT ON COLUMN janus.jobs.uuid IS 'The same job in names of uploaded files.';
+
+COMMENT ON COLUMN janus.jobs.queue IS 'As given.';
+
+COMMENT ON COLUMN janus.jobs.kind IS 'generate, understand or chat.';
+
+COMMENT ON COLUMN janus.jobs.model IS 'As given, or the default when it was enqueued. NULL: no daemon has ever said what the default is.';
+
+COMMENT ON COLUMN janus.jobs.state IS 'queued, running, succeeded, failed or canceled.';
+
+COMMENT ON COLUMN janus.jobs.phase IS 'While running: preparing, prefill, drawing, decoding or delivering.';
+
+COMMENT ON COLUMN janus.jobs.progress IS 'Per cent: 0 while queued, 100 once succeeded, NULL once failed or canceled.';
+
+COMMENT ON COLUMN janus.jobs.queue_position IS '1 for the next of its model and queue, counted up to 1001; NULL while not due.';
+
+COMMENT ON COLUMN janus.jobs.attempt IS 'Attempts charged so far, the running one included.';
+
+COMMENT ON COLUMN janus.jobs.created_at IS 'When it was enqueued: the time of the transaction.';
+
+COMMENT ON COLUMN janus.jobs.started_at IS 'When the latest attempt began.';
+
+COMMENT ON COLUMN janus.jobs.finished_at IS 'When it ended for good.';
+
+COMMENT ON COLUMN janus.jobs.text IS 'The answer; NULL for pictures.';
+
+COMMENT ON COLUMN janus.jobs.outputs IS 'An array of {index, media_type, width, height, bytes, sha256, urls, in_database}, in order; NULL without outputs. An answer is one output of type text/plain.';
+
+COMMENT ON COLUMN janus.jobs.error IS '{code, message, retryable}: why it failed, or why the last attempt did while another is due.';
+
+COMMENT ON COLUMN janus.jobs.usage IS '{prompt_tokens, output_tokens, images, prefill_seconds, drawing_seconds, decoding_seconds} of the attempt that succeeded.';
+
+COMMENT ON COLUMN janus.jobs.metadata IS 'As given.';
+
+COMMENT ON COLUMN janus.jobs.owner IS 'The role that enqueued it.';
+
+COMMENT ON COLUMN janus.jobs.priority IS 'As given: 0 first, 9 last.';
+
+COMMENT ON COLUMN janus.jobs.max_attempts IS 'As given.';
+
+COMMENT ON COLUMN janus.jobs.run_at IS 'Not started before; a retry moves it.';
+
+COMMENT ON COLUMN janus.jobs.expires_at IS 'Fails with code expired if it waits until then.';
+
+COMMENT ON COLUMN janus.jobs.cancel_requested_at IS 'When janus.cancel was called.';
+
+COMMENT ON COLUMN janus.jobs.finish_reason IS 'Why an answer ended: stop (by the model or a stop string) or length (max_tokens).';
+
+COMMENT ON COLUMN janus.jobs.seed IS 'As given, or drawn when it was enqueued.';
+
+COMMENT ON COLUMN janus.jobs.arguments IS 'The arguments of its kind, as resolved; the seed as a string.';
+
+COMMENT ON COLUMN janus.jobs.upload_to IS 'As given, without query strings, which are signatures.';
+
+COMMENT ON COLUMN janus.jobs.idempotency_key IS 'As given.';
+
+COMMENT ON COLUMN janus.jobs.concurrency_key IS 'As given.';
+
+COMMENT ON COLUMN janus.jobs.traceparent IS 'As given.';
+
+-- Name: status(bigint); Type: FUNCTION; Schema: janus; Owner: -
+
+CREATE FUNCTION janus.status(job bigint) RETURNS SETOF janus.jobs
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT * FROM janus.jobs j WHERE j.id = job
+$$;
+
+COMMENT ON FUNCTION janus.status(job bigint) IS 'One row on a job: state, phase, progress, result or error.
+
+job: The id that the enqueueing function returned.
+Returns: The job''s row of janus.jobs; no row if there is no such job, or it is not yours.';
+
+-- Name: understand(text, text[], bytea[], integer, real, real, bigint, text, text[], integer, timestamp with time zone, timestamp with time zone, integer, interval, text, text, text[], text[], text, text, text, text, jsonb); Type: FUNCTION; Schema: janus; Owner: -
+
+CREATE FUNCTION janus.understand(prompt text, image_urls text[] DEFAULT '{}'::text[], image_data bytea[] DEFAULT '{}'::bytea[], max_tokens integer DEFAULT 512, temperature real DEFAULT 0, top_p real DEFAULT 1, seed bigint DEFAULT NULL::bigint, system_prompt text DEFAULT NULL::text, stop text[] DEFAULT '{}'::text[], priority integer DEFAULT 5, run_at timestamp with time zone DEFAULT NULL::timestamp with time zone, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone, max_attempts integer DEFAULT 5, run_timeout interval DEFAULT '00:30:00'::interval, idempotency_key text DEFAULT NULL::text, webhook_url text DEFAULT NULL::text, webhook_events text[] DEFAULT '{succeeded,failed,canceled}'::text[], upload_to text[] DEFAULT '{}'::text[], model text DEFAULT NULL::text, queue text DEFAULT 'default'::text, concurrency_key text DEFAULT NULL::text, traceparent text DEFAULT NULL::text, metadata jsonb DEFAULT '{}'::jsonb) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    pictures CONSTANT int := cardinality(image_urls) + cardinality(image_data);
+BEGIN
+    PERFORM janus_private.check_answer(image_urls, image_data, max_tokens, temperature, top_p, system_prompt, stop);
+    -- A picture alone is a question too.
+    IF prompt IS DISTINCT FROM '' OR pictures = 0 THEN
+        PERFORM janus_private.check_text('prompt', prompt, janus_private.setting_int('prompt_bytes_max'));
+    END IF;
+    RETURN janus_private.enqueue('understand', janus_private.answer_task(
+            jsonb_build_array(jsonb_build_object('role', 'user', 'content', prompt, 'images', pictures)),
+            max_tokens, temperature, top_p, system_prompt, stop), seed, image_urls, image_data, 1,
+        priority, run_at, expires_at, max_attempts, run_timeout, idempotency_key, webhook_url, webhook_events, upload_to,
+        model, queue, concurrency_key, traceparent, metadata);
+END $$;
+
+COMMENT ON FUNCTION janus.understand(prompt text, image_urls text[], image_data bytea[], max_tokens integer, temperature real, top_p real, seed bigint, system_prompt text, stop text[], priority integer, run_at timestamp with time zone, expires_at timestamp with time zone, max_attempts integer, run_timeout interval, idempotency_key text, webhook_url text, webhook_events text[], upload_to text[], model text, queue text, concurrency_key text, traceparent text, metadata jsonb) IS 'Enqueues a question, with pictures or without. See janus.status.
+
+prompt: The question, 1 to prompt_bytes_max bytes, not white space alone; '''' beside a picture.
+image_urls: Pictures to fetch when the job begins, before those of image_data; https:// (http:// where setting allow_http is on), at most url_bytes_max bytes each. Both together have at most input_images_max.
+image_data: Pictures themselves, PNG, JPEG or WebP, 1 to input_image_bytes_max bytes each.
+max_tokens: The answer ends after so many tokens at the latest; 1 to max_tokens_max.
+temperature: 0 takes the most likely token, which needs no seed; up to 5. The logits are divided by it.
+top_p: Draws from the smallest set of most likely tokens whose probabilities reach it; 0.0001 to 1, which draws from all.
+seed: 0 to 9223372036854775807. NULL draws one, which janus.jobs shows; the same seed, model and arguments give the same answer.
+system_prompt: What the conversation begins with, at most system_prompt_bytes_max bytes. NULL takes the model''s own.
+stop: The answer ends before the first of these strings; at most stop_max, 1 to 256 bytes each.
+priority: 0 (first) to 9 (last).
+run_at: Does not start before. NULL: as soon as possible.
+expires_at: Fails with code expired if it has not started by then; later than run_at and now. NULL: may wait for ever.
+max_attempts: How often it is tried before it fails, 1 to max_attempts_max. Hand-overs do not count.
+run_timeout: Longest running time of one attempt, 1 second to run_timeout_seconds_max.
+idempotency_key: 1 to 255 bytes, your role''s own. A repeat with the same arguments returns the first job''s id, with others it is refused; times, traceparent and query strings of URLs may differ.
+webhook_url: Is called (POST) at the events of webhook_events; https:// (http:// where setting allow_http is on), at most url_bytes_max bytes. NULL: no calls.
+webhook_events: Any of started, progress, succeeded, failed, canceled, each once; at least one with webhook_url.
+upload_to: Sinks, at most upload_to_max, each once; every output goes to all of them before the job succeeds. db: keeps it in the database, as {} does; https://host/path/ is the start of a URL for each output; other https:// URLs take one output each, in order; file:///folder/ needs janus.grant_upload.
+model: One that a daemon ever served, at most 128 bytes. NULL takes setting default_model.
+queue: 1 to 64 letters, digits, _ . -
+concurrency_key: A mark of yours, 1 to 255 bytes; kept and shown. Nothing is limited by it.
+traceparent: A W3C trace context; kept and shown.
+metadata: A JSON object, at most metadata_bytes_max bytes; kept, shown, and sent with webhooks.
+Returns: The job''s id. The job exists when the transaction commits; roll back, and there was none.
+22023: An argument is outside of its limits, or idempotency_key was used with other arguments; the message names argument, value and limit.';
+
+-- Name: webhook_secret(); Type: FUNCTION; Schema: janus; Owner: -
+
+CREATE FUNCTION janus.webhook_secret() RETURNS text
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT 'whsec_' || encode(janus_private.ensure_webhook_secret(janus_private.caller()), 'base64')
+$$;
+
+COMMENT ON FUNCTION janus.webhook_secret() IS 'Your role''s secret for verifying webhooks (Standard Webhooks), made at first use.
+
+Returns: whsec_ and 32 bytes in base64.';
+
+-- Name: answer_task(jsonb, integer, real, real, text, text[]); Type: FUNCTION; Schema: janus_private; Owner: -
+
+CREATE FUNCTION janus_private.answer_task(turns jsonb, max_tokens integer, temperature real, top_p real, system_prompt text, stop text[]) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT jsonb_build_object('messages', turns, 'max_tokens', max_tokens, 'temperature', temperature, 'top_p', top_p,
+        'system_prompt', system_prompt, 'stop', stop)
+$$;
+
+-- Name: chat_messages(jsonb, integer); Type: FUNCTION; Schema: janus_private; Owner: -
+
+CREATE FUNCTION janus_private.chat_messages(messages jsonb, pictures integer) RETURNS jsonb
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+DECLARE
+    hint CONSTANT text := 'A message is {"role": "user", "content": "…", "images": 0}; user and assistant take turns, the user first and last.';
+    said int := 0;
+    place text;
+    expected text := 'user';
+    item jsonb;
+    result jsonb := '[]';
+    counted boolean := false;
+BEGIN
+    IF messages IS NULL OR jsonb_typeof(messages) <> 'array' THEN
+        PERFORM janus_private.refuse(format('messages is %s: it must be a JSON array',
+            coalesce('of type ' || jsonb_typeof(messages), 'NULL')), hint);
+    END IF;
+    PERFORM janus_private.check_number('messages, in messages,', jsonb_array_length(messages), 1,
+        janus_private.setting_int('messages_max'));
+    FOR i IN 0 .. jsonb_array_length(messages) - 1 LOOP
+        item := messages -> i;
+        place := format('messages[%s]', i);
+        IF jsonb_typeof(item) <> 'object' THEN
+            PERFORM janus_private.refuse(format('%s is of type %s: it must be an object', place, jsonb_typeof(item)), hint);
+        ELSIF EXISTS (SELECT FROM jsonb_object_keys(item) AS k WHERE k NOT IN ('role', 'content', 'images')) THEN
+            PERFORM janus_private.refuse(format('%s has the unknown key %L', place, (SELECT left(k, 80)
+                FROM jsonb_object_keys(item) AS k WHERE k NOT IN ('role', 'content', 'images') LIMIT 1)), hint);
+        ELSIF coalesce(jsonb_typeof(item -> 'role'), '') <> 'string' OR coalesce(jsonb_typeof(item -> 'content'), '') <> 'string' THEN
+            PERFORM janus_private.refuse(format('%s lacks role or content, or one is not a string', place), hint);
+        ELSIF item ? 'images' AND (item ->> 'images') !~ '^[0-9]{1,6}$' THEN
+            PERFORM janus_private.refuse(format('%s.images is %s: it must be a whole number', place, left(item ->> 'images', 80)), hint);
+        END IF;
+        IF i = 0 AND item ->> 'role' = 'system' THEN
+            PERFORM janus_private.check_text(place || '.content', item ->> 'content', janus_private.setting_int('system_prompt_bytes_max'));
+            IF coalesce((item ->> 'images')::int, 0) <> 0 THEN
+                PERFORM janus_private.refuse(format('%s.images is %s: only user messages have pictures', place, item ->> 'images'), hint);
+            END IF;
+            CONTINUE;
+        END IF;
+        IF item ->> 'role' <> expected THEN
+            PERFORM janus_private.refuse(format('%s.role is %L: %s is expected there', place, left(item ->> 'role', 80), expected), hint);
+        END IF;
+        IF expected = 'assistant' AND coalesce((item ->> 'images')::int, 0) <> 0 THEN
+            PERFORM janus_private.refuse(format('%s.images is %s: only user messages have pictures', place, item ->> 'images'), hint);
+        END IF;
+        counted := counted OR item ? 'images';
+        said := said + coalesce((item ->> 'images')::int, 0);
+        result := result || jsonb_build_array(jsonb_build_object('role', expected, 'content', item ->> 'content', 'images',
+            coalesce((item ->> 'images')::int, 0)));
+        expected := CASE expected WHEN 'user' THEN 'assistant' ELSE 'user' END;
+    END LOOP;
+    IF expected = 'user' THEN
+        PERFORM janus_private.refuse('messages does not end with a user message', hint);
+    END IF;
+    IF NOT counted THEN
+        -- Nobody said where the pictures stand: before the first question.
+        result := jsonb_set(result, '{0,images}', to_jsonb(pictures));
+    ELSIF said <> pictures THEN
+        PERFORM janus_private.refuse(format('messages name %s pictures, but image_urls and image_data have %s', said, pictures),
+            'Let the images of all messages add up to the pictures given.');
+    END IF;
+    FOR i IN 0 .. jsonb_array_length(result) - 1 LOOP
+        IF result -> i ->> 'content' <> '' OR result -> i ->> 'images' = '0' THEN
+            PERFORM janus_private.check_text(format('the content of %s message %s', result -> i ->> 'role', i + 1),
+                result -> i ->> 'content', janus_private.setting_int('prompt_bytes_max'));
+        END IF;
+    END LOOP;
+    RETURN result;
+END $_$;
+
+-- Name: check_answer(text[], bytea[], integer, real, real, text, text[]); Type: FUNCTION; Schema: janus_private; Owner: -
+
+CREATE FUNCTION janus_private.check_answer(image_urls text[], image_data bytea[], max_tokens integer, temperature real, top_p real, system_prompt text, stop text[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    pictures_max bigint := janus_private.setting_int('input_images_max');
+    bytes_max bigint := janus_private.setting_int('input_image_bytes_max');
+BEGIN
+    PERFORM janus_private.check_array('image_urls', image_urls, pictures_max);
+    PERFORM janus_private.check_array('image_data', image_data, pictures_max);
+    PERFORM janus_private.check_number('image_urls and image_data together, in pictures,',
+        cardinality(image_urls) + cardinality(image_data), 0, pictures_max);
+    FOR i IN 1 .. cardinality(image_urls) LOOP
+        PERFORM janus_private.check_url(format('image_urls[%s]', i), image_urls[i]);
+    END LOOP;
+    FOR i IN 1 .. cardinality(image_data) LOOP
+        PERFORM janus_private.check_number(format('image_data[%s], in bytes,', i), octet_length(image_data[i]), 1, bytes_max);
+    END LOOP;
+    PERFORM janus_private.check_number('max_tokens', max_tokens, 1, janus_private.setting_int('max_tokens_max'));
+    PERFORM janus_private.check_number('temperature', temperature::numeric, 0, 5);
+    PERFORM janus_private.check_number('top_p', top_p::numeric, 0.0001, 1);
+    IF system_prompt IS NOT NULL THEN
+        PERFORM janus_private.check_text('system_prompt', system_prompt, janus_private.setting_int('system_prompt_bytes_max'));
+    END IF;
+    PERFORM janus_private.check_array('stop', stop, janus_private.setting_int('stop_max'));
+    FOR i IN 1 .. cardinality(stop) LOOP
+        -- A stop string may be white space, a line break most of all.
+        PERFORM janus_private.check_number(format('stop[%s], in bytes,', i), octet_length(stop[i]), 1, 256);
+    END LOOP;
+END $$;
+
+-- Name: check_array(text, anyarray, bigint); Type: FUNCTION; Schema: janus_private; Owner: -
+
+CREATE FUNCTION janus_private.check_array(argument text, value anyarray, most bigint) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    IF value IS NULL OR array_ndims(value) > 1 OR array_position(value, NULL) IS NOT NULL THEN
+        PERFORM janus_private.refuse(
+            format('%s %s', argument, CASE WHEN value IS NULL THEN 'is NULL' WHEN array_ndims(value) > 1
+                THEN 'has several dimensions: it must be a plain list' ELSE 'contains NULL' END),
+            format('Give %s a list without NULLs; {} is the empty list.', argument));
+    ELSIF cardinality(value) > most THEN
+        PERFORM janus_private.refuse(
+            format('%s has %s elements: the limit is %s', argument, cardinality(value), most),
+            format('Give %s fewer elements.', argument));
+    END IF;
+END $$;
+
+-- Name: check_common(janus_private.common, name, integer); Type: FUNCTION; Schema: janus_private; Owner: -
+
+CREATE FUNCTION janus_private.check_common(c janus_private.common, owner name, outputs integer) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+DECLARE
+    entry text;
+    exact int := 0;
+    known text;
+BEGIN
+    PERFORM janus_private.check_number('priority', c.priority, 0, 9);
+    PERFORM janus_private.check_number('max_attempts', c.max_attempts, 1, janus_private.setting_int('max_attempts_max'));
+    PERFORM janus_private.check_number('run_timeout (in seconds)', extract(epoch FROM c.run_timeout), 1,
+        janus_private.setting_int('run_timeout_seconds_max'));
+
+    IF c.queue IS NULL OR c.queue !~ '^[A-Za-z0-9_.-]{1,64}$' THEN
+        PERFORM janus_private.refuse(format('queue is %s: it must have 1 to 64 letters, digits, _ . -',
+            coalesce(quote_literal(left(c.queue, 80)), 'NULL')), 'The usual queue is ''default''.');
+    END IF;
+    IF c.model IS NOT NULL THEN
+        PERFORM janus_private.check_text('model', c.model, 128);
+        SELECT string_agg(m.name, ', ' ORDER BY m.name) INTO known FROM janus_private.model m;
+        IF known IS NOT NULL AND NOT EXISTS (SELECT FROM janus_private.model m WHERE m.name = c.model) THEN
+            PERFORM janus_private.refuse(format('model is %L: no daemon ever served it', c.model),
+                format('Known models: %s. Leave model out to take the default.', known));
+        END IF;
+    END IF;
+    IF c.idempotency_key IS NOT NULL THEN
+        PERFORM janus_private.check_text('idempotency_key', c.idempotency_key, 255);
+    END IF;
+    IF c.concurrency_key IS NOT NULL THEN
+        PERFORM janus_private.check_text('concurrency_key', c.concurrency_key, 255);
+    END IF;
+    IF c.traceparent !~ '^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$' OR c.traceparent ~ '^ff|-0{32}-|-0{16}-' THEN
+        PERFORM janus_private.refuse(format('traceparent is %L: it is not a W3C trace context', left(c.traceparent, 80)),
+            'It looks like 00-<32 hexadecimal digits>-<16 digits>-01.');
+    END IF;
+    IF c.metadata IS NULL OR jsonb_typeof(c.metadata) <> 'object' THEN
+        PERFORM janus_private.refuse(format('metadata is %s: it must be a JSON object',
+            coalesce('of type ' || jsonb_typeof(c.metadata), 'NULL')), 'Give an object such as {"customer": "42"}.');
+    END IF;
+    PERFORM janus_private.check_text('metadata', c.metadata::text, janus_private.setting_int('metadata_bytes_max'));
+
+    PERFORM janus_private.check_array('webhook_events', c.webhook_events, 5);
+    FOREACH entry IN ARRAY c.webhook_events LOOP
+        IF entry NOT IN ('started', 'progress', 'succeeded', 'failed', 'canceled') THEN
+            PERFORM janus_private.refuse(format('webhook_events contains %L', left(entry, 80)),
+                'Events are started, progress, succeeded, failed and canceled.');
+        END IF;
+    END LOOP;
+    IF cardinality(c.webhook_events) <> (SELECT count(DISTINCT e) FROM unnest(c.webhook_events) AS e) THEN
+        PERFORM janus_private.refuse('webhook_events names an event twice', 'Name each event once.');
+    END IF;
+    IF c.webhook_url IS NOT NULL THEN
+        PERFORM janus_private.check_url('webhook_url', c.webhook_url);
+        IF cardinality(c.webhook_events) = 0 THEN
+            PERFORM janus_private.refuse('webhook_events is empty: webhook_url would never be called',
+                'Name at least one event, or leave webhook_url out.');
+        END IF;
+    END IF;
+
+    PERFORM janus_private.check_array('upload_to', c.upload_to, janus_private.setting_int('upload_to_max'));
+    FOR i IN 1 .. cardinality(c.upload_to) LOOP
+        PERFORM janus_private.check_sink(format('upload_to[%s]', i), c.upload_to[i], owner);
+        -- A path that ends in / is a collection, which takes any number; any other URL takes one object.
+        IF c.upload_to[i] ~ '^https?:' AND split_part(c.upload_to[i], '?', 1) !~ '^https?://[^/]+/(.*/)?$' THEN
+            exact := exact + 1;
+        END IF;
+    END LOOP;
+    IF exact NOT IN (0, outputs) THEN
+        PERFORM janus_private.refuse(
+            format('upload_to has %s exact URLs for %s outputs: they must be equal in number', exact, outputs),
+            'Give one presigned URL for each output, in order; a URL whose path ends in / takes them all.');
+    END IF;
+    IF cardinality(c.upload_to) <> (SELECT count(DISTINCT u) FROM unnest(c.upload_to) AS u) THEN
+        PERFORM janus_private.refuse('upload_to names a sink twice', 'Name each sink once.');
+    END IF;
+END $_$;
+
+-- Name: check_grant(name, text); Type: FUNCTION; Schema: janus_private; Owner: -
+
+CREATE FUNCTION janus_private.check_grant(role name, prefix text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+BEGIN
+    IF role IS NULL OR NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = role) THEN
+        PERFORM janus_private.refuse(format('role is %s: there is no such role', coalesce(quote_literal(role), 'NULL')), 'Create it first.');
+    ELSIF prefix IS NULL OR prefix !~ '^file:///([A-Za-z0-9._~@:+=,-]+/)*$' OR prefix ~ '/\.\.?/' THEN
+        PERFORM janus_private.refuse(format('prefix is %s: it must be a folder file:///path/', coalesce(quote_literal(left(prefix, 120)), 'NULL')),
+            'End it with /, so that file:///a/ does not open file:///ab/. Other schemes need no grant.');
+    END IF;
+END $_$;
+
+-- Name: check_number(text, numeric, numeric, numeric); Type: FUNCTION; Schema: janus_private; Owner: -
+
+CREATE FUNCTION janus_private.check_number(argument text, value numeric, low numeric, high numeric) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    IF value IS NULL OR value < low OR value > high THEN
+        PERFORM janus_private.refuse(
+            format('%s is %s: it must be between %s and %s', argument, coalesce(value::text, 'NULL'), low, high),
+            format('Give %s a value in that range, or leave it out to take its default.', argument));
+    END IF;
+END $$;
+
+-- Name: check_sink(text, text, name); Type: FUNCTION; Schema: janus_private; Owner: -
+
+CREATE FUNCTION janus_private.check_sink(argument text, value text, owner name) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+DECLARE
+    shown text := left(split_part(value, '?', 1), 120);
+BEGIN
+    IF value = 'db:' THEN
+        RETURN;
+    ELSIF value ~ '^https?://' THEN
+        PERFORM janus_private.check_url(argument, value);
+    ELSIF value ~ '^s3://' THEN
+        PERFORM janus_private.refuse(format('%s is %s: s3:// is not supported yet', argument, shown),
+            'Use a presigned https:// URL for each output, or db:.');
+    ELSIF value ~ '^file:' THEN
+        PERFORM janus_private.check_text(argument, value, janus_private.setting_int('url_bytes_max'));
+        IF value !~ '^file:///([A-Za-z0-9._~@:+=,-]+/)+$' OR value ~ '/\.\.?/' THEN
+            PERFORM janus_private.refuse(
+                format('%s is %s: it must be a folder file:///path/ of plain names', argument, shown),
+                'End it with /, and use letters, digits and . _ ~ @ : + = , - only.');
+        ELSIF NOT EXISTS (
+            SELECT FROM janus_private.upload_grant g JOIN pg_roles r ON r.rolname = g.role
+            WHERE starts_with(value, g.prefix) AND pg_has_role(check_sink.owner, r.oid, 'MEMBER')
+        ) THEN
+            PERFORM janus_private.refuse(format('%s is %s: role %I may not upload there', argument, shown, owner),
+                format('An administrator can allow it by SELECT janus.grant_upload(%L, %L).', owner, value));
+        END IF;
+    ELSE
+        PERFORM janus_private.refuse(
+            format('%s is %s: its scheme is not db:, https://, or file:///', argument, coalesce(shown, 'NULL')),
+            'db: keeps the output in the database; see the documentation of upload_to for the others.');
+    END IF;
+END $_$;
+
+-- Name: check_text(text, text, bigint); Type: FUNCTION; Schema: janus_private; Owner: -
+
+CREATE FUNCTION janus_private.check_text(argument text, value text, most bigint) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+BEGIN
+    IF value IS NULL OR value ~ '^\s*$' THEN
+        PERFORM janus_private.refuse(
+            format('%s is %s: it needs 1 to %s bytes of text', argument,
+                CASE WHEN value IS NULL THEN 'NULL' WHEN value = '' THEN 'empty' ELSE 'white space' END, most),
+            format('Give %s some text.', argument));
+    ELSIF octet_length(value) > most THEN
+        PERFORM janus_private.refuse(
+            format('%s has %s bytes: the limit is %s', argument, octet_length(value), most), format('Shorten %s.', argument));
+    END IF;
+END $_$;
+
+-- Name: check_url(text, text); Type: FUNCTION; Schema: janus_private; Owner: -
+
+CREATE FUNCTION janus_private.check_url(argument text, value text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+DECLARE
+    shown text := left(split_part(value, '?', 1), 120);
+BEGIN
+    PERFORM janus_private.check_text(argument, value, janus_private.setting_int('url_bytes_max'));
+    IF value ~ '^http://' AND NOT janus_private.setting_on('allow_http') THEN
+        PERFORM janus_private.refuse(format('%s is %s: http:// is not allowed here, only https://', argument, shown),
+            'An administrator can allow it by SELECT janus.configure(''allow_http'', ''on'').');
+    ELSIF value !~ '^https?://[^/?#@[:space:][:cntrl:]]+([/?][^#[:space:][:cntrl:]]*)?$' THEN
+        PERFORM janus_private.refuse(format('%s is %s: it must be a URL https://host/path', argument, shown),
+            'Give a whole URL, percent-encoded, without user name, password or fragment.');
+    END IF;
+END $_$;
+
+-- Name: emit(bigint, text); Type: FUNCTION; Schema: janus_private; Owner: -
+
+CREATE FUNCTION janus_private.emit(job_id bigint, event text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    IF janus_private.setting_on('notify') THEN
+        PERFORM pg_notify('janus_finished', job_id::text);
+    END IF;
+    INSERT INTO janus_private.webhook_delivery (job, owner, generation, message_id, type, url, body)
+    SELECT j.id, j.owner, j.generation, 'msg_' || replace(gen_random_uuid()::text, '-', ''), 'job.' || event,
+        j.webhook_url, janus_private.event_body(j.id, event)
+    FROM janus_private.job j
+    WHERE j.id = job_id AND j.webhook_url IS NOT NULL AND event = ANY (j.webhook_events);
+    IF FOUND THEN
+        PERFORM pg_notify('janus_control', '');
+    END IF;
+END $$;
+
+-- Name: enqueue(text, jsonb, bigint, text[], bytea[], integer, integer, timestamp with time zone, timestamp with time zone, integer, interval, text, text, text[], text[], text, text, text, text, jsonb); Type: FUNCTION; Schema: janus_private; Owner: -
+
+CREATE FUNCTION janus_private.enqueue(kind text, task jsonb, seed bigint, image_urls text[], image_data bytea[], outputs integer, priority integer, run_at timestamp with time zone, expires_at timestamp with time zone, max_attempts integer, run_timeout interval, idempotency_key text, webhook_url text, webhook_events text[], upload_to text[], model text, queue text, concurrency_key text, traceparent text, metadata jsonb) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+-- as ON CONFLICT names a column that is called like an argument
+DECLARE
+    c CONSTANT janus_private.common := (priority, run_at, expires_at, max_attempts, run_timeout, idempotency_key,
+        webhook_url, webhook_events, upload_to, model, queue, concurrency_key, traceparent, metadata);
+    caller CONSTANT name := janus_private.caller();
+    print bytea;
+    earlier record;
+    new_id bigint;
+BEGIN
+    IF seed < 0 THEN
+        PERFORM janus_private.refuse(format('seed is %s: it must be between 0 and 9223372036854775807', seed),
+            'Leave seed out to draw a random one.');
+    END IF;
+    PERFORM janus_private.check_common(c, caller, outputs);
+    IF c.idempotency_key IS NOT NULL THEN
+        print := janus_private.fingerprint(kind, task, seed, image_urls, image_data, c);
+    END IF;
+
+    LOOP
+        -- Before the times are judged: a repeat may come when they are past.
+        IF print IS NOT NULL THEN
+            SELECT j.id, j.idempotency_fingerprint INTO earlier FROM janus_private.job j
+            WHERE j.owner = caller AND j.idempotency_key = c.idempotency_key;
+            IF FOUND THEN
+                IF earlier.idempotency_fingerprint <> print THEN
+                    RAISE EXCEPTION USING ERRCODE = '22023',
+                        MESSAGE = format('idempotency_key %L was used for job %s with other arguments',
+                            c.idempotency_key, earlier.id),
+                        HINT = 'Repeat the first call exactly, or choose a new key.';
+                END IF;
+                RETURN earlier.id;
+            END IF;
+        END IF;
+        IF NOT isfinite(c.run_at) THEN
+            PERFORM janus_private.refuse(format('run_at is %s: it must be a moment', c.run_at),
+                'Leave run_at out to run as soon as possible.');
+        ELSIF c.expires_at <= now() OR c.expires_at <= c.run_at OR NOT isfinite(c.expires_at) THEN
+            PERFORM janus_private.refuse(format('expires_at is %s: it must be a moment after run_at (%s)', c.expires_at,
+                greatest(c.run_at, now())), 'Leave expires_at out for a job that may wait for ever.');
+        END IF;
+
+        INSERT INTO janus_private.job (owner, kind, queue, model, priority, run_at, expires_at, max_attempts, run_timeout,
+            concurrency_key, traceparent, idempotency_key, idempotency_fingerprint, webhook_url, webhook_events,
+            upload_to, metadata)
+        VALUES (caller, kind, c.queue, coalesce(c.model, janus_private.setting_text('default_model')), c.priority,
+            coalesce(c.run_at, now()), c.expires_at, c.max_attempts, c.run_timeout, c.concurrency_key, c.traceparent,
+            c.idempotency_key, print, c.webhook_url, c.webhook_events, c.upload_to, c.metadata)
+        ON CONFLICT (owner, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
+        RETURNING id INTO new_id;
+        -- Nothing inserted: the same key was committed a moment ago, so the look-up finds it now.
+        EXIT WHEN new_id IS NOT NULL;
+    END LOOP;
+
+    INSERT INTO janus_private.input (job, task, image_urls, inline_images)
+    VALUES (new_id, task || jsonb_build_object('seed', coalesce(seed, janus_private.random_seed())::text), image_urls,
+        cardinality(image_data));
+    INSERT INTO janus_private.input_image (job, index, data)
+    SELECT new_id, n - 1, d FROM unnest(image_data) WITH ORDINALITY AS x (d, n);
+    IF c.webhook_url IS NOT NULL THEN
+        PERFORM janus_private.ensure_webhook_secret(caller);
+    END IF;
+    IF janus_private.setting_on('notify') AND (c.run_at IS NULL OR c.run_at <= now()) THEN
+        -- The same payload counts once a transaction.
+        PERFORM pg_notify('janus_queued', '');
+    END IF;
+    RETURN new_id;
+END $$;
+
+-- Name: ensure_default_model(text); Type: FUNCTION; Schema: janus_private; Owner: -
+
+CREATE FUNCTION janus_private.ensure_default_model(model text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    UPDATE janus_private.setting s SET value = ensure_default_model.model WHERE s.key = 'default_model' AND s.value IS NULL;
+    UPDATE janus_private.job j SET model = janus_private.setting_text('default_model')
+    WHERE j.id IN (SELECT x.id FROM janus_private.job x WHERE x.model IS NULL AND x.state = 'queued' ORDER BY x.id FOR UPDATE SKIP LOCKED);
+END $$;
+
+-- Name: ensure_webhook_secret(name); Type: FUNCTION; Schema: janus_private; Owner: -
+
+CREATE FUNCTION janus_private.ensure_webhook_secret(holder name) RETURNS bytea
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    current bytea;
+BEGIN
+    INSERT INTO janus_private.webhook_secret (owner, secret)
+    SELECT holder, sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()))
+    WHERE NOT EXISTS (SELECT FROM janus_private.webhook_secret s WHERE s.owner = holder AND s.expires_at IS NULL)
+    ON CONFLICT (owner) WHERE expires_at IS NULL DO NOTHING;
+    SELECT s.secret INTO current FROM janus_private.webhook_secret s WHERE s.owner = holder AND s.expires_at IS NULL;
+    RETURN current;
+END $$;
+
+-- Name: event_body(bigint, text); Type: FUNCTION; Schema: janus_private; Owner: -
+
+CREATE FUNCTION janus_private.event_body(job_id bigint, event text) RETURNS text
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    AS $$
+    SELECT jsonb_build_object('type', 'job.' || event, 'timestamp', to_jsonb(now()), 'data',
+        to_jsonb(s) || jsonb_build_object('id', s.id::text, 'seed', s.seed::text))::text
+    FROM janus_private.job_status s WHERE s.id = job_id
+$$;
+
+-- Name: fingerprint(text, jsonb, bigint, text[], bytea[], janus_private.common); Type: FUNCTION; Schema: janus_private; Owner: -
+
+CREATE FUNCTION janus_private.fingerprint(kind text, task jsonb, seed bigint, image_urls text[], image_data bytea[], c janus_private.common) RETURNS bytea
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT sha256(convert_to('v1' || jsonb_build_object(
+        'kind', kind, 'given', task || jsonb_build_object('seed', seed), 'priority', c.priority, 'max_attempts', c.max_attempts,
+        'run_timeout', extract(epoch FROM c.run_timeout), 'model', c.model, 'queue', c.queue,
+        'concurrency_key', c.concurrency_key, 'metadata', c.metadata,
+        'webhook_url', split_part(c.webhook_url, '?', 1), 'webhook_events', c.webhook_events,
+        'upload_to', (SELECT jsonb_agg(split_part(u, '?', 1) ORDER BY n) FROM unnest(c.upload_to) WITH ORDINALITY AS x (u, n)),
+        'image_urls', (SELECT jsonb_agg(split_part(u, '?', 1) ORDER BY n) FROM unnest(image_urls) WITH ORDINALITY AS x (u, n)),
+        'image_data', (SELECT jsonb_agg(encode(sha256(d), 'hex') ORDER BY n) FROM unnest(image_data) WITH ORDINALITY AS x (d, n))
+    )::text, 'UTF8'))
+$$;
+
+-- Name: grant_to(text, text); Type: FUNCTION; Schema: janus_private; Owner: -
+
+CREATE FUNCTION janus_private.grant_to(kind text, privilege text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    EXECUTE format('GRANT %s TO %I', privilege, (SELECT r.name FROM janus_private.role_name r WHERE r.kind = grant_to.kind));
+END $$;
+
+-- Name: own_job(bigint); Type: FUNCTION; Schema: janus_private; Owner: -
+
+CREATE FUNCTION janus_private.own_job(job_id bigint) RETURNS janus_private.job
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    mine janus_private.job;
+BEGIN
+    SELECT * INTO mine FROM janus_private.job j WHERE j.id = job_id AND janus_private.sees(j.owner) FOR UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = 'P0002', MESSAGE = format('there is no job %s, or it is not yours', coalesce(job_id::text, 'NULL')),
+            HINT = 'Your jobs are in janus.jobs. Finished ones are pruned after a while.';
+    END IF;
+    RETURN mine;
+END $$;
+
+-- Name: random_seed(); Type: FUNCTION; Schema: janus_private; Owner: -
+
+CREATE FUNCTION janus_private.random_seed() RETURNS bigint
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT ('x' || left(hex, 12) || right(hex, 4))::bit(64)::bigint & 9223372036854775807
+    FROM replace(gen_random_uuid()::text, '-', '') AS hex
+$$;
+
+-- Name: refuse(text, text); Type: FUNCTION; Schema: janus_private; Owner: -
+
+CREATE FUNCTION janus_private.refuse(message text, hint text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = message, HINT = hint;
+END $$;
+
+-- Name: refuse_transition(); Type: FUNCTION; Schema: janus_private; Owner: -
+
+CREATE FUNCTION janus_private.refuse_transition() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RAISE EXCEPTION USING ERRCODE = '23514',
+        MESSAGE = format('job %s cannot go from %s to %s', OLD.id, OLD.state, NEW.state);
+END $$;
+
+-- Name: sees(name); Type: FUNCTION; Schema: janus_private; Owner: -
+
+CREATE FUNCTION janus_private.sees(owner name) RETURNS boolean
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT janus_private.is_admin() OR EXISTS (SELECT FROM janus_private.visible_owner v WHERE v.owner = sees.owner)
+$$;
+
+-- Name: setting_int(text); Type: FUNCTION; Schema: janus_private; Owner: -
+
+CREATE FUNCTION janus_private.setting_int(key text) RETURNS bigint
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT janus_private.setting_text(key)::bigint
+$$;
+
+-- Name: setting_on(text); Type: FUNCTION; Schema: janus_private; Owner: -
+
+CREATE FUNCTION janus_private.setting_on(key text) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT janus_private.setting_text(key) = 'on'
+$$;
+
+-- Name: setting_text(text); Type: FUNCTION; Schema: janus_private; Owner: -
+
+CREATE FUNCTION janus_private.setting_text(key text) RETURNS text
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT coalesce(s.value, s.default_value) FROM janus_private.setting s WHERE s.key = setting_text.key
+$$;
+
+-- Name: attempt; Type: TABLE; Schema: janus_private; Owner: -
+
+CREATE TABLE janus_private.attempt (
+    job bigint NOT NULL,
+    run_lease bigint NOT NULL,
+    attempt integer NOT NULL,
+    generation integer NOT NULL,
+    claim_token uuid NOT NULL,
+    daemon uuid NOT NULL,
+    host text NOT NULL,
+    started_at timestamp with time zone NOT NULL,
+    ended_at timestamp with time zone,
+    outcome text,
+    state text,
+    error jsonb,
+    CONSTRAINT attempt_ended CHECK ((((ended_at IS NULL) = (outcome IS NULL)) AND ((outcome IS NULL) = (state IS NULL)))),
+    CONSTRAINT attempt_outcome_check CHECK ((outcome = ANY (ARRAY['succeeded'::text, 'failed'::text, 'canceled'::text, 'released'::text, 'lease_expired'::text]))),
+    CONSTRAINT attempt_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'succeeded'::text, 'failed'::text, 'canceled'::text])))
+);
+
+COMMENT ON TABLE janus_private.attempt IS 'Every claim that ever was.';
+
+COMMENT ON COLUMN janus_private.attempt.claim_token IS 'Stays: a daemon whose acknowledgement was lost reads back by it.';
+
+COMMENT ON COLUMN janus_private.attempt.state IS 'The job''s state from then on.';
+
+-- Name: attempts; Type: VIEW; Schema: janus; Owner: -
+
+CREATE VIEW janus.attempts WITH (security_barrier='true') AS
+ SELECT a.job,
+    a.run_lease,
+    a.attempt,
+    a.started_at,
+    a.ended_at,
+    a.outcome,
+    a.state,
+    a.error,
+    a.host,
+    a.daemon,
+    a.generation,
+    j.owner
+   FROM (janus_private.attempt a
+     JOIN janus_private.job j ON ((j.id = a.job)))
+  WHERE ((j.owner IN ( SELECT visible_owner.owner
+           FROM janus_private.visible_owner)) OR ( SELECT janus_private.is_admin() AS is_admin));
+
+COMMENT ON VIEW janus.attempts IS 'Every run of your jobs, how it ended (outcome) and what became of the job (state).';
+
+COMMENT ON COLUMN janus.attempts.job IS 'The job''s id.';
+
+COMMENT ON COLUMN janus.attempts.run_lease IS 'Ordinal of the claim within the job; part of the names of uploaded files.';
+
+COMMENT ON COLUMN janus.attempts.attempt IS 'Ordinal of the charged attempt; a hand-over gives its number back.';
+
+COMMENT ON COLUMN janus.attempts.started_at IS 'When the job was claimed.';
+
+COMMENT ON COLUMN janus.attempts.ended_at IS 'NULL while it runs.';
+
+COMMENT ON COLUMN janus.attempts.outcome IS 'succeeded, failed, canceled, released (handed back uncharged) or lease_expired (its host stopped renewing).';
+
+COMMENT ON COLUMN janus.attempts.state IS 'What became of the job: queued, succeeded, failed or canceled.';
+
+COMMENT ON COLUMN janus.attempts.error IS '{code, message, retryable}, as in janus.jobs.';
+
+COMMENT ON COLUMN janus.attempts.host IS 'Name of the host that ran it.';
+
+COMMENT ON COLUMN janus.attempts.daemon IS 'Its daemon''s instance, as in janus.workers.';
+
+COMMENT ON COLUMN janus.attempts.generation IS '1, and one more with every janus.retry.';
+
+COMMENT ON COLUMN janus.attempts.owner IS 'The job''s owner.';
+
+-- Name: paused_queue; Type: TABLE; Schema: janus_private; Owner: -
+
+CREATE TABLE janus_private.paused_queue (
+    queue text NOT NULL
+);
+
+COMMENT ON TABLE janus_private.paused_queue IS 'Queues of which no more jobs are started.';
+
+-- Name: queue_depth; Type: VIEW; Schema: janus; Owner: -
+
+CREATE VIEW janus.queue_depth AS
+ SELECT j.queue,
+    j.model,
+    count(*) FILTER (WHERE ((j.state = 'queued'::text) AND (j.run_at <= now()))) AS waiting,
+    count(*) FILTER (WHERE ((j.state = 'queued'::text) AND (j.run_at > now()))) AS scheduled,
+    count(*) FILTER (WHERE (j.state = 'running'::text)) AS running,
+    (COALESCE(EXTRACT(epoch FROM (now() - min(j.run_at) FILTER (WHERE ((j.state = 'queued'::text) AND (j.run_at <= now()))))), (0)::numeric))::double precision AS oldest_waiting_seconds,
+    (EXISTS ( SELECT
+           FROM janus_private.paused_queue p
+          WHERE (p.queue = j.queue))) AS paused
+   FROM janus_private.job j
+  WHERE (j.state = ANY (ARRAY['queued'::text, 'running'::text]))
+  GROUP BY j.queue, j.model;
+
+COMMENT ON VIEW janus.queue_depth IS 'Jobs waiting and running by queue and model: for monitoring and autoscaling.';
+
+COMMENT ON COLUMN janus.queue_depth.queue IS 'Name of the queue.';
+
+COMMENT ON COLUMN janus.queue_depth.model IS 'Name of the model; NULL as in janus.jobs.';
+
+COMMENT ON COLUMN janus.queue_depth.waiting IS 'Queued and due.';
+
+COMMENT ON COLUMN janus.queue_depth.scheduled IS 'Queued and due later.';
+
+COMMENT ON COLUMN janus.queue_depth.running IS 'Running now.';
+
+COMMENT ON COLUMN janus.queue_depth.oldest_waiting_seconds IS 'How long the oldest due job has been due; 0 where none waits.';
+
+COMMENT ON COLUMN janus.queue_depth.paused IS 'Whether janus.pause stops this queue.';
+
+-- Name: setting; Type: TABLE; Schema: janus_private; Owner: -
+
+CREATE TABLE janus_private.setting (
+    key text NOT NULL,
+    value text,
+    default_value text,
+    type text NOT NULL,
+    unit text,
+    "least" bigint,
+    most bigint,
+    description text NOT NULL,
+    CONSTRAINT setting_type_check CHECK ((type = ANY (ARRAY['integer'::text, 'boolean'::text, 'text'::text])))
+);
+
+COMMENT ON TABLE janus_private.setting IS 'Limits and switches, changed by janus.configure(key, value).';
+
+COMMENT ON COLUMN janus_private.setting.value IS 'NULL takes the default.';
+
+COMMENT ON COLUMN janus_private.setting."least" IS 'Bounds of an integer''s value.';
+
+-- Name: settings; Type: VIEW; Schema: janus; Owner: -
+
+CREATE VIEW janus.settings AS
+ SELECT s.key,
+    COALESCE(s.value, s.default_value) AS value,
+    s.default_value,
+    s.unit,
+    s.description
+   FROM janus_private.setting s;
+
+COMMENT ON VIEW janus.settings IS 'Limits and switches; an administrator changes them by janus.configure(key, value).';
+
+COMMENT ON COLUMN janus.settings.key IS 'What janus.configure takes.';
+
+COMMENT ON COLUMN janus.settings.value IS 'What holds now.';
+
+COMMENT ON COLUMN janus.settings.default_value IS 'What holds where nobody has set it.';
+
+COMMENT ON COLUMN janus.settings.unit IS 'Of numbers.';
+
+COMMENT ON COLUMN janus.settings.description IS 'What it does.';
+
+-- Name: webhook_delivery; Type: TABLE; Schema: janus_private; Owner: -
+
+CREATE TABLE janus_private.webhook_delivery (
+    id bigint NOT NULL,
+    job bigint NOT NULL,
+    owner name NOT NULL,
+    generation integer NOT NULL,
+    message_id text NOT NULL,
+    type text NOT NULL,
+    url text NOT NULL,
+    body text NOT NULL,
+    state text DEFAULT 'pending'::text NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    next_attempt_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    finished_at timestamp with time zone,
+    last_status integer,
+    last_error text,
+    CONSTRAINT webhook_delivery_finished CHECK (((state = 'pending'::text) = (finished_at IS NULL))),
+    CONSTRAINT webhook_delivery_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'delivered'::text, 'abandoned'::text])))
+);
+
+COMMENT ON TABLE janus_private.webhook_delivery IS 'The outbox: written with the state change that it tells of, delivered later.';
+
+COMMENT ON COLUMN janus_private.webhook_delivery.body IS 'As of the event; sent and signed byte for byte.';
+
+-- Name: webhook_deliveries; Type: VIEW; Schema: janus; Owner: -
+
+CREATE VIEW janus.webhook_deliveries WITH (security_barrier='true') AS
+ SELECT d.id,
+    d.job,
+    d.type,
+    d.state,
+    d.attempts,
+    d.last_status,
+    d.last_error,
+        CASE
+            WHEN (d.state = 'pending'::text) THEN d.next_attempt_at
+            ELSE NULL::timestamp with time zone
+        END AS next_attempt_at,
+    d.created_at,
+    d.finished_at,
+    split_part(d.url, '?'::text, 1) AS url,
+    d.message_id,
+    (d.body)::jsonb AS body,
+    d.owner
+   FROM janus_private.webhook_delivery d
+  WHERE ((d.owner IN ( SELECT visible_owner.owner
+           FROM janus_private.visible_owner)) OR ( SELECT janus_private.is_admin() AS is_admin));
+
+COMMENT ON VIEW janus.webhook_deliveries IS 'Calls of your webhooks, made and to be made; janus.redeliver(id) repeats one. job.started and job.progress are best effort and not listed.';
+
+COMMENT ON COLUMN janus.webhook_deliveries.id IS 'What janus.redeliver takes.';
+
+COMMENT ON COLUMN janus.webhook_deliveries.job IS 'The job''s id.';
+
+COMMENT ON COLUMN janus.webhook_deliveries.type IS 'job.succeeded, job.failed or job.canceled.';
+
+COMMENT ON COLUMN janus.webhook_deliveries.state IS 'pending, delivered (2xx) or abandoned (410, or all tries used up).';
+
+COMMENT ON COLUMN janus.webhook_deliveries.attempts IS 'Calls so far.';
+
+COMMENT ON COLUMN janus.webhook_deliveries.last_status IS 'HTTP status of the last call; NULL: no answer.';
+
+COMMENT ON COLUMN janus.webhook_deliveries.last_error IS 'Why the last call failed.';
+
+COMMENT ON COLUMN janus.webhook_deliveries.next_attempt_at IS 'While pending: when it is called next.';
+
+COMMENT ON COLUMN janus.webhook_deliveries.created_at IS 'When the job''s state changed.';
+
+COMMENT ON COLUMN janus.webhook_deliveries.finished_at IS 'When it was delivered or abandoned.';
+
+COMMENT ON COLUMN janus.webhook_deliveries.url IS 'As given, without query string, which may be a signature.';
+
+COMMENT ON COLUMN janus.webhook_deliveries.message_id IS 'Header webhook-id, the same for every try.';
+
+COMMENT ON COLUMN janus.webhook_deliveries.body IS 'What is sent: {type, timestamp, data}.';
+
+COMMENT ON COLUMN janus.webhook_deliveries.owner IS 'The job''s owner, whose secret signs it.';
+
+-- Name: daemon; Type: TABLE; Schema: janus_private; Owner: -
+
+CREATE TABLE janus_private.daemon (
+    instance uuid NOT NULL,
+    host text NOT NULL,
+    version text NOT NULL,
+    models text[] NOT NULL,
+    queues text[] NOT NULL,
+    started_at timestamp with time zone DEFAULT now() NOT NULL,
+    seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    lease_seconds double precision NOT NULL
+)
+WITH (fillfactor='50');
+
+COMMENT ON TABLE janus_private.daemon IS 'The daemons that serve this database; each removes its row at its end.';
+
+-- Name: workers; Type: VIEW; Schema: janus; Owner: -
+
+CREATE VIEW janus.workers AS
+ SELECT d.host,
+    d.instance,
+    d.version,
+    d.models,
+    d.queues,
+    (d.seen_at > (now() - make_interval(secs => d.lease_seconds))) AS alive,
+    ( SELECT count(*) AS count
+           FROM janus_private.run r
+          WHERE ((r.daemon = d.instance) AND (r.claim_token IS NOT NULL))) AS running,
+    d.started_at,
+    d.seen_at
+   FROM janus_private.daemon d;
+
+COMMENT ON VIEW janus.workers IS 'The daemons that serve this database.';
+
+COMMENT ON COLUMN janus.workers.host IS 'Name of its host.';
+
+COMMENT ON COLUMN janus.workers.instance IS 'Random for every start of a daemon.';
+
+COMMENT ON COLUMN janus.workers.version IS 'Of janusd.';
+
+COMMENT ON COLUMN janus.workers.models IS 'Names of the models that it serves.';
+
+COMMENT ON COLUMN janus.workers.queues IS 'Names of the queues that it serves.';
+
+COMMENT ON COLUMN janus.workers.alive IS 'Whether it was seen within its lease.';
+
+COMMENT ON COLUMN janus.workers.running IS 'Jobs that it holds.';
+
+COMMENT ON COLUMN janus.workers.started_at IS 'When it registered.';
+
+COMMENT ON COLUMN janus.workers.seen_at IS 'Its last sign of life.';
+
+-- Name: input_image; Type: TABLE; Schema: janus_private; Owner: -
+
+CREATE TABLE janus_private.input_image (
+    job bigint NOT NULL,
+    index integer NOT NULL,
+    data bytea NOT NULL
+);
+ALTER TABLE ONLY janus_private.input_image ALTER COLUMN data SET STORAGE EXTERNAL;
+
+COMMENT ON TABLE janus_private.input_image IS 'Pictures that came with the call.';
+
+-- Name: job_id_seq; Type: SEQUENCE; Schema: janus_private; Owner: -
+
+ALTER TABLE janus_private.job ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME janus_private.job_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+-- Name: model; Type: TABLE; Schema: janus_private; Owner: -
+
+CREATE TABLE janus_private.model (
+    name text NOT NULL
+);
+
+COMMENT ON TABLE janus_private.model IS 'Every model that a daemon ever served; what enqueueing takes for a known name.';
+
+-- Name: role_name; Type: TABLE; Schema: janus_private; Owner: -
+
+CREATE TABLE janus_private.role_name (
+    kind text NOT NULL,
+    name name NOT NULL,
+    CONSTRAINT role_name_kind_check CHECK ((kind = ANY (ARRAY['client'::text, 'daemon'::text, 'admin'::text, 'monitor'::text])))
+);
+
+COMMENT ON TABLE janus_private.role_name IS 'How this database calls the four roles; read from its settings janus.role_… when it was migrated.';
+
+-- Name: schema_migration; Type: TABLE; Schema: janus_private; Owner: -
+
+CREATE TABLE janus_private.schema_migration (
+    version integer NOT NULL,
+    name text NOT NULL,
+    checksum text NOT NULL,
+    applied_at timestamp with time zone DEFAULT now() NOT NULL,
+    applied_by name DEFAULT SESSION_USER NOT NULL
+);
+
+-- Name: upload_grant; Type: TABLE; Schema: janus_private; Owner: -
+
+CREATE TABLE janus_private.upload_grant (
+    role name NOT NULL,
+    prefix text NOT NULL
+);
+
+COMMENT ON TABLE janus_private.upload_grant IS 'file:/// sinks are reached with the daemon''s rights: a role may only use those under a prefix granted to it.';
+
+-- Name: webhook_delivery_id_seq; Type: SEQUENCE; Schema: janus_private; Owner: -
+
+ALTER TABLE janus_private.webhook_delivery ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME janus_private.webhook_delivery_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+-- Name: webhook_secret; Type: TABLE; Schema: janus_private; Owner: -
+
+CREATE TABLE janus_private.webhook_secret (
+    id bigint NOT NULL,
+    owner name NOT NULL,
+    secret bytea NOT NULL,
+    expires_at timestamp with time zone,
+    CONSTRAINT webhook_secret_secret_check CHECK ((octet_length(secret) = 32))
+);
+
+COMMENT ON TABLE janus_private.webhook_secret IS 'What webhooks are signed with, by owner.';
+
+COMMENT ON COLUMN janus_private.webhook_secret.expires_at IS 'Set by rotation; both sign until then.';
+
+-- Name: webhook_secret_id_seq; Type: SEQUENCE; Schema: janus_private; Owner: -
+
+ALTER TABLE janus_private.webhook_secret ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME janus_private.webhook_secret_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+-- Name: attempt attempt_pkey; Type: CONSTRAINT; Schema: janus_private; Owner: -
+
+ALTER TABLE ONLY janus_private.attempt
+    ADD CONSTRAINT attempt_pkey PRIMARY KEY (job, run_lease);
+
+-- Name: daemon daemon_pkey; Type: CONSTRAINT; Schema: janus_private; Owner: -
+
+ALTER TABLE ONLY janus_private.daemon
+    ADD CONSTRAINT daemon_pkey PRIMARY KEY (instance);
+
+-- Name: input_image input_image_pkey; Type: CONSTRAINT; Schema: janus_private; Owner: -
+
+ALTER TABLE ONLY janus_private.input_image
+    ADD CONSTRAINT input_image_pkey PRIMARY KEY (job, index);
+
+-- Name: input input_pkey; Type: CONSTRAINT; Schema: janus_private; Owner: -
+
+ALTER TABLE ONLY janus_private.input
+    ADD CONSTRAINT input_pkey PRIMARY KEY (job);
+
+-- Name: job job_pkey; Type: CONSTRAINT; Schema: janus_private; Owner: -
+
+ALTER TABLE ONLY janus_private.job
+    ADD CONSTRAINT job_pkey PRIMARY KEY (id);
+
+-- Name: job job_uuid_key; Type: CONSTRAINT; Schema: janus_private; Owner: -
+
+ALTER TABLE ONLY janus_private.job
+    ADD CONSTRAINT job_uuid_key UNIQUE (uuid);
+
+-- Name: model model_pkey; Type: CONSTRAINT; Schema: janus_private; Owner: -
+
+ALTER TABLE ONLY janus_private.model
+    ADD CONSTRAINT model_pkey PRIMARY KEY (name);
+
+-- Name: output output_pkey; Type: CONSTRAINT; Schema: janus_private; Owner: -
+
+ALTER TABLE ONLY janus_private.output
+    ADD CONSTRAINT output_pkey PRIMARY KEY (job, index);
+
+-- Name: paused_queue paused_queue_pkey; Type: CONSTRAINT; Schema: janus_private; Owner: -
+
+ALTER TABLE ONLY janus_private.paused_queue
+    ADD CONSTRAINT paused_queue_pkey PRIMARY KEY (queue);
+
+-- Name: role_name role_name_pkey; Type: CONSTRAINT; Schema: janus_private; Owner: -
+
+ALTER TABLE ONLY janus_private.role_name
+    ADD CONSTRAINT role_name_pkey PRIMARY KEY (kind);
+
+-- Name: run run_pkey; Type: CONSTRAINT; Schema: janus_private; Owner: -
+
+ALTER TABLE ONLY janus_private.run
+    ADD CONSTRAINT run_pkey PRIMARY KEY (job);
+
+-- Name: schema_migration schema_migration_pkey; Type: CONSTRAINT; Schema: janus_private; Owner: -
+
+ALTER TABLE ONLY janus_private.schema_migration
+    ADD CONSTRAINT schema_migration_pkey PRIMARY KEY (version);
+
+-- Name: setting setting_pkey; Type: CONSTRAINT; Schema: janus_private; Owner: -
+
+ALTER TABLE ONLY janus_private.setting
+    ADD CONSTRAINT setting_pkey PRIMARY KEY (key);
+
+-- Name: upload_grant upload_grant_pkey; Type: CONSTRAINT; Schema: janus_private; Owner: -
+
+ALTER TABLE ONLY janus_private.upload_grant
+    ADD CONSTRAINT upload_grant_pkey PRIMARY KEY (role, prefix);
+
+-- Name: webhook_delivery webhook_delivery_job_generation_type_key; Type: CONSTRAINT; Schema: janus_private; Owner: -
+
+ALTER TABLE ONLY janus_private.webhook_delivery
+    ADD CONSTRAINT webhook_delivery_job_generation_type_key UNIQUE (job, generation, type);
+
+-- Name: webhook_delivery webhook_delivery_message_id_key; Type: CONSTRAINT; Schema: janus_private; Owner: -
+
+ALTER TABLE ONLY janus_private.webhook_delivery
+    ADD CONSTRAINT webhook_delivery_message_id_key UNIQUE (message_id);
+
+-- Name: webhook_delivery webhook_delivery_pkey; Type: CONSTRAINT; Schema: janus_private; Owner: -
+
+ALTER TABLE ONLY janus_private.webhook_delivery
+    ADD CONSTRAINT webhook_delivery_pkey PRIMARY KEY (id);
+
+-- Name: webhook_secret webhook_secret_pkey; Type: CONSTRAINT; Schema: janus_private; Owner: -
+
+ALTER TABLE ONLY janus_private.webhook_secret
+    ADD CONSTRAINT webhook_secret_pkey PRIMARY KEY (id);
+
+-- Name: job_claim; Type: INDEX; Schema: janus_private; Owner: -
+
+CREATE INDEX job_claim ON janus_private.job USING btree (model, queue, priority, run_at, id) WHERE (state = 'queued'::text);
+
+-- Name: job_expiry; Type: INDEX; Schema: janus_private; Owner: -
+
+CREATE INDEX job_expiry ON janus_private.job USING btree (expires_at) WHERE ((state = 'queued'::text) AND (expires_at IS NOT NULL));
+
+-- Name: job_idempotency_key; Type: INDEX; Schema: janus_private; Owner: -
+
+CREATE UNIQUE INDEX job_idempotency_key ON janus_private.job USING btree (owner, idempotency_key) WHERE (idempotency_key IS NOT NULL);
+
+-- Name: job_owner; Type: INDEX; Schema: janus_private; Owner: -
+
+CREATE INDEX job_owner ON janus_private.job USING btree (owner, id);
+
+-- Name: job_retention; Type: INDEX; Schema: janus_private; Owner: -
+
+CREATE INDEX job_retention ON janus_private.job USING btree (state, finished_at) WHERE (finished_at IS NOT NULL);
+
+-- Name: job_running; Type: INDEX; Schema: janus_private; Owner: -
+
+CREATE INDEX job_running ON janus_private.job USING btree (queue, model) WHERE (state = 'running'::text);
+
+-- Name: job_without_model; Type: INDEX; Schema: janus_private; Owner: -
+
+CREATE INDEX job_without_model ON janus_private.job USING btree (id) WHERE ((model IS NULL) AND (state = 'queued'::text));
+
+-- Name: webhook_delivery_due; Type: INDEX; Schema: janus_private; Owner: -
+
+CREATE INDEX webhook_delivery_due ON janus_private.webhook_delivery USING btree (next_attempt_at, id) WHERE (state = 'pending'::text);
+
+-- Name: webhook_secret_current; Type: INDEX; Schema: janus_private; Owner: -
+
+CREATE UNIQUE INDEX webhook_secret_current ON janus_private.webhook_secret USING btree (owner) WHERE (expires_at IS NULL);
+
+-- Name: job job_transition; Type: TRIGGER; Schema: janus_private; Owner: -
+
+CREATE TRIGGER job_transition BEFORE UPDATE OF state ON janus_private.job FOR EACH ROW WHEN (((old.state <> new.state) AND ((((((((((old.state <> 'queued'::text) OR (new.state <> 'running'::text)) AND ((old.state <> 'queued'::text) OR (new.state <> 'canceled'::text))) AND ((old.state <> 'queued'::text) OR (new.state <> 'failed'::text))) AND ((old.state <> 'running'::text) OR (new.state <> 'succeeded'::text))) AND ((old.state <> 'running'::text) OR (new.state <> 'failed'::text))) AND ((old.state <> 'running'::text) OR (new.state <> 'canceled'::text))) AND ((old.state <> 'running'::text) OR (new.state <> 'queued'::text))) AND ((old.state <> 'failed'::text) OR (new.state <> 'queued'::text))) AND ((old.state <> 'canceled'::text) OR (new.state <> 'queued'::text))))) EXECUTE FUNCTION janus_private.refuse_transition();
+
+-- Name: attempt attempt_job_fkey; Type: FK CONSTRAINT; Schema: janus_private; Owner: -
+
+ALTER TABLE ONLY janus_private.attempt
+    ADD CONSTRAINT attempt_job_fkey FOREIGN KEY (job) REFERENCES janus_private.job(id) ON DELETE CASCADE;
+
+-- Name: input_image input_image_job_fkey; Type: FK CONSTRAINT; Schema: janus_private; Owner: -
+
+ALTER TABLE ONLY janus_private.input_image
+    ADD CONSTRAINT input_image_job_fkey FOREIGN KEY (job) REFERENCES janus_private.job(id) ON DELETE CASCADE;
+
+-- Name: input input_job_fkey; Type: FK CONSTRAINT; Schema: janus_private; Owner: -
+
+ALTER TABLE ONLY janus_private.input
+    ADD CONSTRAINT input_job_fkey FOREIGN KEY (job) REFERENCES janus_private.job(id) ON DELETE CASCADE;
+
+-- Name: output output_job_fkey; Type: FK CONSTRAINT; Schema: janus_private; Owner: -
+
+ALTER TABLE ONLY janus_private.output
+    ADD CONSTRAINT output_job_fkey FOREIGN KEY (job) REFERENCES janus_private.job(id) ON DELETE CASCADE;
+
+-- Name: run run_job_fkey; Type: FK CONSTRAINT; Schema: janus_private; Owner: -
+
+ALTER TABLE ONLY janus_private.run
+    ADD CONSTRAINT run_job_fkey FOREIGN KEY (job) REFERENCES janus_private.job(id) ON DELETE CASCADE;
+
+-- Name: webhook_delivery webhook_delivery_job_fkey; Type: FK CONSTRAINT; Schema: janus_private; Owner: -
+
+ALTER TABLE ONLY janus_private.webhook_delivery
+    ADD CONSTRAINT webhook_delivery_job_fkey FOREIGN KEY (job) REFERENCES janus_private.job(id) ON DELETE CASCADE;
+
+GRANT USAGE ON SCHEMA janus TO janus_client;
+GRANT USAGE ON SCHEMA janus TO janus_daemon;
+GRANT USAGE ON SCHEMA janus TO janus_admin;
+GRANT USAGE ON SCHEMA janus TO janus_monitor;
+
+GRANT USAGE ON SCHEMA janus_private TO janus_daemon;
+
+REVOKE ALL ON FUNCTION janus.cancel(job bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION janus.cancel(job bigint) TO janus_client;
+GRANT ALL ON FUNCTION janus.cancel(job bigint) TO janus_admin;
+
+REVOKE ALL ON FUNCTION janus.chat(messages jsonb, image_urls text[], image_data bytea[], max_tokens integer, temperature real, top_p real, seed bigint, system_prompt text, stop text[], priority integer, run_at timestamp with time zone, expires_at timestamp with time zone, max_attempts integer, run_timeout interval, idempotency_key text, webhook_url text, webhook_events text[], upload_to text[], model text, queue text, concurrency_key text, traceparent text, metadata jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION janus.chat(messages jsonb, image_urls text[], image_data bytea[], max_tokens integer, temperature real, top_p real, seed bigint, system_prompt text, stop text[], priority integer, run_at timestamp with time zone, expires_at timestamp with time zone, max_attempts integer, run_timeout interval, idempotency_key text, webhook_url text, webhook_events text[], upload_to text[], model text, queue text, concurrency_key text, traceparent text, metadata jsonb) TO janus_client;
+GRANT ALL ON FUNCTION janus.chat(messages jsonb, image_urls text[], image_data bytea[], max_tokens integer, temperature real, top_p real, seed bigint, system_prompt text, stop text[], priority integer, run_at timestamp with time zone, expires_at timestamp with time zone, max_attempts integer, run_timeout interval, idempotency_key text, webhook_url text, webhook_events text[], upload_to text[], model text, queue text, concurrency_key text, traceparent text, metadata jsonb) TO janus_admin;
+
+REVOKE ALL ON FUNCTION janus.configure(key text, value text) FROM PUBLIC;
+GRANT ALL ON FUNCTION janus.configure(key text, value text) TO janus_admin;
+
+REVOKE ALL ON FUNCTION janus.generate(prompt text, images integer, seed bigint, cfg_weight real, temperature real, top_k integer, format text, priority integer, run_at timestamp with time zone, expires_at timestamp with time zone, max_attempts integer, run_timeout interval, idempotency_key text, webhook_url text, webhook_events text[], upload_to text[], model text, queue text, concurrency_key text, traceparent text, metadata jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION janus.generate(prompt text, images integer, seed bigint, cfg_weight real, temperature real, top_k integer, format text, priority integer, run_at timestamp with time zone, expires_at timestamp with time zone, max_attempts integer, run_timeout interval, idempotency_key text, webhook_url text, webhook_events text[], upload_to text[], model text, queue text, concurrency_key text, traceparent text, metadata jsonb) TO janus_client;
+GRANT ALL ON FUNCTION janus.generate(prompt text, images integer, seed bigint, cfg_weight real, temperature real, top_k integer, format text, priority integer, run_at timestamp with time zone, expires_at timestamp with time zone, max_attempts integer, run_timeout interval, idempotency_key text, webhook_url text, webhook_events text[], upload_to text[], model text, queue text, concurrency_key text, traceparent text, metadata jsonb) TO janus_admin;
+
+REVOKE ALL ON FUNCTION janus.grant_upload(role name, prefix text) FROM PUBLIC;
+GRANT ALL ON FUNCTION janus.grant_upload(role name, prefix text) TO janus_admin;
+
+REVOKE ALL ON FUNCTION janus.output(job bigint, index integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION janus.output(job bigint, index integer) TO janus_client;
+GRANT ALL ON FUNCTION janus.output(job bigint, index integer) TO janus_admin;
+
+REVOKE ALL ON FUNCTION janus.pause(queue text) FROM PUBLIC;
+GRANT ALL ON FUNCTION janus.pause(queue text) TO janus_admin;
+
+REVOKE ALL ON FUNCTION janus.redeliver(delivery bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION janus.redeliver(delivery bigint) TO janus_client;
+GRANT ALL ON FUNCTION janus.redeliver(delivery bigint) TO janus_admin;
+
+REVOKE ALL ON FUNCTION janus.resume(queue text) FROM PUBLIC;
+GRANT ALL ON FUNCTION janus.resume(queue text) TO janus_admin;
+
+REVOKE ALL ON FUNCTION janus.retry(job bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION janus.retry(job bigint) TO janus_client;
+GRANT ALL ON FUNCTION janus.retry(job bigint) TO janus_admin;
+
+REVOKE ALL ON FUNCTION janus.revoke_upload(role name, prefix text) FROM PUBLIC;
+GRANT ALL ON FUNCTION janus.revoke_upload(role name, prefix text) TO janus_admin;
+
+REVOKE ALL ON FUNCTION janus.rotate_webhook_secret(keep interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION janus.rotate_webhook_secret(keep interval) TO janus_client;
+GRANT ALL ON FUNCTION janus.rotate_webhook_secret(keep interval) TO janus_admin;
+
+REVOKE ALL ON FUNCTION janus_private.caller() FROM PUBLIC;
+GRANT ALL ON FUNCTION janus_private.caller() TO janus_client;
+GRANT ALL ON FUNCTION janus_private.caller() TO janus_admin;
+GRANT ALL ON FUNCTION janus_private.caller() TO janus_daemon;
+
+REVOKE ALL ON FUNCTION janus_private.is_admin() FROM PUBLIC;
+GRANT ALL ON FUNCTION janus_private.is_admin() TO janus_client;
+GRANT ALL ON FUNCTION janus_private.is_admin() TO janus_admin;
+GRANT ALL ON FUNCTION janus_private.is_admin() TO janus_daemon;
+
+GRANT SELECT ON TABLE janus_private.input TO janus_daemon;
+
+GRANT SELECT,DELETE ON TABLE janus_private.job TO janus_daemon;
+
+GRANT UPDATE(model) ON TABLE janus_private.job TO janus_daemon;
+
+GRANT UPDATE(state) ON TABLE janus_private.job TO janus_daemon;
+
+GRANT UPDATE(run_at) ON TABLE janus_private.job TO janus_daemon;
+
+GRANT UPDATE(started_at) ON TABLE janus_private.job TO janus_daemon;
+
+GRANT UPDATE(finished_at) ON TABLE janus_private.job TO janus_daemon;
+
+GRANT UPDATE(attempts) ON TABLE janus_private.job TO janus_daemon;
+
+GRANT UPDATE(handovers) ON TABLE janus_private.job TO janus_daemon;
+
+GRANT UPDATE(run_lease) ON TABLE janus_private.job TO janus_daemon;
+
+GRANT UPDATE(is_suspect) ON TABLE janus_private.job TO janus_daemon;
+
+GRANT UPDATE(text) ON TABLE janus_private.job TO janus_daemon;
+
+GRANT UPDATE(finish_reason) ON TABLE janus_private.job TO janus_daemon;
+
+GRANT UPDATE(usage) ON TABLE janus_private.job TO janus_daemon;
+
+GRANT UPDATE(error) ON TABLE janus_private.job TO janus_daemon;
+
+GRANT SELECT,INSERT,DELETE ON TABLE janus_private.output TO janus_daemon;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE janus_private.run TO janus_daemon;
+
+GRANT SELECT ON TABLE janus.jobs TO janus_client;
+GRANT SELECT ON TABLE janus.jobs TO janus_admin;
+GRANT SELECT ON TABLE janus.jobs TO janus_daemon;
+
+REVOKE ALL ON FUNCTION janus.status(job bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION janus.status(job bigint) TO janus_client;
+GRANT ALL ON FUNCTION janus.status(job bigint) TO janus_admin;
+
+REVOKE ALL ON FUNCTION janus.understand(prompt text, image_urls text[], image_data bytea[], max_tokens integer, temperature real, top_p real, seed bigint, system_prompt text, stop text[], priority integer, run_at timestamp with time zone, expires_at timestamp with time zone, max_attempts integer, run_timeout interval, idempotency_key text, webhook_url text, webhook_events text[], upload_to text[], model text, queue text, concurrency_key text, traceparent text, metadata jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION janus.understand(prompt text, image_urls text[], image_data bytea[], max_tokens integer, temperature real, top_p real, seed bigint, system_prompt text, stop text[], priority integer, run_at timestamp with time zone, expires_at timestamp with time zone, max_attempts integer, run_timeout interval, idempotency_key text, webhook_url text, webhook_events text[], upload_to text[], model text, queue text, concurrency_key text, traceparent text, metadata jsonb) TO janus_client;
+GRANT ALL ON FUNCTION janus.understand(prompt text, image_urls text[], image_data bytea[], max_tokens integer, temperature real, top_p real, seed bigint, system_prompt text, stop text[], priority integer, run_at timestamp with time zone, expires_at timestamp with time zone, max_attempts integer, run_timeout interval, idempotency_key text, webhook_url text, webhook_events text[], upload_to text[], model text, queue text, concurrency_key text, traceparent text, metadata jsonb) TO janus_admin;
+
+REVOKE ALL ON FUNCTION janus.webhook_secret() FROM PUBLIC;
+GRANT ALL ON FUNCTION janus.webhook_secret() TO janus_client;
+GRANT ALL ON FUNCTION janus.webhook_secret() TO janus_admin;
+
+REVOKE ALL ON FUNCTION janus_private.answer_task(turns jsonb, max_tokens integer, temperature real, top_p real, system_prompt text, stop text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION janus_private.chat_messages(messages jsonb, pictures integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION janus_private.check_answer(image_urls text[], image_data bytea[], max_tokens integer, temperature real, top_p real, system_prompt text, stop text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION janus_private.check_array(argument text, value anyarray, most bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION janus_private.check_common(c janus_private.common, owner name, outputs integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION janus_private.check_grant(role name, prefix text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION janus_private.check_number(argument text, value numeric, low numeric, high numeric) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION janus_private.check_sink(argument text, value text, owner name) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION janus_private.check_text(argument text, value text, most bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION janus_private.check_url(argument text, value text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION janus_private.emit(job_id bigint, event text) FROM PUBLIC;
+GRANT ALL ON FUNCTION janus_private.emit(job_id bigint, event text) TO janus_daemon;
+
+REVOKE ALL ON FUNCTION janus_private.enqueue(kind text, task jsonb, seed bigint, image_urls text[], image_data bytea[], outputs integer, priority integer, run_at timestamp with time zone, expires_at timestamp with time zone, max_attempts integer, run_timeout interval, idempotency_key text, webhook_url text, webhook_events text[], upload_to text[], model text, queue text, concurrency_key text, traceparent text, metadata jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION janus_private.ensure_default_model(model text) FROM PUBLIC;
+GRANT ALL ON FUNCTION janus_private.ensure_default_model(model text) TO janus_daemon;
+
+REVOKE ALL ON FUNCTION janus_private.ensure_webhook_secret(holder name) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION janus_private.event_body(job_id bigint, event text) FROM PUBLIC;
+GRANT ALL ON FUNCTION janus_private.event_body(job_id bigint, event text) TO janus_daemon;
+
+REVOKE ALL ON FUNCTION janus_private.fingerprint(kind text, task jsonb, seed bigint, image_urls text[], image_data bytea[], c janus_private.common) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION janus_private.grant_to(kind text, privilege text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION janus_private.own_job(job_id bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION janus_private.random_seed() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION janus_private.refuse(message text, hint text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION janus_private.refuse_transition() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION janus_private.sees(owner name) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION janus_private.setting_int(key text) FROM PUBLIC;
+GRANT ALL ON FUNCTION janus_private.setting_int(key text) TO janus_daemon;
+
+REVOKE ALL ON FUNCTION janus_private.setting_on(key text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION janus_private.setting_text(key text) FROM PUBLIC;
+GRANT ALL ON FUNCTION janus_private.setting_text(key text) TO janus_daemon;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE janus_private.attempt TO janus_daemon;
+
+GRANT SELECT ON TABLE janus.attempts TO janus_client;
+GRANT SELECT ON TABLE janus.attempts TO janus_admin;
+GRANT SELECT ON TABLE janus.attempts TO janus_daemon;
+
+GRANT SELECT ON TABLE janus_private.paused_queue TO janus_daemon;
+
+GRANT SELECT ON TABLE janus.queue_depth TO janus_daemon;
+GRANT SELECT ON TABLE janus.queue_depth TO janus_admin;
+GRANT SELECT ON TABLE janus.queue_depth TO janus_monitor;
+
+GRANT SELECT ON TABLE janus_private.setting TO janus_daemon;
+
+GRANT SELECT ON TABLE janus.settings TO janus_client;
+GRANT SELECT ON TABLE janus.settings TO janus_admin;
+
+GRANT SELECT,UPDATE ON TABLE janus_private.webhook_delivery TO janus_daemon;
+
+GRANT SELECT ON TABLE janus.webhook_deliveries TO janus_client;
+GRANT SELECT ON TABLE janus.webhook_deliveries TO janus_admin;
+GRANT SELECT ON TABLE janus.webhook_deliveries TO janus_daemon;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE janus_private.daemon TO janus_daemon;
+
+GRANT SELECT ON TABLE janus.workers TO janus_client;
+GRANT SELECT ON TABLE janus.workers TO janus_admin;
+GRANT SELECT ON TABLE janus.workers TO janus_daemon;
+
+GRANT SELECT ON TABLE janus_private.input_image TO janus_daemon;
+
+GRANT SELECT,INSERT ON TABLE janus_private.model TO janus_daemon;
+
+GRANT SELECT ON TABLE janus_private.schema_migration TO janus_daemon;
+
+GRANT SELECT,DELETE ON TABLE janus_private.webhook_secret TO janus_daemon;
