@@ -58,7 +58,7 @@ extension Setting {
             meaning: """
                 What checkpoints of `models` run in: f32, bf16, int8 or int4. All but f32 are packed at the first start into
                 cache.directory, once for all workers, and then mapped; less precise is faster and smaller, and strays further
-                from the model (README, "Packs"). A pack keeps the precision that it was made in.
+                from the model (Deploy/README.md, "Precisions and packs"). A pack keeps the precision that it was made in.
                 """),
         Setting(
             key: "cache.directory", value: .text(nil),

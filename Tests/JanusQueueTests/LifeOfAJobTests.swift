@@ -169,6 +169,7 @@ struct LifeOfAJobTests {
         #expect(
             try await bench.client.query("SELECT janus.cancel($1) AS s", [.int(waiting)]).row.text("s") == "canceled")
         #expect(try await bench.count("janus_private.webhook_delivery WHERE type = 'job.canceled'") == 1)
+        #expect(try await bench.state(waiting) == "canceled")
 
         let running = try await bench.generate()
         let claim = try await bench.claimOne()

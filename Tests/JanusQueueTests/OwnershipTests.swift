@@ -130,6 +130,25 @@ struct OwnershipTests {
         let now = try await bench.queue.webhookSecrets(owner: bench.database.roleName("alice"))
         #expect(now.map { "whsec_" + $0.base64EncodedString() } == [third, first])
         #expect(try await bench.queue.webhookSecrets(owner: "nobody").isEmpty)
+        let bob = try await bench.database.client("bob")
+        let others = try await bob.query("SELECT janus.webhook_secret() AS s").row.text("s")
+        #expect(![first, second, third].contains(others))
+        let error = await #expect(throws: PostgresError.self) {
+            try await bob.query("SELECT FROM janus_private.webhook_secret")
+        }
+        #expect(error?.sqlState == "42501")
+    }
+
+    @Test("the outbox has the events that were asked for and no others")
+    func events() async throws {
+        let bench = try await QueueBench()
+        for events in ["succeeded,failed", "canceled"] {
+            let id = try await bench.generate(
+                "'a', webhook_url => 'https://example.org/', webhook_events => '{\(events)}'")
+            try await bench.client.query("SELECT janus.cancel($1)", [.int(id)])
+        }
+        let rows = try await bench.client.query("SELECT job, type FROM janus.webhook_deliveries").rows
+        #expect(try rows.map { "\(try $0.int64("job")) \(try $0.text("type"))" } == ["2 job.canceled"])
     }
 
     @Test("a finished delivery is called again on request, with the same id and body")

@@ -20,7 +20,8 @@ struct SchemaDocumentTests {
         return (try await process.waitForExit(), folder, process)
     }
 
-    @Test("the SQL reference and the schema's dump are those of the migrations", arguments: ["README.md", "schema.sql"])
+    @Test(
+        "the SQL reference and the schema's dump are those of the migrations", arguments: ["README.md", "schema.sql"])
     func documents(name: String) async throws {
         let made = try await makeDocuments(try await TestPostgres.database())
         defer { try? FileManager.default.removeItem(at: made.folder) }

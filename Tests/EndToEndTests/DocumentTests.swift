@@ -1,0 +1,138 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// The Markdown files of the repository.
+@Suite struct DocumentTests {
+    @Test("every relative link and anchor of every document leads somewhere")
+    func links() throws {
+        let documents = try Self.documents()
+        #expect(documents.count >= 7)
+        var checked = 0
+        var broken: [String] = []
+        for document in documents {
+            let folder = URL(filePath: document).deletingLastPathComponent()
+            for target in try Self.targets(of: document) where !target.contains("://") && !target.hasPrefix("mailto:") {
+                checked += 1
+                let parts = target.split(separator: "#", maxSplits: 1, omittingEmptySubsequences: false).map(
+                    String.init)
+                let file = parts[0].isEmpty ? document : folder.appending(path: parts[0]).standardizedFileURL.path
+                guard FileManager.default.fileExists(atPath: file) else {
+                    broken.append("\(document): \(target)")
+                    continue
+                }
+                if parts.count == 2, try !Self.anchors(of: file).contains(parts[1]) {
+                    broken.append("\(document): \(target) (no such heading)")
+                }
+            }
+        }
+        #expect(checked >= 30)
+        #expect(broken.isEmpty)
+    }
+
+    @Test("a link that leads nowhere, to a file or to a heading, is found")
+    func links(in text: String = "[a](b.md), [c](#d) and ![e](f.png \"title\")\n# D e-f: `g`!\n") throws {
+        let file = FileManager.default.temporaryDirectory.appending(path: "\(UUID().uuidString).md").path
+        try text.write(toFile: file, atomically: true, encoding: .utf8)
+        defer { try? FileManager.default.removeItem(atPath: file) }
+        #expect(try Self.targets(of: file) == ["b.md", "#d", "f.png"])
+        #expect(try Self.anchors(of: file) == ["d-e-f-g"])
+    }
+
+    @Test("tests and mutants that Tests/README.md names exist")
+    func promises() throws {
+        let table = try String(contentsOfFile: TestPaths.root + "/Tests/README.md", encoding: .utf8)
+            .split(separator: "\n").filter { $0.hasPrefix("| ") }
+        var tests = 0
+        var mutants = 0
+        for row in table {
+            for name in row.matches(of: /`([A-Za-z]+Tests)\.([A-Za-z]+)\/([A-Za-z0-9]+)`/) {
+                tests += 1
+                let (module, suite, function) = (name.output.1, name.output.2, name.output.3)
+                let sources = try Self.files(below: "Tests/\(module)", suffix: ".swift")
+                #expect(!sources.isEmpty, "there is no \(module)")
+                let holds = try sources.contains { path in
+                    let text = try String(contentsOfFile: path, encoding: .utf8)
+                    return text.contains(try Regex("(struct|class|actor|extension) \(suite)\\b"))
+                        && text.contains("func \(function)(")
+                }
+                #expect(holds, "there is no test \(name.output.0)")
+            }
+            for name in row.matches(of: /`([A-Za-z0-9-]+\.mutant)`/) {
+                mutants += 1
+                let exists = FileManager.default.fileExists(atPath: TestPaths.root + "/Tests/Mutants/\(name.output.1)")
+                #expect(exists, "there is no Tests/Mutants/\(name.output.1)")
+            }
+        }
+        #expect(tests >= 20 && mutants >= 20)
+        let named = Set(table.flatMap { $0.matches(of: /`([A-Za-z0-9-]+\.mutant)`/).map { String($0.output.1) } })
+        let present = Set(
+            try Self.files(below: "Tests/Mutants", suffix: ".mutant").map { URL(filePath: $0).lastPathComponent })
+        #expect(present.subtracting(named).sorted() == [], "Tests/README.md does not name these")
+    }
+
+    @Test("Sources/README.md names the modules and their arrows as Package.swift does")
+    func modules() throws {
+        let readme = try String(contentsOfFile: TestPaths.root + "/Sources/README.md", encoding: .utf8)
+        let rows = try #require(
+            readme.components(separatedBy: "<!-- modules -->").last?.components(separatedBy: "<!-- modules end -->")
+                .first)
+        var named: [String: Set<String>] = [:]
+        for row in rows.split(separator: "\n").dropFirst(2) {
+            let cells = row.split(separator: "|").map { $0.trimmingCharacters(in: .whitespaces) }
+            named[cells[0]] = Set(cells[1].split(separator: ", ").map(String.init))
+        }
+        let package = try String(contentsOfFile: TestPaths.root + "/Package.swift", encoding: .utf8)
+        var declared: [String: Set<String>] = [:]
+        let declaration = /\.(?:module|program)\(\s*"([A-Za-z-]+)"(?:,\s*\[([^\]]*)\])?/
+        for match in package.matches(of: declaration) {
+            let imports = (match.output.2 ?? "").matches(of: /"([A-Za-z]+)"/).map { String($0.output.1) }
+            declared[String(match.output.1)] = Set(imports)
+        }
+        #expect(named == declared)
+    }
+
+    // MARK: Markdown
+
+    /// Every Markdown file that is not built, downloaded or a tool's.
+    private static func documents() throws -> [String] {
+        let top = ["README.md", ".github/CHANGELOG.md"].map { TestPaths.root + "/" + $0 }
+        return try top
+            + ["Sources", "Tests", "Migrations", "Deploy", "systemd"].flatMap { try files(below: $0, suffix: ".md") }
+    }
+
+    private static func files(below folder: String, suffix: String) throws -> [String] {
+        try FileManager.default.subpathsOfDirectory(atPath: TestPaths.root + "/" + folder).filter {
+            $0.hasSuffix(suffix)
+        }
+        .map { TestPaths.root + "/" + folder + "/" + $0 }.sorted()
+    }
+
+    /// Lines outside of fenced blocks.
+    private static func prose(of document: String) throws -> [Substring] {
+        var isFenced = false
+        return try String(contentsOfFile: document, encoding: .utf8).split(separator: "\n").filter { line in
+            if line.hasPrefix("```") { isFenced.toggle() }
+            return !isFenced
+        }
+    }
+
+    /// Of links and pictures, in Markdown and in HTML.
+    private static func targets(of document: String) throws -> [String] {
+        try prose(of: document).flatMap { line in
+            line.matches(of: /\]\(([^)\s]+)[^)]*\)/).map { String($0.output.1) }
+                + line.matches(of: /(?:src|href)="([^"]+)"/).map { String($0.output.1) }
+        }
+    }
+
+    /// As GitHub makes them from headings.
+    private static func anchors(of document: String) throws -> [String] {
+        try prose(of: document).filter { $0.hasPrefix("#") }.map { line in
+            String(
+                line.drop { $0 == "#" }.trimmingCharacters(in: .whitespaces).lowercased().compactMap { character in
+                    character == " "
+                        ? "-" : character.isLetter || character.isNumber || "-_".contains(character) ? character : nil
+                })
+        }
+    }
+}

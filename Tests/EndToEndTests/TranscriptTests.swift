@@ -1,0 +1,111 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// What README.md shows is what happens.
+@Suite struct TranscriptTests {
+    @Test("README's transcript can be pasted and prints what it says")
+    func transcript() async throws {
+        let commands = try Self.commands()
+        #expect(commands.count >= 10 && commands.filter { !$0.printed.isEmpty }.count >= 4)
+        let server = try await TestPostgres.start()
+        defer { server.stop() }
+        let folder = FileManager.default.temporaryDirectory.appending(path: "janus-transcript-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+
+        // One shell runs it all, as a reader's does, with each command's output in a file of its own. It runs in a folder
+        // whose entries are the repository's, so that what the transcript writes does not stay in the repository.
+        var script = "set -eu\ntrap 'kill $(jobs -p) 2>/dev/null; wait' EXIT\n"
+        for entry in try FileManager.default.contentsOfDirectory(atPath: TestPaths.root) {
+            try FileManager.default.createSymbolicLink(
+                atPath: folder.path + "/" + entry, withDestinationPath: TestPaths.root + "/" + entry)
+        }
+        for (index, command) in commands.enumerated() {
+            script += "exec >'\(folder.path)/\(index).out'\n\(command.line)\n"
+        }
+        script += "exec >'\(folder.path)/stop.out'\nkill %1\nwait %1\n"
+        let shell = try DaemonProcess(
+            URL(filePath: "/bin/bash"), ["-c", "cd \"$0\" && eval \"$1\"", folder.path, script],
+            environment: [
+                "PGHOST": "127.0.0.1", "PGPORT": "\(server.port)", "PGUSER": "postgres", "LANG": "C.UTF-8",
+                "HOME": folder.path,
+            ])
+        let status = try await shell.waitForExit(within: 240)
+        let log = (try? String(contentsOfFile: folder.path + "/janusd.log", encoding: .utf8)) ?? ""
+        #expect(status == 0, "\(shell.log)\n\(log)")
+        for (index, command) in commands.enumerated() where !command.printed.isEmpty {
+            let printed = Self.lines(try String(contentsOfFile: "\(folder.path)/\(index).out", encoding: .utf8))
+            #expect(printed == command.printed, "after '\(command.line)'")
+        }
+    }
+
+    @Test("README's Python takes a real webhook of janusd, and refuses one that was changed")
+    func webhookSnippet() async throws {
+        let stage = try await Stage.make()
+        let daemon = try await stage.readyDaemon()
+        let job = try await stage.enqueue(
+            "janus.understand('Hi', max_tokens => 2, webhook_url => $1)", [.text(stage.receiver.url("/hook/readme"))])
+        let call = try #require(try await stage.receiver.waitForRequests("/hook/readme").first)
+        let secret = try await stage.client.query("SELECT janus.webhook_secret() AS secret").row.text("secret")
+        let snippet = try #require(Self.blocks("python").first)
+        #expect(snippet.contains("whsec_…"))
+        let program = """
+            \(snippet.replacing("whsec_…", with: secret))
+            import base64, json, sys
+            headers, body = json.loads(sys.argv[1]), base64.b64decode(sys.argv[2])
+            hook(headers, body)
+            try:
+                hook(headers, body.replace(b"succeeded", b"succeedec"))
+            except Exception as error:
+                print("refused:", type(error).__name__)
+            """
+        let headers = String(decoding: try JSONEncoder().encode(call.headers), as: UTF8.self)
+        let python = try DaemonProcess(
+            URL(filePath: TestPaths.root + "/Deploy/python"),
+            ["-c", program, headers, call.body.base64EncodedString()], environment: ["HOME": NSHomeDirectory()])
+        #expect(try await python.waitForExit(within: 120) == 0, "\(python.log)")
+        try await waitUntil("its last line") { python.log.hasSuffix("\n") }
+        #expect(python.log == "job.succeeded \(job) succeeded\nrefused: WebhookVerificationError\n")
+        _ = daemon
+    }
+
+    /// A line after `$ ` and what README shows below it.
+    private struct Command {
+        var line: String
+        var printed: [String] = []
+    }
+
+    /// Of the console block that sets up a database. One line is left out and no other: the one that installs and
+    /// builds, as this test is part of that build.
+    private static func commands() throws -> [Command] {
+        let block = try #require(blocks("console").first { $0.contains("createdb") })
+        var commands: [Command] = []
+        for line in block.split(separator: "\n", omittingEmptySubsequences: false).map(String.init) {
+            if line.hasPrefix("$ ") {
+                commands.append(Command(line: String(line.dropFirst(2))))
+            } else {
+                try #require(!commands.isEmpty)
+                commands[commands.count - 1].printed += lines(line)
+            }
+        }
+        let build = "Deploy/install-packages && swift build -c release"
+        #expect(commands.filter { $0.line == build }.count == 1)
+        return commands.filter { $0.line != build }
+    }
+
+    /// Fenced blocks of README.md in a language.
+    private static func blocks(_ language: String) throws -> [String] {
+        let parts = try String(contentsOfFile: TestPaths.root + "/README.md", encoding: .utf8).split(
+            separator: "\n```", omittingEmptySubsequences: false)
+        return stride(from: 1, to: parts.count, by: 2).map { parts[$0] }
+            .filter { $0.hasPrefix(language + "\n") }.map { String($0.dropFirst(language.count + 1)) }
+    }
+
+    /// Without empty ones, and without the spaces that psql puts at their ends.
+    private static func lines(_ text: String) -> [String] {
+        text.split(separator: "\n").map { line in
+            String(line.reversed().drop { $0 == " " }.reversed())
+        }.filter { !$0.isEmpty }
+    }
+}
