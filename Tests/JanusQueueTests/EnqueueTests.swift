@@ -209,7 +209,8 @@ struct EnqueueTests {
         #expect(error?.sqlState == "22023" && "\(error!)".contains("idempotency_key 'k' was used for job \(first)"))
         await #expect(throws: PostgresError.self) { try await bench.generate("\(arguments), seed => 1") }
         let prompt = await #expect(throws: PostgresError.self) {
-            try await bench.generate("\(arguments.replacing("'a'", with: "'b'", maxReplacements: 1)), webhook_url => 'https://x/'")
+            try await bench.generate(
+                "\(arguments.replacing("'a'", with: "'b'", maxReplacements: 1)), webhook_url => 'https://x/'")
         }
         #expect(prompt?.sqlState == "22023", "the prompt alone makes another job")
         let other = try await bench.database.client("bob")

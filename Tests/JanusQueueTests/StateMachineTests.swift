@@ -52,4 +52,27 @@ struct StateMachineTests {
             #expect(quoted == names)
         }
     }
+
+    @Test("a row that contradicts its state is refused, whoever writes it")
+    func constraints() async throws {
+        let bench = try await QueueBench()
+        let id = try await bench.generate()
+        let failure = #"error = '{"code": "x", "message": "x", "retryable": false}'"#
+        for (change, constraint) in [
+            ("state = 'canceled'", "job_finished"), ("finished_at = now()", "job_finished"),
+            ("state = 'running', attempts = 1", "job_running"),
+            ("state = 'running', started_at = now()", "job_running"),
+            ("state = 'failed', finished_at = now()", "job_failed"),
+            ("state = 'failed', finished_at = now(), error = '{}'", "job_failed"),
+            ("state = 'failed', finished_at = now(), text = 'x', \(failure)", "job_result"),
+            ("text = 'x'", "job_result"), ("idempotency_key = 'k'", "job_idempotency"),
+            ("state = 'lost'", "job_transition"), ("priority = 10", "priority"), ("max_attempts = 0", "max_attempts"),
+        ] {
+            let error = await #expect(throws: PostgresError.self, "\(change)") {
+                try await bench.superuser.query("UPDATE janus_private.job SET \(change) WHERE id = $1", [.int(id)])
+            }
+            #expect(error?.sqlState == "23514", "\(change)")
+            if constraint != "job_transition" { #expect("\(error!)".contains(constraint), "\(change): \(error!)") }
+        }
+    }
 }
