@@ -8,6 +8,8 @@ COMMENT ON SCHEMA janus IS 'Image understanding and text-to-image jobs: function
 
 CREATE SCHEMA janus_private;
 
+COMMENT ON SCHEMA janus_private IS 'Tables of janusd; use schema janus.';
+
 -- Name: common; Type: TYPE; Schema: janus_private; Owner: -
 
 CREATE TYPE janus_private.common AS (
