@@ -261,13 +261,21 @@ COMMENT ON FUNCTION janus.resume IS $$Starts jobs of a paused queue again.
 queue: Its name.
 Returns: Whether it was paused.$$;
 
--- The first daemon names the default model if nobody has, and with it the jobs that waited for a name.
-CREATE FUNCTION janus_private.ensure_default_model(model text) RETURNS void
+-- A daemon names the default model if nobody has, and with it the jobs that waited for a name; returns how many. One
+-- call is not enough: a job may be enqueued before it and committed after.
+CREATE FUNCTION janus_private.ensure_default_model(model text) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    named bigint;
 BEGIN
     UPDATE janus_private.setting s SET value = ensure_default_model.model WHERE s.key = 'default_model' AND s.value IS NULL;
     UPDATE janus_private.job j SET model = janus_private.setting_text('default_model')
     WHERE j.id IN (SELECT x.id FROM janus_private.job x WHERE x.model IS NULL AND x.state = 'queued' ORDER BY x.id FOR UPDATE SKIP LOCKED);
+    GET DIAGNOSTICS named = ROW_COUNT;
+    IF named > 0 AND janus_private.setting_on('notify') THEN
+        PERFORM pg_notify('janus_queued', '');
+    END IF;
+    RETURN named;
 END $$;
 
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA janus, janus_private FROM PUBLIC;

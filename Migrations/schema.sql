@@ -1195,14 +1195,21 @@ END $$;
 
 -- Name: ensure_default_model(text); Type: FUNCTION; Schema: janus_private; Owner: -
 
-CREATE FUNCTION janus_private.ensure_default_model(model text) RETURNS void
+CREATE FUNCTION janus_private.ensure_default_model(model text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+DECLARE
+    named bigint;
 BEGIN
     UPDATE janus_private.setting s SET value = ensure_default_model.model WHERE s.key = 'default_model' AND s.value IS NULL;
     UPDATE janus_private.job j SET model = janus_private.setting_text('default_model')
     WHERE j.id IN (SELECT x.id FROM janus_private.job x WHERE x.model IS NULL AND x.state = 'queued' ORDER BY x.id FOR UPDATE SKIP LOCKED);
+    GET DIAGNOSTICS named = ROW_COUNT;
+    IF named > 0 AND janus_private.setting_on('notify') THEN
+        PERFORM pg_notify('janus_queued', '');
+    END IF;
+    RETURN named;
 END $$;
 
 -- Name: ensure_webhook_secret(name); Type: FUNCTION; Schema: janus_private; Owner: -

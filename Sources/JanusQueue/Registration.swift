@@ -13,10 +13,24 @@ extension JobQueue {
                     .uuid(options.instance), .text(options.hostName), .text(version), .texts(models), .texts(queues),
                     .double(options.leaseSeconds),
                 ])
-            if let first = models.first {
-                try await connection.query("SELECT janus_private.ensure_default_model($1)", [.text(first)])
-            }
+            try await nameDefaultModel(models, connection)
         }
+    }
+
+    /// Makes the first of these models the database's default where there is none, and gives it to the jobs that
+    /// waited for one. Call it now and then: a job may be enqueued before there was a default and committed after.
+    /// - Returns: how many jobs were given it.
+    package func nameDefaultModel(_ models: [String]) async throws(QueueError) -> Int {
+        try await onConnection { connection throws(PostgresError) in try await nameDefaultModel(models, connection) }
+    }
+
+    @discardableResult
+    private func nameDefaultModel(_ models: [String], _ connection: PostgresConnection)
+        async throws(PostgresError) -> Int
+    {
+        guard let first = models.first else { return 0 }
+        return try await connection.query("SELECT janus_private.ensure_default_model($1) AS named", [.text(first)])
+            .row.int("named")
     }
 
     /// Takes this daemon off the list; its runs must be over.

@@ -18,6 +18,7 @@ package struct Supervisor: Sendable {
     private static let handOverSecondsMax = RunMachine.stopSecondsMax + 5
     private static let tickSeconds = 0.5
     private static let expirySeconds = 5.0
+    private static let defaultModelSeconds = 5.0
     private static let pruneSeconds = 600.0
 
     private let configuration: SupervisorConfiguration
@@ -94,6 +95,7 @@ package struct Supervisor: Sendable {
         let queue = queue
         let lease = lease
         let retention = configuration.retention
+        let models = configuration.models.map(\.name)
         return [
             MaintenanceLoop(
                 name: "rescued", seconds: lease.seconds / 2,
@@ -103,6 +105,11 @@ package struct Supervisor: Sendable {
             MaintenanceLoop(
                 name: "expired", seconds: Self.expirySeconds, isAllowed: { lease.mayClaim(now: BootClock.now) },
                 work: { () async throws(QueueError) -> Int in try await queue.expireQueued() }, logger: logger),
+            MaintenanceLoop(
+                name: "given the default model", seconds: Self.defaultModelSeconds,
+                isAllowed: { lease.mayClaim(now: BootClock.now) },
+                work: { () async throws(QueueError) -> Int in try await queue.nameDefaultModel(models) },
+                logger: logger),
             MaintenanceLoop(
                 name: "pruned", seconds: Self.pruneSeconds, isAllowed: { lease.mayClaim(now: BootClock.now) },
                 work: { () async throws(QueueError) -> Int in try await queue.prune(retention) }, logger: logger),

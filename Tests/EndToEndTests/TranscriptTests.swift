@@ -1,4 +1,5 @@
 import Foundation
+import JanusPostgres
 import TestSupport
 import Testing
 

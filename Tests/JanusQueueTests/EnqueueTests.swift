@@ -192,6 +192,21 @@ struct EnqueueTests {
         #expect(try await queue.claim(model: "nano", queues: ["default"], capacity: 1).map(\.run.job) == [id])
     }
 
+    @Test("a job that was enqueued before the first daemon came, and committed after, gets its model too")
+    func besideTheFirstDaemon() async throws {
+        let database = try await TestPostgres.database()
+        let client = try await database.client("early")
+        try await client.query("BEGIN")
+        let id = try await client.query("SELECT janus.generate('a') AS id").row.int64("id")
+        let queue = try QueueBench.queue(database)
+        try await queue.register(models: ["nano", "tiny"], queues: ["default"], version: "1")
+        try await client.query("COMMIT")
+        #expect(try await queue.claim(models: ["nano"], queues: ["default"], capacity: 1).isEmpty)
+        #expect(try await queue.nameDefaultModel(["nano", "tiny"]) == 1)
+        #expect(try await queue.nameDefaultModel(["nano", "tiny"]) == 0)
+        #expect(try await queue.claim(models: ["nano"], queues: ["default"], capacity: 1).map(\.run.job) == [id])
+    }
+
     @Test(
         "an idempotency key gives the first job back, also when times and query strings differ; other content is refused"
     )
