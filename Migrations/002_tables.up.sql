@@ -134,11 +134,11 @@ CREATE TABLE janus_private.run (
     started_at timestamptz NOT NULL,
     lease_seconds double precision NOT NULL CHECK (lease_seconds > 0),
     lease_until timestamptz NOT NULL,
-    phase text CHECK (phase IN ('preparing', 'prefill', 'drawing', 'decoding', 'delivering')),
+    phase text NOT NULL CHECK (phase IN ('preparing', 'prefill', 'drawing', 'decoding', 'delivering')),
     steps_done int NOT NULL DEFAULT 0 CHECK (steps_done >= 0),
     steps_total int NOT NULL DEFAULT 1 CHECK (steps_total >= 1)
 ) WITH (fillfactor = 50);  -- heartbeats stay on their page, and no index mentions what they change
-COMMENT ON TABLE janus_private.run IS 'The lease of a running job and its progress; only daemons write it.';
+COMMENT ON TABLE janus_private.run IS 'The lease of a running job and its progress; there while it runs, and written by daemons only.';
 
 CREATE TABLE janus_private.attempt (
     job bigint NOT NULL REFERENCES janus_private.job ON DELETE CASCADE,

@@ -40,7 +40,6 @@ DECLARE
 BEGIN
     IF j.state = 'queued' THEN
         UPDATE janus_private.job x SET state = 'canceled', finished_at = now(), cancel_requested_at = now() WHERE x.id = j.id;
-        DELETE FROM janus_private.run r WHERE r.job = j.id;
         PERFORM janus_private.emit(j.id, 'canceled');
         RETURN 'canceled';
     ELSIF j.state = 'running' AND j.cancel_requested_at IS NULL THEN
@@ -329,7 +328,6 @@ BEGIN
             HINT = 'Enqueue it again; with its seed (janus.jobs) it gives the same result.';
     ELSIF j.state IN ('failed', 'canceled') THEN
         -- The seed stays, webhooks begin a new generation. What had expired may now wait for ever.
-        DELETE FROM janus_private.run r WHERE r.job = j.id;
         UPDATE janus_private.job x SET state = 'queued', run_at = now(), finished_at = NULL, started_at = NULL, error = NULL,
             cancel_requested_at = NULL, attempts = 0, handovers = 0, is_suspect = false, generation = x.generation + 1,
             expires_at = CASE WHEN x.expires_at > now() THEN x.expires_at END
@@ -522,15 +520,14 @@ COMMENT ON COLUMN janus_private.output.data IS 'The bytes, where db: is among th
 CREATE TABLE janus_private.run (
     job bigint NOT NULL,
     run_lease bigint NOT NULL,
-    claim_token uuid,
+    claim_token uuid NOT NULL,
     daemon uuid NOT NULL,
     started_at timestamp with time zone NOT NULL,
     lease_seconds double precision NOT NULL,
-    lease_until timestamp with time zone,
-    phase text,
+    lease_until timestamp with time zone NOT NULL,
+    phase text NOT NULL,
     steps_done integer DEFAULT 0 NOT NULL,
     steps_total integer DEFAULT 1 NOT NULL,
-    CONSTRAINT run_held CHECK (((claim_token IS NULL) = (lease_until IS NULL))),
     CONSTRAINT run_lease_seconds_check CHECK ((lease_seconds > (0)::double precision)),
     CONSTRAINT run_phase_check CHECK ((phase = ANY (ARRAY['preparing'::text, 'prefill'::text, 'drawing'::text, 'decoding'::text, 'delivering'::text]))),
     CONSTRAINT run_steps_done_check CHECK ((steps_done >= 0)),
@@ -538,7 +535,7 @@ CREATE TABLE janus_private.run (
 )
 WITH (fillfactor='50');
 
-COMMENT ON TABLE janus_private.run IS 'The lease of a running job and its progress; only daemons write it.';
+COMMENT ON TABLE janus_private.run IS 'The lease of a running job and its progress; there while it runs, and written by daemons only.';
 
 -- Name: job_status; Type: VIEW; Schema: janus_private; Owner: -
 
@@ -1613,7 +1610,7 @@ CREATE VIEW janus.workers AS
     (d.seen_at > (now() - make_interval(secs => d.lease_seconds))) AS alive,
     ( SELECT count(*) AS count
            FROM janus_private.run r
-          WHERE ((r.daemon = d.instance) AND (r.claim_token IS NOT NULL))) AS running,
+          WHERE (r.daemon = d.instance)) AS running,
     d.started_at,
     d.seen_at
    FROM janus_private.daemon d;
