@@ -201,10 +201,10 @@ struct EnqueueTests {
         let queue = try QueueBench.queue(database)
         try await queue.register(models: ["nano", "tiny"], queues: ["default"], version: "1")
         try await client.query("COMMIT")
-        #expect(try await queue.claim(models: ["nano"], queues: ["default"], capacity: 1).isEmpty)
+        #expect(try await queue.claim(model: "nano", queues: ["default"], capacity: 1).isEmpty)
         #expect(try await queue.nameDefaultModel(["nano", "tiny"]) == 1)
         #expect(try await queue.nameDefaultModel(["nano", "tiny"]) == 0)
-        #expect(try await queue.claim(models: ["nano"], queues: ["default"], capacity: 1).map(\.run.job) == [id])
+        #expect(try await queue.claim(model: "nano", queues: ["default"], capacity: 1).map(\.run.job) == [id])
     }
 
     @Test(
