@@ -30,8 +30,9 @@ import Testing
         #expect(broken.isEmpty)
     }
 
-    @Test("a link that leads nowhere, to a file or to a heading, is found")
-    func links(in text: String = "[a](b.md), [c](#d) and ![e](f.png \"title\")\n# D e-f: `g`!\n") throws {
+    @Test("links and anchors are read as Markdown has them")
+    func targetsAndAnchors() throws {
+        let text = "[a](b.md), [c](#d) and ![e](f.png \"title\")\n# D e-f: `g`!\n```\n[no](link)\n```\n"
         let file = FileManager.default.temporaryDirectory.appending(path: "\(UUID().uuidString).md").path
         try text.write(toFile: file, atomically: true, encoding: .utf8)
         defer { try? FileManager.default.removeItem(atPath: file) }
