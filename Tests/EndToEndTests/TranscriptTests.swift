@@ -17,7 +17,7 @@ import Testing
 
         // One shell runs it all, as a reader's does, with each command's output in a file of its own. It runs in a folder
         // whose entries are the repository's, so that what the transcript writes does not stay in the repository.
-        var script = "set -eu\ntrap 'kill $(jobs -p) 2>/dev/null; wait' EXIT\n"
+        var script = "set -eu\ntrap 'kill $(jobs -p) 2>/dev/null || true; wait' EXIT\n"
         for entry in try FileManager.default.contentsOfDirectory(atPath: TestPaths.root) {
             try FileManager.default.createSymbolicLink(
                 atPath: folder.path + "/" + entry, withDestinationPath: TestPaths.root + "/" + entry)
