@@ -81,7 +81,9 @@ struct Verification {
         let rendered: String = try metadata(name + ".prompt")
         var message = rendered
         let system = message.hasPrefix(PromptTemplate.systemPrompt) ? PromptTemplate.systemPrompt : ""
-        if let start = message.range(of: PromptTurn.Role.user.rawValue + ": ") { message = String(message[start.upperBound...]) }
+        if let start = message.range(of: PromptTurn.Role.user.rawValue + ": ") {
+            message = String(message[start.upperBound...])
+        }
         if let end = message.range(of: "\n\n<|Assistant|>:") { message = String(message[..<end.lowerBound]) }
         var pictures = 0
         let placeholder = SpecialToken.imagePlaceholder.content + "\n"
