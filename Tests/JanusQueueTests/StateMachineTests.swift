@@ -72,7 +72,9 @@ struct StateMachineTests {
                 try await bench.superuser.query("UPDATE janus_private.job SET \(change) WHERE id = $1", [.int(id)])
             }
             #expect(error?.sqlState == "23514", "\(change)")
-            if constraint != "job_transition" { #expect("\(error!)".contains(constraint), "\(change): \(error!)") }
+            // the trigger's message names the states instead
+            let said = error.map { "\($0)" } ?? ""
+            if constraint != "job_transition" { #expect(said.contains(constraint), "\(change)") }
         }
     }
 }
