@@ -63,7 +63,7 @@ let package = Package(
         .module("JanusSystem"),
 
         // the vocabulary and the frames between supervisor and worker
-        .module("JanusJob"),
+        .module("JanusJob", [crypto]),
         .module("JanusWire", ["JanusJob"]),
 
         // the supervisor's side: never links the model
@@ -76,17 +76,18 @@ let package = Package(
             ["CProcess", "JanusJob", "JanusWire", "JanusQueue", "JanusDelivery", "JanusHTTP", "JanusSystem", logging]),
 
         // the worker's side: never links libpq or libcurl
-        .module("JanusTensor", ["CJanusKernels", "COpenBLAS", "JanusSystem"]),
+        .module("JanusTensor", ["CJanusKernels", "COpenBLAS", "JanusJob", "JanusSystem"]),
         .module("JanusText"),
-        .module("JanusImage", ["CImageCodecs", "JanusSystem"]),
-        .module("JanusModel", ["JanusSystem", "JanusTensor", crypto]),
+        .module("JanusImage", ["CImageCodecs", "JanusJob", "JanusSystem"]),
+        .module("JanusModel", ["JanusJob", "JanusSystem", "JanusTensor", crypto]),
         .module(
             "JanusEngine", ["COpenBLAS", "JanusJob", "JanusTensor", "JanusModel", "JanusText", "JanusImage", crypto]),
 
         .program(
             "janusd",
             [
-                "JanusSupervisor", "JanusQueue", "JanusDelivery", "JanusHTTP", arguments, configuration, logging,
+                "JanusJob", "JanusWire", "JanusSupervisor", "JanusQueue", "JanusDelivery", "JanusHTTP", arguments,
+                configuration, logging,
                 signals, yaml,
             ]),
         .program(
@@ -113,10 +114,10 @@ let package = Package(
         .tests("JanusQueueTests", ["JanusJob", "JanusPostgres", "JanusQueue"]),
         .tests("JanusHTTPTests", ["JanusHTTP"]),
         .tests("JanusDeliveryTests", ["JanusDelivery", "JanusHTTP", "JanusJob"]),
-        .tests("JanusTensorTests", ["JanusTensor"]),
+        .tests("JanusTensorTests", ["JanusJob", "JanusTensor"]),
         .tests("JanusTextTests", ["JanusText"]),
-        .tests("JanusImageTests", ["JanusImage"]),
-        .tests("JanusModelTests", ["JanusModel", "JanusTensor"]),
+        .tests("JanusImageTests", ["JanusImage", "JanusJob"]),
+        .tests("JanusModelTests", ["JanusJob", "JanusModel", "JanusTensor"]),
         .tests(
             "JanusEngineTests",
             ["JanusEngine", "JanusImage", "JanusJob", "JanusModel", "JanusTensor", "JanusText", "JanusWire"]),

@@ -1,41 +1,52 @@
 import JanusHTTP
 import JanusJob
 
-/// The sinks of one job, judged as far as that goes without reaching them.
-struct UploadPlan: Equatable {
-    var storesInDatabase: Bool
-    /// Below the file root: the components of each directory's path that follow it, with the directory's URL.
-    var directories: [Directory] = []
-    var collections: [HTTPURL] = []
-    /// The i-th belongs to the i-th object.
-    var exact: [HTTPURL] = []
+/// The sinks of one job, parsed and judged as far as that goes without reaching them: what a run is delivered to.
+package struct UploadPlan: Sendable, Equatable {
+    let outputCount: Int
+    let storesInDatabase: Bool
+    let directories: [Directory]
+    let collections: [HTTPURL]
+    /// The i-th belongs to the i-th output.
+    let exact: [HTTPURL]
 
     struct Directory: Equatable {
+        /// The file root.
+        var root: String
+        /// Of the directory's path, what follows the root.
         var components: [String]
         /// `file:///…` without a slash at its end.
         var url: String
     }
 
-    init(_ sinks: [String], objectCount: Int, policy: DeliveryPolicy) throws(JobError) {
-        storesInDatabase = sinks.isEmpty
+    /// See `Uploader.plan`.
+    init(_ sinks: [String], outputCount: Int, policy: DeliveryPolicy) throws(JobError) {
+        var storesInDatabase = sinks.isEmpty
+        var directories: [Directory] = []
+        var collections: [HTTPURL] = []
+        var exact: [HTTPURL] = []
         for text in sinks {
             switch try Sink.parse(text) {
             case .database:
                 storesInDatabase = true
             case .directory(let path):
-                directories.append(
-                    Directory(components: try Self.components(of: path, policy), url: Self.withoutSlash(text)))
+                directories.append(try Self.directory(path, url: text, policy))
             case .collection(let url):
                 collections.append(try Self.reachable(url, policy))
             case .exact(let url):
                 exact.append(try Self.reachable(url, policy))
             }
         }
-        guard exact.isEmpty || exact.count == objectCount else {
+        guard exact.isEmpty || exact.count == outputCount else {
             throw JobError(
                 .invalidRequest,
-                "\(exact.count) exact upload URLs for \(objectCount) outputs; give one each, or a URL that ends in '/'")
+                "\(exact.count) exact upload URLs for \(outputCount) outputs; give one each, or a URL that ends in '/'")
         }
+        self.outputCount = outputCount
+        self.storesInDatabase = storesInDatabase
+        self.directories = directories
+        self.collections = collections
+        self.exact = exact
     }
 
     private static func reachable(_ url: HTTPURL, _ policy: DeliveryPolicy) throws(JobError) -> HTTPURL {
@@ -45,8 +56,8 @@ struct UploadPlan: Equatable {
         return url
     }
 
-    /// What follows the file root in `path`; nothing in it leads out again.
-    private static func components(of path: String, _ policy: DeliveryPolicy) throws(JobError) -> [String] {
+    /// In the file root; nothing in its path leads out again.
+    private static func directory(_ path: String, url: String, _ policy: DeliveryPolicy) throws(JobError) -> Directory {
         guard let root = policy.fileRoot else {
             throw JobError(.uploadForbidden, "file sinks are not configured on this host")
         }
@@ -55,7 +66,8 @@ struct UploadPlan: Equatable {
         guard parts.starts(with: rootParts), !parts.contains(".."), !parts.contains(".") else {
             throw JobError(.uploadForbidden, "a file sink must lie in \(root), without '.' or '..' in its path")
         }
-        return parts.dropFirst(rootParts.count).map(String.init)
+        return Directory(
+            root: root, components: parts.dropFirst(rootParts.count).map(String.init), url: withoutSlash(url))
     }
 
     private static func withoutSlash(_ text: String) -> String {

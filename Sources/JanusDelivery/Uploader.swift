@@ -2,7 +2,7 @@ import Foundation
 package import JanusHTTP
 package import JanusJob
 
-/// Takes a run's objects to its sinks.
+/// Takes a run's outputs to its sinks.
 package struct Uploader: Sendable {
     /// Waits between the tries of one upload. The run retries by itself, because a retried job would draw again.
     package static let retryDelaysSeconds: [Double] = [0.5, 2, 8]
@@ -21,59 +21,69 @@ package struct Uploader: Sendable {
         self.retryDelaysSeconds = retryDelaysSeconds
     }
 
-    /// Judges the sinks before the work is done: what it refuses, `deliver` would refuse.
+    /// Judges a job's sinks, before any work is done for it.
     ///
-    /// - Parameter objectCount: how many objects the run will have; each needs its own exact URL if there is any.
+    /// - Parameters:
+    ///   - sinks: as the row has them (`db:`, `file:///…`, `http(s)://…`); none means `db:`.
+    ///   - outputCount: how many outputs the run will have; each needs its own exact URL if there is any.
     /// - Throws: `invalidRequest` or `uploadForbidden`.
-    package func check(_ sinks: [String], objectCount: Int) throws(JobError) {
-        _ = try UploadPlan(sinks, objectCount: objectCount, policy: policy)
+    package func plan(_ sinks: [String], outputCount: Int) throws(JobError) -> UploadPlan {
+        try UploadPlan(sinks, outputCount: outputCount, policy: policy)
     }
 
-    /// Delivers every object to every sink, or fails as a whole.
+    /// Delivers every output to every sink, or fails as a whole.
     ///
-    /// - Parameter sinks: as the row has them (`db:`, `file:///…`, `http(s)://…`); none means `db:`.
-    /// - Throws: `invalidRequest` and `uploadForbidden` (403, or a place that policy refuses), never retryable, or
-    ///   `uploadFailed`, retryable unless the server's answer is final. A cancelled task gets `internalError`.
-    package func deliver(_ objects: [UploadObject], to sinks: [String]) async throws(JobError) -> UploadReceipt {
-        let plan = try UploadPlan(sinks, objectCount: objects.count, policy: policy)
-        var receipt = UploadReceipt(urls: [], storesInDatabase: plan.storesInDatabase)
-        for (position, object) in objects.enumerated() {
-            var urls: [String] = []
+    /// - Returns: the outputs with their places.
+    /// - Throws: `uploadForbidden` (403, or an address that policy refuses), never retryable, or `uploadFailed`,
+    ///   retryable unless the server's answer is final; `internalError` for other outputs than those the plan is for.
+    ///   A cancelled task gets `internalError`.
+    package func deliver(
+        _ outputs: [JobOutput], called names: ObjectNames, by plan: UploadPlan
+    ) async throws(JobError) -> [JobOutput] {
+        guard outputs.map(\.index) == Array(0..<plan.outputCount) else {
+            throw JobError(
+                .internalError, "the worker gave outputs \(outputs.map(\.index)), the job has \(plan.outputCount)")
+        }
+        var delivered = outputs
+        for index in delivered.indices {
+            let output = outputs[index]
+            let name = names[output]
             for directory in plan.directories {
-                urls.append(try await write(object, to: directory))
+                delivered[index].urls.append(try await write(output, as: name, to: directory))
             }
             for collection in plan.collections {
-                urls.append(try await put(object, to: Self.place(of: object, in: collection)))
+                delivered[index].urls.append(try await put(output, to: Self.place(of: name, in: collection)))
             }
             if !plan.exact.isEmpty {
-                urls.append(try await put(object, to: plan.exact[position]))
+                delivered[index].urls.append(try await put(output, to: plan.exact[index]))
             }
-            receipt.urls.append(urls)
+            delivered[index].isStored = plan.storesInDatabase
         }
-        return receipt
+        return delivered
     }
 
-    private func write(_ object: UploadObject, to directory: UploadPlan.Directory) async throws(JobError) -> String {
-        guard let root = policy.fileRoot else { throw JobError(.uploadForbidden, "file sinks are not configured") }
-        let components = directory.components + object.name.split(separator: "/").map(String.init)
-        try await FileSink(root: root).write(object.data, to: components)
-        return "\(directory.url)/\(object.name)"
+    private func write(
+        _ output: JobOutput, as name: String, to directory: UploadPlan.Directory
+    ) async throws(JobError) -> String {
+        let components = directory.components + name.split(separator: "/").map(String.init)
+        try await FileSink(root: directory.root).write(output.data, to: components)
+        return "\(directory.url)/\(name)"
     }
 
-    private static func place(of object: UploadObject, in collection: HTTPURL) throws(JobError) -> HTTPURL {
+    private static func place(of name: String, in collection: HTTPURL) throws(JobError) -> HTTPURL {
         do {
-            return try collection.appending(path: object.name)
+            return try collection.appending(path: name)
         } catch {
             throw JobError(.invalidRequest, "upload to \(error)")
         }
     }
 
     /// PUTs with a bounded number of tries; no try begins later than `uploadSeconds` after the first.
-    private func put(_ object: UploadObject, to url: HTTPURL) async throws(JobError) -> String {
+    private func put(_ output: JobOutput, to url: HTTPURL) async throws(JobError) -> String {
         let start = ContinuousClock.now
         var delays = retryDelaysSeconds.makeIterator()
         while true {
-            let (failure, wish) = await putOnce(object, to: url)
+            let (failure, wish) = await putOnce(output, to: url)
             guard let failure else { return url.description }
             guard failure.code == .uploadFailed, failure.retryable, let delay = delays.next() else { throw failure }
             let wait = max(delay, min(wish ?? 0, Self.retryAfterSecondsMax))
@@ -87,11 +97,11 @@ package struct Uploader: Sendable {
     }
 
     /// One try: nil when it succeeded, else why not and how long the server wants us to wait.
-    private func putOnce(_ object: UploadObject, to url: HTTPURL) async -> (JobError?, retryAfterSeconds: Double?) {
+    private func putOnce(_ output: JobOutput, to url: HTTPURL) async -> (JobError?, retryAfterSeconds: Double?) {
         do {
             let response = try await client.send(
                 HTTPRequest(
-                    .put, url, headers: [HTTPHeader("Content-Type", object.mediaType)], body: object.data,
+                    .put, url, headers: [HTTPHeader("Content-Type", output.format.mediaType)], body: output.data,
                     bodyLimit: .cut(atBytes: Self.answerBytesMax),
                     deadlines: HTTPDeadlines(totalSeconds: policy.uploadSeconds)))
             if response.isSuccess { return (nil, nil) }

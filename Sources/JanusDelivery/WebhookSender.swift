@@ -1,32 +1,6 @@
 package import Foundation
 package import JanusHTTP
-
-/// One webhook as the outbox holds it.
-package struct WebhookMessage: Sendable {
-    /// `webhook-id`: the same over all tries.
-    package var id: String
-    package var url: String
-    /// JSON, sent byte for byte.
-    package var body: Data
-    /// All active secrets of the owner, `whsec_` and base64, the newest first.
-    package var secrets: [String]
-
-    package init(id: String, url: String, body: Data, secrets: [String]) {
-        self.id = id
-        self.url = url
-        self.body = body
-        self.secrets = secrets
-    }
-}
-
-/// How one try of a webhook ended. `error` is for people and holds no query, body or secret.
-package enum WebhookResult: Sendable, Equatable {
-    case delivered(status: Int)
-    /// Try again; `afterSeconds` is the receiver's own wish (Retry-After), at most a day.
-    case retry(status: Int?, error: String, afterSeconds: Double?)
-    /// Never try again.
-    case abandoned(status: Int?, error: String)
-}
+package import JanusJob
 
 /// Sends signed webhooks, one try a call.
 package struct WebhookSender: Sendable {
@@ -41,22 +15,49 @@ package struct WebhookSender: Sendable {
         self.policy = policy
     }
 
-    /// 2xx delivers; 410, a URL that is none and an address that is forbidden end it; all else is for another try.
+    /// 2xx delivers; 410, a URL that is none, an address that is forbidden and the last try of the schedule end it; all
+    /// else is for another try.
     ///
-    /// - Parameter now: the database's time, which becomes the signature's timestamp.
-    package func send(_ message: WebhookMessage, now: Date) async -> WebhookResult {
+    /// - Parameters:
+    ///   - attempt: the ordinal of this try, ≥ 1.
+    ///   - now: the database's time, which becomes the signature's timestamp.
+    ///   - jitter: a uniform draw from 0 ..< 1 for the delay of another try.
+    package func send(
+        _ message: WebhookMessage, attempt: Int, now: Date, jitter: Double = .random(in: 0..<1)
+    ) async -> WebhookResult {
+        switch await answer(to: message, now: now) {
+        case .delivered(let status): return .delivered(status: status)
+        case .final(let status, let error): return .abandoned(status: status, error: error)
+        case .passing(let status, let error, let wish):
+            guard
+                let delay = WebhookSchedule.delaySeconds(
+                    afterAttempt: attempt, retryAfterSeconds: wish, jitter: jitter)
+            else { return .abandoned(status: status, error: "\(error); given up after \(attempt) tries") }
+            return .retry(status: status, error: error, afterSeconds: delay)
+        }
+    }
+
+    /// What one try met, whichever it was.
+    private enum Answer {
+        case delivered(status: Int)
+        /// `wish` is the receiver's own (Retry-After), in seconds.
+        case passing(status: Int?, error: String, wish: Double?)
+        case final(status: Int?, error: String)
+    }
+
+    private func answer(to message: WebhookMessage, now: Date) async -> Answer {
         let request: HTTPRequest
         do {
             request = try signed(message, now: now)
         } catch let error as HTTPError {
-            return Self.result(error)
+            return Self.answer(error)
         } catch {
-            return .retry(status: nil, error: "\(error)", afterSeconds: nil)
+            return .passing(status: nil, error: "\(error)", wish: nil)
         }
         do {
-            return Self.result(try await client.send(request), now: now)
+            return Self.answer(try await client.send(request), now: now)
         } catch {
-            return Self.result(error)
+            return Self.answer(error)
         }
     }
 
@@ -76,24 +77,21 @@ package struct WebhookSender: Sendable {
             deadlines: HTTPDeadlines(totalSeconds: policy.webhookSeconds))
     }
 
-    private static func result(_ response: HTTPResponse, now: Date) -> WebhookResult {
+    private static func answer(_ response: HTTPResponse, now: Date) -> Answer {
         let status = response.status
         if response.isSuccess { return .delivered(status: status) }
-        if status == 410 { return .abandoned(status: status, error: "the receiver answered 410: it wants no more") }
+        if status == 410 { return .final(status: status, error: "the receiver answered 410: it wants no more") }
         let hint = response.isRedirect ? "; redirects are not followed" : ""
-        var wish: Double?
-        if status == 429 || status == 503 {
-            wish = response.retryAfterSeconds(now: now).map { min($0, WebhookSchedule.retryAfterSecondsMax) }
-        }
-        return .retry(status: status, error: "the receiver answered \(status)\(hint)", afterSeconds: wish)
+        let wish = status == 429 || status == 503 ? response.retryAfterSeconds(now: now) : nil
+        return .passing(status: status, error: "the receiver answered \(status)\(hint)", wish: wish)
     }
 
-    private static func result(_ error: HTTPError) -> WebhookResult {
+    private static func answer(_ error: HTTPError) -> Answer {
         switch error {
         case .invalidURL, .invalidHeader, .forbiddenScheme, .forbiddenAddress:
-            .abandoned(status: nil, error: "\(error)")
+            .final(status: nil, error: "\(error)")
         case .unresolvable, .unreachable, .insecure, .timedOut, .tooLarge, .interrupted, .canceled, .closed, .unusable:
-            .retry(status: nil, error: "\(error)", afterSeconds: nil)
+            .passing(status: nil, error: "\(error)", wish: nil)
         }
     }
 }

@@ -5,13 +5,13 @@ package import Foundation
 package enum WebhookSecretError: Error, Equatable, CustomStringConvertible {
     case none
     /// - Parameter position: 1 for the first.
-    case malformed(position: Int)
+    case unfit(position: Int, bytes: Int)
 
     package var description: String {
         switch self {
         case .none: "the job's owner has no active webhook secret; make one"
-        case .malformed(let position):
-            "webhook secret \(position) of the job's owner is malformed: it must be whsec_ and base64; make a new one"
+        case .unfit(let position, let bytes):
+            "webhook secret \(position) of the job's owner has \(bytes) bytes, must have 24 to 64; make a new one"
         }
     }
 }
@@ -20,19 +20,16 @@ package enum WebhookSecretError: Error, Equatable, CustomStringConvertible {
 package struct WebhookSigner: Sendable {
     private let keys: [SymmetricKey]
 
-    /// - Parameter secrets: all that are active, `whsec_` and base64, padded or not; the receiver accepts any of them.
-    package init(secrets: [String]) throws(WebhookSecretError) {
+    /// As the specification has them; ours have 32.
+    static let secretBytes = 24...64
+
+    /// - Parameter secrets: all that are active; the receiver accepts any of them.
+    package init(secrets: [Data]) throws(WebhookSecretError) {
         guard !secrets.isEmpty else { throw .none }
-        var keys: [SymmetricKey] = []
-        for (index, secret) in secrets.enumerated() {
-            let text = secret.hasPrefix("whsec_") ? String(secret.dropFirst(6)) : ""
-            let padding = String(repeating: "=", count: (4 - text.utf8.count % 4) % 4)
-            guard let bytes = Data(base64Encoded: text + padding), !bytes.isEmpty else {
-                throw .malformed(position: index + 1)
-            }
-            keys.append(SymmetricKey(data: bytes))
+        for (index, secret) in secrets.enumerated() where !Self.secretBytes.contains(secret.count) {
+            throw .unfit(position: index + 1, bytes: secret.count)
         }
-        self.keys = keys
+        keys = secrets.map { SymmetricKey(data: $0) }
     }
 
     /// The value of `webhook-signature`: `v1,` and base64 of HMAC-SHA-256 over `id.timestamp.body`, one a secret.

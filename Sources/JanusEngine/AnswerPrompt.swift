@@ -39,27 +39,11 @@ extension EngineParts {
     }
 
     private func check(_ parameters: AnswerParameters, pictureCount: Int) throws(Interruption) {
-        func refuse(_ message: String) -> Interruption { .failed(JobError(.invalidRequest, message)) }
-        guard !parameters.messages.isEmpty else { throw refuse("the conversation has no message") }
-        for (index, message) in parameters.messages.enumerated() {
-            let expected: ChatMessage.Role = index.isMultiple(of: 2) ? .user : .assistant
-            guard message.role == expected else {
-                throw refuse(
-                    "message \(index) is the \(message.role.rawValue)'s: turns must alternate, beginning with the user's"
-                )
-            }
-            guard message.images >= 0 else { throw refuse("message \(index) has \(message.images) images") }
-        }
-        guard parameters.messages.count % 2 == 1 else { throw refuse("the last message must be the user's") }
+        if let fault = parameters.fault { throw .failed(JobError(.invalidRequest, fault)) }
         let named = parameters.messages.map(\.images).reduce(0, +)
         guard named == pictureCount else {
-            throw refuse("the messages name \(named) images, the job has \(pictureCount)")
-        }
-        guard parameters.maxTokens >= 1 else {
-            throw refuse("max_tokens is \(parameters.maxTokens), must be at least 1")
-        }
-        guard parameters.temperature.isFinite, parameters.temperature >= 0, parameters.topP > 0 else {
-            throw refuse("temperature must be finite and not negative, top_p more than 0")
+            throw .failed(
+                JobError(.invalidRequest, "the messages name \(named) images, the job has \(pictureCount)"))
         }
     }
 }

@@ -79,7 +79,7 @@ package final class Batcher {
             let job: any BatchedJob =
                 switch task {
                 case .generate(let parameters): try ImageJob(parameters, resources, reporter: reporter)
-                case .answer(let parameters):
+                case .understand(let parameters), .chat(let parameters):
                     try AnswerJob(parameters, pictures: pictures, resources, reporter: reporter, emit: emit)
                 }
             reporter.enter(.prefill)

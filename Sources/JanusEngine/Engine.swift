@@ -1,7 +1,8 @@
 import Foundation
 package import JanusImage
+package import JanusJob
 package import JanusModel
-package import JanusTensor
+import JanusTensor
 package import JanusText
 
 /// A loaded model with its tokenizer and preprocessor: requests in, images and answers out.
@@ -131,7 +132,7 @@ package final class Engine {
         return
             "\(language.layers) layers of \(language.hiddenSize), vocabulary \(language.vocabularySize), pictures of "
             + "\(configuration.imageSize) pixels (\(configuration.generationTokens) tokens), "
-            + (parts.model.precision?.rawValue ?? "f32")
+            + Precision(parts.model.precision).rawValue
             + (configuration.keyValueFormat.map { ", keys and values in \($0.rawValue)" } ?? "")
     }
 }

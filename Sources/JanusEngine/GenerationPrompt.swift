@@ -1,5 +1,4 @@
 package import Foundation
-import JanusImage
 package import JanusJob
 import JanusModel
 import JanusText
@@ -21,13 +20,7 @@ extension EngineParts {
         guard !parameters.prompt.strippingTrailingSpace.isEmpty else {
             throw .failed(JobError(.invalidRequest, "the prompt is empty"))
         }
-        guard parameters.images >= 1 else {
-            throw .failed(JobError(.invalidRequest, "images is \(parameters.images), must be at least 1"))
-        }
-        guard parameters.cfgWeight.isFinite, parameters.temperature.isFinite, parameters.temperature >= 0 else {
-            throw .failed(
-                JobError(.invalidRequest, "cfg_weight and temperature must be finite, temperature not negative"))
-        }
+        if let fault = parameters.fault { throw .failed(JobError(.invalidRequest, fault)) }
         let prompt = tokenizer.encode(
             PromptTemplate.generation(parameters.prompt), pictureTokens: configuration.imageTokens)
         try checkContext(promptTokens: prompt.ids.count, pictures: 0, outputTokens: configuration.generationTokens)
@@ -38,14 +31,4 @@ extension EngineParts {
 extension GenerateParameters {
     /// Guidance of weight 1 is the conditional row alone.
     var usesGuidance: Bool { cfgWeight != 1 }
-}
-
-extension PictureFormat {
-    init(_ format: ImageFormat) {
-        switch format {
-        case .png: self = .png
-        case .jpeg: self = .jpeg
-        case .webp: self = .webp
-        }
-    }
 }

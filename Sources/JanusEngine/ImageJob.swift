@@ -155,7 +155,7 @@ final class ImageJob: BatchedJob {
             prompt: parameters.prompt, seed: parameters.seed, model: resources.engine.name, index: index)
         return PictureEncoder(
             RGBImage(width: side, height: side, pixels: JanusModel.bytes(pixels: pixels)),
-            as: PictureFormat(parameters.format), metadata: metadata)
+            as: parameters.format, metadata: metadata)
     }
 
     /// A picture's file is there.

@@ -1,25 +1,12 @@
 package import JanusJob
 
-/// How far a job is. `stepsDone` grows from 0 to `stepsTotal` at most.
-package struct EngineProgress: Sendable, Equatable {
-    package var phase: JobPhase
-    package var stepsDone: Int
-    package var stepsTotal: Int
-
-    package init(phase: JobPhase, stepsDone: Int, stepsTotal: Int) {
-        self.phase = phase
-        self.stepsDone = stepsDone
-        self.stepsTotal = stepsTotal
-    }
-}
-
 /// Called on the computing thread after every step and, within long steps, between the model's blocks: it is told how
 /// far the job is and answers whether to go on. It should return at once. After a "no" it is not called again.
-package typealias EngineObserver = (EngineProgress) -> Bool
+package typealias EngineObserver = (JobProgress) -> Bool
 
 /// One job's phase and steps, and what its observer says.
 final class JobProgressReporter {
-    private(set) var progress = EngineProgress(phase: .preparing, stepsDone: 0, stepsTotal: 1)
+    private(set) var progress = JobProgress.start
     private(set) var isStopped = false
     private let observer: EngineObserver
 

@@ -23,7 +23,7 @@ extension Engine {
         _ parameters: AnswerParameters, pictures: [Data] = [], observer: @escaping EngineObserver = { _ in true },
         emit: ((String) -> Void)? = nil
     ) throws(Interruption) -> Answer {
-        let product = try run(.answer(parameters), pictures: pictures, observer: observer, emit: emit)
+        let product = try run(.chat(parameters), pictures: pictures, observer: observer, emit: emit)
         guard case .answer(let answer) = product else { preconditionFailure("an answer was asked for") }
         return answer
     }

@@ -35,13 +35,14 @@ package enum HTTPBodyLimit: Sendable, Equatable {
 package struct HTTPDeadlines: Sendable, Equatable {
     /// From `send` to the last byte of the response, name resolution included.
     package var totalSeconds: Double
-    package var connectSeconds: Double
     /// A transfer in which no byte moves for this long is given up.
     package var stallSeconds: Double
 
-    package init(totalSeconds: Double, connectSeconds: Double = 10, stallSeconds: Double = 60) {
+    /// Of it, for the connection.
+    static let connectSeconds = 10.0
+
+    package init(totalSeconds: Double, stallSeconds: Double = 60) {
         self.totalSeconds = totalSeconds
-        self.connectSeconds = connectSeconds
         self.stallSeconds = stallSeconds
     }
 }
@@ -75,14 +76,11 @@ package struct HTTPResponse: Sendable, Equatable {
     package var status: Int
     package var headers: [HTTPHeader]
     package var body: Data
-    /// Whether `body` was cut at the request's limit.
-    package var isBodyCut: Bool
 
-    package init(status: Int, headers: [HTTPHeader], body: Data, isBodyCut: Bool) {
+    package init(status: Int, headers: [HTTPHeader], body: Data) {
         self.status = status
         self.headers = headers
         self.body = body
-        self.isBodyCut = isBodyCut
     }
 
     package var isSuccess: Bool { (200..<300).contains(status) }

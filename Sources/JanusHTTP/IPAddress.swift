@@ -19,7 +19,7 @@ package struct IPAddress: Hashable, Sendable, CustomStringConvertible {
         self.bytes = bytes
     }
 
-    package var isV6: Bool { bytes.count == 16 }
+    var isV6: Bool { bytes.count == 16 }
 
     /// The IPv4 address that `::ffff:0:0/96` wraps.
     var mappedV4: IPAddress? {
@@ -37,7 +37,7 @@ package struct IPAddress: Hashable, Sendable, CustomStringConvertible {
 }
 
 /// A network in CIDR notation, such as `10.0.0.0/8` or `fd00::/8`; a bare address is a network of one.
-package struct AddressRange: Hashable, Sendable, CustomStringConvertible {
+package struct AddressRange: Hashable, Sendable {
     let network: IPAddress
     let prefixLength: Int
 
@@ -68,6 +68,4 @@ package struct AddressRange: Hashable, Sendable, CustomStringConvertible {
         let rest = prefixLength % 8
         return rest == 0 || (address.bytes[whole] ^ network.bytes[whole]) >> (8 - rest) == 0
     }
-
-    package var description: String { "\(network)/\(prefixLength)" }
 }

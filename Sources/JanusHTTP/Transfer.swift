@@ -68,7 +68,7 @@ final class Transfer {
 
     /// The transfer is no longer in the multi handle.
     func finish(_ code: CURLcode) {
-        let response = HTTPResponse(status: easy.status, headers: headers, body: body, isBodyCut: isBodyOver)
+        let response = HTTPResponse(status: easy.status, headers: headers, body: body)
         if code == CURLE_OK || isBodyOver {
             if isBodyOver, response.isSuccess, case .refuse(let bytes) = order.request.bodyLimit {
                 fail(.tooLarge(url: order.request.url.description, bytesMax: bytes))

@@ -44,7 +44,7 @@ extension Transfer {
         try easy.set(CURLOPT_URL, request.url.text)
         try easy.set(CURLOPT_PATH_AS_IS, 1)
         try easy.set(CURLOPT_TIMEOUT_MS, milliseconds(request.deadlines.totalSeconds))
-        try easy.set(CURLOPT_CONNECTTIMEOUT_MS, milliseconds(request.deadlines.connectSeconds))
+        try easy.set(CURLOPT_CONNECTTIMEOUT_MS, milliseconds(HTTPDeadlines.connectSeconds))
         try easy.set(CURLOPT_LOW_SPEED_LIMIT, 1)
         try easy.set(CURLOPT_LOW_SPEED_TIME, max(1, milliseconds(request.deadlines.stallSeconds) / 1000))
         // no round of 100-continue before a body

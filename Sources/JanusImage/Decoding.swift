@@ -1,5 +1,6 @@
 import CImageCodecs
 package import Foundation
+import JanusJob
 
 extension RGBImage {
     /// Decodes a PNG, JPEG or WebP file as PIL's `open(…).convert("RGB")` does: alpha is dropped, not blended; palettes
@@ -7,7 +8,7 @@ extension RGBImage {
     /// an animation gives its first picture; EXIF orientation and colour profiles are not looked at.
     package init(decoding file: Data, limits: ImageLimits = ImageLimits()) throws(ImageError) {
         guard !file.isEmpty else { throw .empty }
-        guard let format = PictureFormat(sniffing: file) else {
+        guard let format = ImageFormat(sniffing: file) else {
             throw .unknownFormat(firstBytes: Array(file.prefix(8)))
         }
         let bytes = [UInt8](file)
@@ -26,12 +27,12 @@ extension RGBImage {
 }
 
 private struct PictureReader {
-    let format: PictureFormat
+    let format: ImageFormat
     let bytes: [UInt8]
     var width: UInt32 = 0
     var height: UInt32 = 0
 
-    init(format: PictureFormat, bytes: [UInt8]) {
+    init(format: ImageFormat, bytes: [UInt8]) {
         self.format = format
         self.bytes = bytes
     }

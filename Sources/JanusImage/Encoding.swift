@@ -1,5 +1,6 @@
 import CImageCodecs
 package import Foundation
+package import JanusJob
 
 /// What a drawn picture's file says about its origin.
 package struct ImageMetadata: Sendable, Equatable {
@@ -25,7 +26,7 @@ extension RGBImage {
 
     /// The picture as a file. PNG carries the metadata as iTXt chunks (`prompt`, `seed`, `model`, `index`, `Software`),
     /// JPEG and WebP as an XMP packet whose `dc:description` is the prompt.
-    package func encoded(as format: PictureFormat, metadata: ImageMetadata? = nil) throws(ImageError) -> Data {
+    package func encoded(as format: ImageFormat, metadata: ImageMetadata? = nil) throws(ImageError) -> Data {
         var encoder = PictureEncoder(self, as: format, metadata: metadata)
         while true {
             if let file = try encoder.advance() { return file }
@@ -48,7 +49,7 @@ extension RGBImage {
     }
 
     private func encodedFile(
-        _ format: PictureFormat,
+        _ format: ImageFormat,
         _ write: (UnsafeMutablePointer<jic_file>, UnsafeMutablePointer<CChar>) -> jic_status
     ) throws(ImageError) -> Data {
         var file = unsafe jic_file()

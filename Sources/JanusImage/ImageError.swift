@@ -1,15 +1,17 @@
+package import JanusJob
+
 /// A picture that cannot be read or written, or a processor's configuration that cannot be followed.
 package enum ImageError: Error, Equatable, CustomStringConvertible {
     case empty
     case unknownFormat(firstBytes: [UInt8])
-    case truncated(PictureFormat)
-    case corrupt(PictureFormat, reason: String)
-    case unsupported(PictureFormat, reason: String)
-    case zeroSize(PictureFormat)
+    case truncated(ImageFormat)
+    case corrupt(ImageFormat, reason: String)
+    case unsupported(ImageFormat, reason: String)
+    case zeroSize(ImageFormat)
     case tooManyPixels(width: Int, height: Int, pixelsMax: Int)
     case sideTooLong(width: Int, height: Int, sidePixelsMax: Int)
     case outOfMemory(width: Int, height: Int)
-    case notWritten(PictureFormat, reason: String)
+    case notWritten(ImageFormat, reason: String)
     case configuration(path: String, reason: String)
 
     package var description: String {
@@ -17,16 +19,16 @@ package enum ImageError: Error, Equatable, CustomStringConvertible {
         case .empty:
             "the picture has no bytes"
         case .unknownFormat(let bytes):
-            "the picture begins with \(bytes.map { $0 < 16 ? "0" + String($0, radix: 16) : String($0, radix: 16) }.joined(separator: " ")), "
+            "the picture begins with \(bytes.map { [$0].hexadecimal }.joined(separator: " ")), "
                 + "which is neither PNG, JPEG nor WebP"
         case .truncated(let format):
-            "the \(format) ends too early: it was not sent or stored whole"
+            "the \(format.name) ends too early: it was not sent or stored whole"
         case .corrupt(let format, let reason):
-            "the \(format) cannot be decoded\(reason.isEmpty ? "" : ": " + reason)"
+            "the \(format.name) cannot be decoded\(reason.isEmpty ? "" : ": " + reason)"
         case .unsupported(let format, let reason):
-            "the \(format) is of a kind that is not read\(reason.isEmpty ? "" : ": " + reason)"
+            "the \(format.name) is of a kind that is not read\(reason.isEmpty ? "" : ": " + reason)"
         case .zeroSize(let format):
-            "the \(format) has no pixels"
+            "the \(format.name) has no pixels"
         case .tooManyPixels(let width, let height, let limit):
             "the picture has \(width)×\(height) pixels, more than the limit of \(limit)"
         case .sideTooLong(let width, let height, let limit):
@@ -34,7 +36,7 @@ package enum ImageError: Error, Equatable, CustomStringConvertible {
         case .outOfMemory(let width, let height):
             "no memory for a picture of \(width)×\(height) pixels"
         case .notWritten(let format, let reason):
-            "the picture could not be written as \(format): \(reason)"
+            "the picture could not be written as \(format.name): \(reason)"
         case .configuration(let path, let reason):
             "\(path): \(reason)"
         }
@@ -51,13 +53,16 @@ package enum ImageError: Error, Equatable, CustomStringConvertible {
     }
 }
 
-/// The formats that are read and written.
-package enum PictureFormat: String, Sendable, CaseIterable, CustomStringConvertible {
-    case png = "PNG"
-    case jpeg = "JPEG"
-    case webp = "WebP"
-
-    package var description: String { rawValue }
+/// The formats that are drawn in are also those that are read.
+extension ImageFormat {
+    /// For people.
+    var name: String {
+        switch self {
+        case .png: "PNG"
+        case .jpeg: "JPEG"
+        case .webp: "WebP"
+        }
+    }
 
     /// What a file is, by its first bytes: names and media types lie.
     package init?(sniffing bytes: some Collection<UInt8>) {

@@ -1,12 +1,13 @@
 import CImageCodecs
 package import Foundation
+package import JanusJob
 import JanusSystem
 
 /// A picture on its way into a file: a PNG in parts of a few milliseconds, between which others may compute; JPEG and WebP,
 /// whose libraries know no parts, at once.
 package struct PictureEncoder: ~Copyable {
     private let image: RGBImage
-    private let format: PictureFormat
+    private let format: ImageFormat
     private let metadata: ImageMetadata?
     private var png: PNGWriter?
     private var rowsDone = 0
@@ -15,7 +16,7 @@ package struct PictureEncoder: ~Copyable {
     /// where they are noise.
     private static let partPixels = 1 << 13
 
-    package init(_ image: RGBImage, as format: PictureFormat, metadata: ImageMetadata? = nil) {
+    package init(_ image: RGBImage, as format: ImageFormat, metadata: ImageMetadata? = nil) {
         self.image = image
         self.format = format
         self.metadata = metadata

@@ -10,10 +10,10 @@ package struct ClaimedJob: Sendable, Equatable {
     /// The PostgreSQL role that owns the job.
     package var owner: String
     package var model: String
-    package var task: JobTask
+    /// Or why the row has none that can be read.
+    package var task: Result<JobTask, JobError>
     /// 1 for the first attempt.
     package var attempt: Int
-    package var attemptsMax: Int
     /// Running time that one attempt may take.
     package var runTimeoutSeconds: Double
     /// Pictures to fetch; they come before the inline ones.
@@ -27,13 +27,11 @@ package struct ClaimedJob: Sendable, Equatable {
     package var webhookEvents: Set<String>
     /// Runs alone because it was in a batch that crashed.
     package var isSuspect: Bool
-    /// W3C trace context, carried through.
-    package var traceparent: String?
 
     package init(
-        run: JobRun, claimToken: UUID, uuid: UUID, owner: String, model: String, task: JobTask, attempt: Int,
-        attemptsMax: Int, runTimeoutSeconds: Double, imageURLs: [String], inlineImageCount: Int, uploadTo: [String],
-        webhookURL: String?, webhookEvents: Set<String>, isSuspect: Bool, traceparent: String?
+        run: JobRun, claimToken: UUID, uuid: UUID, owner: String, model: String, task: Result<JobTask, JobError>,
+        attempt: Int, runTimeoutSeconds: Double, imageURLs: [String], inlineImageCount: Int, uploadTo: [String],
+        webhookURL: String?, webhookEvents: Set<String>, isSuspect: Bool
     ) {
         self.run = run
         self.claimToken = claimToken
@@ -42,7 +40,6 @@ package struct ClaimedJob: Sendable, Equatable {
         self.model = model
         self.task = task
         self.attempt = attempt
-        self.attemptsMax = attemptsMax
         self.runTimeoutSeconds = runTimeoutSeconds
         self.imageURLs = imageURLs
         self.inlineImageCount = inlineImageCount
@@ -50,9 +47,5 @@ package struct ClaimedJob: Sendable, Equatable {
         self.webhookURL = webhookURL
         self.webhookEvents = webhookEvents
         self.isSuspect = isSuspect
-        self.traceparent = traceparent
     }
-
-    /// Pictures that the worker waits for, in order: the URLs', then the inline ones.
-    package var inputCount: Int { imageURLs.count + inlineImageCount }
 }

@@ -1,5 +1,3 @@
-package import Foundation
-
 /// How one claim ended; the queue turns it into one transaction.
 package enum JobOutcome: Sendable, Equatable {
     case succeeded(JobResult)
@@ -13,17 +11,28 @@ package enum JobOutcome: Sendable, Equatable {
 
 /// What a successful run publishes.
 package struct JobResult: Sendable, Equatable {
+    package var outputs: [JobOutput]
+    package var completion: JobCompletion
+
+    package init(outputs: [JobOutput], completion: JobCompletion) {
+        self.outputs = outputs
+        self.completion = completion
+    }
+
     /// The answer; nil for images.
-    package var text: String?
+    package var text: String? {
+        outputs.first { $0.format == .text }.map { String(decoding: $0.data, as: UTF8.self) }
+    }
+}
+
+/// What the worker says of a run that succeeded, besides its outputs.
+package struct JobCompletion: Codable, Sendable, Equatable {
     /// Why the answer ended; nil for images.
     package var finishReason: FinishReason?
-    package var outputs: [JobOutput]
     package var usage: JobUsage
 
-    package init(text: String?, finishReason: FinishReason?, outputs: [JobOutput], usage: JobUsage) {
-        self.text = text
+    package init(finishReason: FinishReason?, usage: JobUsage) {
         self.finishReason = finishReason
-        self.outputs = outputs
         self.usage = usage
     }
 }
@@ -33,36 +42,6 @@ package enum FinishReason: String, Codable, Sendable {
     case stop
     /// `max_tokens` was reached.
     case length
-}
-
-/// One file of a result: where it is and how to check it.
-package struct JobOutput: Sendable, Equatable {
-    package var index: Int
-    package var mediaType: String
-    /// Pixels; nil for text.
-    package var width: Int?
-    package var height: Int?
-    package var byteCount: Int
-    /// Lower-case hexadecimal.
-    package var sha256: String
-    /// Where it was uploaded to, without query strings.
-    package var urls: [String]
-    /// The bytes, when `db:` is among the sinks.
-    package var data: Data?
-
-    package init(
-        index: Int, mediaType: String, width: Int?, height: Int?, byteCount: Int, sha256: String, urls: [String],
-        data: Data?
-    ) {
-        self.index = index
-        self.mediaType = mediaType
-        self.width = width
-        self.height = height
-        self.byteCount = byteCount
-        self.sha256 = sha256
-        self.urls = urls
-        self.data = data
-    }
 }
 
 /// What a run consumed, as measured by the worker.

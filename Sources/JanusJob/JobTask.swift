@@ -1,3 +1,5 @@
+package import Foundation
+
 /// What a job asks for, as the row's `kind` names it.
 package enum JobKind: String, Codable, Sendable, CaseIterable {
     case generate
@@ -6,95 +8,128 @@ package enum JobKind: String, Codable, Sendable, CaseIterable {
 }
 
 /// The work itself, independent of queue and delivery: what a worker needs besides the input pictures.
-package enum JobTask: Codable, Sendable, Equatable {
+///
+/// As JSON it is one object, on the row as on the wire: the parameters, and `kind` beside them.
+package enum JobTask: Sendable, Equatable {
     /// Text to images.
     case generate(GenerateParameters)
-    /// A conversation, possibly with pictures, to text. Serves both `understand` and `chat`.
-    case answer(AnswerParameters)
-}
+    /// A question, with pictures or without, to text.
+    case understand(AnswerParameters)
+    /// A conversation, possibly with pictures, to text.
+    case chat(AnswerParameters)
 
-/// Arguments of `janus.generate`, resolved.
-package struct GenerateParameters: Codable, Sendable, Equatable {
-    package var prompt: String
-    /// How many images to draw, ≥ 1; image `i` draws from the generator keyed (seed, i, position).
-    package var images: Int
-    package var seed: Int64
-    /// Guidance weight w of u + w·(c − u); 1 means no guidance.
-    package var cfgWeight: Float
-    /// Divides the logits before drawing; 0 takes the most likely token.
-    package var temperature: Float
-    /// Draw only from the k most likely tokens; 0 draws from all.
-    package var topK: Int
-    package var format: ImageFormat
+    package var kind: JobKind {
+        switch self {
+        case .generate: .generate
+        case .understand: .understand
+        case .chat: .chat
+        }
+    }
 
-    package init(
-        prompt: String, images: Int, seed: Int64, cfgWeight: Float = 5, temperature: Float = 1, topK: Int = 0,
-        format: ImageFormat = .png
-    ) {
-        self.prompt = prompt
-        self.images = images
-        self.seed = seed
-        self.cfgWeight = cfgWeight
-        self.temperature = temperature
-        self.topK = topK
-        self.format = format
+    /// Files that a success publishes.
+    package var outputCount: Int {
+        switch self {
+        case .generate(let parameters): parameters.images
+        case .understand, .chat: 1
+        }
     }
 }
 
-/// Arguments of `janus.understand` and `janus.chat`, resolved.
-package struct AnswerParameters: Codable, Sendable, Equatable {
-    package var messages: [ChatMessage]
-    /// nil takes the model's own system prompt.
-    package var systemPrompt: String?
-    /// The answer ends after this many tokens at the latest, ≥ 1.
-    package var maxTokens: Int
-    /// Divides the logits before drawing; 0 takes the most likely token.
-    package var temperature: Float
-    /// Draw from the smallest set of most likely tokens whose probabilities reach this; 1 draws from all.
-    package var topP: Float
-    package var seed: Int64
-    /// The answer ends before the first of these strings.
-    package var stop: [String]
+extension JobTask: Codable {
+    private enum CodingKeys: String, CodingKey {
+        case kind
+    }
 
-    package init(
-        messages: [ChatMessage], systemPrompt: String? = nil, maxTokens: Int = 512, temperature: Float = 0,
-        topP: Float = 1, seed: Int64 = 0, stop: [String] = []
-    ) {
-        self.messages = messages
-        self.systemPrompt = systemPrompt
-        self.maxTokens = maxTokens
-        self.temperature = temperature
-        self.topP = topP
-        self.seed = seed
-        self.stop = stop
+    package init(from decoder: any Decoder) throws {
+        switch try decoder.container(keyedBy: CodingKeys.self).decode(JobKind.self, forKey: .kind) {
+        case .generate: self = .generate(try GenerateParameters(from: decoder))
+        case .understand: self = .understand(try AnswerParameters(from: decoder))
+        case .chat: self = .chat(try AnswerParameters(from: decoder))
+        }
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(kind, forKey: .kind)
+        switch self {
+        case .generate(let parameters): try parameters.encode(to: encoder)
+        case .understand(let parameters), .chat(let parameters): try parameters.encode(to: encoder)
+        }
     }
 }
 
-/// One turn of a conversation.
-package struct ChatMessage: Codable, Sendable, Equatable {
-    package enum Role: String, Codable, Sendable {
-        case user
-        case assistant
+extension JobTask {
+    /// Reads a row's task.
+    /// - Throws: `invalidRequest` with the key and what is wrong with it: of the JSON, or as `fault` says.
+    package init(json: Data) throws(JobError) {
+        do {
+            self = try JSONDecoder().decode(JobTask.self, from: json)
+        } catch let error as DecodingError {
+            throw JobError(.invalidRequest, "the job's arguments cannot be read: \(error.placeAndReason)")
+        } catch {
+            throw JobError(.invalidRequest, "the job's arguments cannot be read: \(error)")
+        }
+        if let fault { throw JobError(.invalidRequest, fault) }
     }
 
-    package var role: Role
-    package var content: String
-    /// How many of the job's pictures, taken in order, stand before this message's text.
-    package var images: Int
-
-    package init(role: Role, content: String, images: Int = 0) {
-        self.role = role
-        self.content = content
-        self.images = images
+    /// What is wrong with the parameters, as far as that needs no model; nil: nothing.
+    package var fault: String? {
+        switch self {
+        case .generate(let parameters): parameters.fault
+        case .understand(let parameters), .chat(let parameters): parameters.fault
+        }
     }
 }
 
-/// Encodings of a drawn image.
-package enum ImageFormat: String, Codable, Sendable, CaseIterable {
-    case png
-    case jpeg
-    case webp
+extension DecodingError {
+    /// "messages[0].role: …".
+    fileprivate var placeAndReason: String {
+        if case .keyNotFound(let key, let context) = self {
+            return Self.text(context.codingPath + [key]) + " is missing"
+        }
+        if case .typeMismatch(_, let context) = self { return Self.text(context) }
+        if case .valueNotFound(_, let context) = self { return Self.text(context) }
+        if case .dataCorrupted(let context) = self { return Self.text(context) }
+        return "\(self)"
+    }
 
-    package var mediaType: String { "image/\(rawValue)" }
-    package var fileExtension: String { self == .jpeg ? "jpg" : rawValue }
+    private static func text(_ context: Context) -> String {
+        let place = text(context.codingPath)
+        // a number that is too great has no place, but its digits
+        let cause = (context.underlyingError as? CocoaError)?.userInfo[NSDebugDescriptionErrorKey] as? String
+        return (place.isEmpty ? "" : place + ": ") + context.debugDescription + (cause.map { " " + $0 } ?? "")
+    }
+
+    private static func text(_ path: [any CodingKey]) -> String {
+        path.reduce(into: "") { text, key in
+            if let index = key.intValue {
+                text += "[\(index)]"
+            } else {
+                text += (text.isEmpty ? "" : ".") + key.stringValue
+            }
+        }
+    }
+}
+
+/// An integer that is a string in JSON: numbers beyond 2^53 do not survive every reader.
+@propertyWrapper
+package struct DecimalString: Codable, Sendable, Equatable {
+    package var wrappedValue: Int64
+
+    package init(wrappedValue: Int64) { self.wrappedValue = wrappedValue }
+
+    package init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        let text = try container.decode(String.self)
+        guard let value = Int64(text) else {
+            throw DecodingError.dataCorruptedError(
+                in: container, debugDescription: "'\(text.prefix(40))' is no integer")
+        }
+        wrappedValue = value
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(String(wrappedValue))
+    }
 }

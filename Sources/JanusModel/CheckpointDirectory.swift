@@ -1,5 +1,6 @@
 import Crypto
 import Foundation
+import JanusJob
 import JanusTensor
 
 /// A directory that holds a checkpoint: found, mapped and measured, nothing converted yet.
@@ -49,7 +50,7 @@ struct CheckpointDirectory {
         }
         add(configuration)
         for part in checkpoint.identity { add(part) }
-        return PackFile.hexadecimal(hash.finalize())
+        return hash.finalize().hexadecimal
     }
 
     func describe() -> ModelDescription {
@@ -66,7 +67,7 @@ struct CheckpointDirectory {
         }
         let ordered = ModelPart.allCases.compactMap { parts[$0] }
         return ModelDescription(
-            configuration: configuration, precision: "f32", fingerprint: fingerprint,
+            configuration: configuration, precision: .f32, fingerprint: fingerprint,
             files: checkpoint.files, parts: ordered,
             ignored: ignored,
             memoryBytes: (ordered.reduce(0) { $0 + $1.parameters } - unread) * MemoryLayout<Float>.stride)

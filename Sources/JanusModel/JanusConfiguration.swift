@@ -1,4 +1,5 @@
-package import JanusTensor
+package import JanusJob
+import JanusTensor
 
 /// Which of the two official layouts names the tensors.
 package enum CheckpointLayout: String, Sendable, Codable {

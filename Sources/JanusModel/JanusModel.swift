@@ -1,3 +1,4 @@
+package import JanusJob
 package import JanusTensor
 
 /// A loaded Janus-Pro, in f32 or from a pack. Pure compute: no tokenizer, no pictures' files, no sampling.

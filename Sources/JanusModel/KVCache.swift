@@ -1,3 +1,4 @@
+import JanusJob
 import JanusTensor
 
 /// Keys and values of many sequences ("rows") within one budget of bytes. A row's memory is its own from `open` to

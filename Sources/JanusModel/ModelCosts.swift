@@ -1,4 +1,5 @@
-package import JanusTensor
+package import JanusJob
+import JanusTensor
 
 /// What the parts of a model cost at least, from its sizes alone: multiplications and bytes of weights.
 extension LanguageConfiguration {

@@ -1,3 +1,5 @@
+package import JanusJob
+
 /// What a checkpoint consists of, for people.
 package struct ModelDescription: Sendable, Equatable {
     package struct Part: Sendable, Equatable {
@@ -10,8 +12,7 @@ package struct ModelDescription: Sendable, Equatable {
     }
 
     package var configuration: JanusConfiguration
-    /// "f32", or a pack's.
-    package var precision: String
+    package var precision: Precision
     package var fingerprint: String
     package var files: [String]
     package var parts: [Part]

@@ -1,4 +1,5 @@
 import Foundation
+import JanusJob
 import JanusTensor
 
 /// A copy of a checkpoint that computes the same function in f32, with outliers such as large models grow and small ones

@@ -1,7 +1,8 @@
 import Crypto
 import Foundation
+package import JanusJob
 import JanusSystem
-package import JanusTensor
+import JanusTensor
 
 /// A directory of packs that were made where a checkpoint was to run in a packed precision. Any number of processes may
 /// ask for the same pack: one makes it, the others wait, and all map one file.
@@ -151,6 +152,6 @@ package struct PackCache: Sendable {
                     "\(file.split(separator: "/").last ?? ""):\(status.st_size):\(status.st_ino):\(time.tv_sec).\(time.tv_nsec)\n"
                         .utf8))
         }
-        return String(PackFile.hexadecimal(hash.finalize()).prefix(sourceDigits))
+        return String(hash.finalize().hexadecimal.prefix(sourceDigits))
     }
 }

@@ -1,5 +1,6 @@
 import Crypto
 import Foundation
+import JanusJob
 import JanusTensor
 
 /// Reads a pack from end to end, which loading it does not.
@@ -50,6 +51,6 @@ package enum PackCheck {
             hash.update(data: Array(own.finalize()))
         }
         progress(1)
-        return PackFile.hexadecimal(hash.finalize())
+        return hash.finalize().hexadecimal
     }
 }

@@ -1,5 +1,6 @@
 import Crypto
 package import Foundation
+import JanusJob
 import JanusTensor
 
 /// A pack: one safetensors file with all weights of a model as the kernels read them, and with the small files that belong
@@ -59,14 +60,10 @@ struct PackFile {
         }
         self.precision = precision
         self.source = source
-        fingerprint = Self.hexadecimal(SHA256.hash(data: file.headerBytes))
+        fingerprint = SHA256.hash(data: file.headerBytes).hexadecimal
     }
 
     static let hashDigits = 64
-
-    static func hexadecimal(_ bytes: some Sequence<UInt8>) -> String {
-        bytes.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }.joined()
-    }
 
     /// A carried file; nil when the checkpoint had none of that name.
     func carried(_ name: String) throws(ModelError) -> Data? {
@@ -86,7 +83,7 @@ struct PackFile {
             }
         }
         return ModelDescription(
-            configuration: configuration, precision: precision.rawValue, fingerprint: fingerprint, files: [file.path],
+            configuration: configuration, precision: .packed(precision), fingerprint: fingerprint, files: [file.path],
             parts: ModelPart.allCases.compactMap { parts[$0] }, ignored: other, memoryBytes: file.bytes)
     }
 }

@@ -1,3 +1,4 @@
+import JanusJob
 import JanusTensor
 
 /// A pack's weights, mapped: nothing is converted or copied, and all processes share one copy.

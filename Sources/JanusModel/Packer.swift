@@ -1,6 +1,7 @@
 import Crypto
 import Foundation
-package import JanusTensor
+package import JanusJob
+import JanusTensor
 
 /// Makes a pack. The model's initialisers run twice: once to list the tensors, once to convert them one after the other,
 /// so that memory holds one layer at a time.
@@ -151,7 +152,7 @@ private final class PackWriter: ModelWeights {
             hash.update(data: Array("\(name)\u{0}".utf8))
             hash.update(data: Array(digest))
         }
-        return PackFile.hexadecimal(hash.finalize())
+        return hash.finalize().hexadecimal
     }
 
     func emit(_ name: String, _ bytes: UnsafeRawBufferPointer) throws(ModelError) {

@@ -1,4 +1,5 @@
-package import JanusTensor
+package import JanusJob
+import JanusTensor
 
 /// Noise of the right sizes, made on the spot in memory: speed does not depend on what weights say. Tables to look up are
 /// noise too, so that tokens differ and pictures are pictures.

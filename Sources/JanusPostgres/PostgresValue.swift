@@ -20,8 +20,6 @@ package enum PostgresValue: Sendable {
 
     package static func int(orNull value: Int?) -> PostgresValue { value.map { .int(Int64($0)) } ?? .null }
 
-    package static func bytes(orNull value: Data?) -> PostgresValue { value.map { .bytes($0) } ?? .null }
-
     /// `value` as JSON text, keys sorted. A NUL in a string, which jsonb refuses, becomes a replacement character.
     package static func json(_ value: some Encodable) throws(PostgresError) -> PostgresValue {
         do {

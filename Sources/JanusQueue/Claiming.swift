@@ -65,9 +65,10 @@ private let claimSQL = """
         SELECT c.id, c.run_lease, c.attempts, c.generation, l.claim_token, $4, $5, now()
         FROM claimed c JOIN leased l ON l.job = c.id
     )
-    SELECT c.id AS job, c.run_lease, l.claim_token, c.uuid, c.owner, c.model, c.kind, c.attempts, c.max_attempts,
+    SELECT c.id AS job, c.run_lease, l.claim_token, c.uuid, c.owner, c.model, c.attempts,
         extract(epoch FROM c.run_timeout)::float8 AS run_timeout, c.webhook_url, to_json(c.webhook_events) AS webhook_events,
-        to_json(c.upload_to) AS upload_to, c.is_suspect, c.traceparent, i.task, to_json(i.image_urls) AS image_urls,
+        to_json(c.upload_to) AS upload_to, c.is_suspect,
+        i.task || jsonb_build_object('kind', c.kind) AS task, to_json(i.image_urls) AS image_urls,
         i.inline_images
     FROM claimed c JOIN leased l ON l.job = c.id JOIN janus_private.input i ON i.job = c.id
     ORDER BY c.priority, c.run_at, c.id

@@ -34,8 +34,8 @@ struct EndedClaim: Encodable {
         try values.encodeIfPresent(decision.error, forKey: .error)
         try values.encode(decision.keepsError, forKey: .keepsError)
         try values.encodeIfPresent(decision.result?.text, forKey: .text)
-        try values.encodeIfPresent(decision.result?.finishReason, forKey: .finishReason)
-        try values.encodeIfPresent(decision.result?.usage, forKey: .usage)
+        try values.encodeIfPresent(decision.result?.completion.finishReason, forKey: .finishReason)
+        try values.encodeIfPresent(decision.result?.completion.usage, forKey: .usage)
     }
 }
 

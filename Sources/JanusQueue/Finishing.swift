@@ -62,9 +62,9 @@ extension JobQueue {
         try await connection.query(
             insertOutputSQL,
             [
-                .int(job), .int(output.index), .text(output.mediaType), .int(orNull: output.width),
-                .int(orNull: output.height), .int(output.byteCount), .text(output.sha256), .texts(output.urls),
-                .bytes(orNull: output.data),
+                .int(job), .int(output.index), .text(output.format.mediaType), .int(orNull: output.format.size?.width),
+                .int(orNull: output.format.size?.height), .int(output.data.count), .text(output.sha256),
+                .texts(output.urls), output.isStored ? .bytes(output.data) : .null,
             ])
     }
 }

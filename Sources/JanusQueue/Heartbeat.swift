@@ -10,8 +10,8 @@ extension JobQueue {
             renewSQL,
             [
                 .uuid(options.instance), .ints(reports.map(\.run.job)), .uuids(reports.map(\.claimToken)),
-                .texts(reports.map(\.phase.rawValue)), .ints(reports.map { Int64(clampedStep($0.stepsDone)) }),
-                .ints(reports.map { Int64(max(clampedStep($0.stepsTotal), 1)) }),
+                .texts(reports.map(\.progress.phase.rawValue)), .ints(reports.map { Int64($0.progress.stepsDone) }),
+                .ints(reports.map { Int64($0.progress.stepsTotal) }),
             ])
         return try decode { () throws(PostgresError) in
             var held: Set<JobRun> = []
@@ -28,7 +28,6 @@ extension JobQueue {
         }
     }
 
-    private func clampedStep(_ step: Int) -> Int { min(max(step, 0), Int(Int32.max)) }
 }
 
 /// `run` is written by daemons only, and `job` is read without locks.

@@ -27,17 +27,12 @@ package struct QueueOptions: Sendable {
 package struct RunReport: Sendable, Equatable {
     package var run: JobRun
     package var claimToken: UUID
-    package var phase: JobPhase
-    /// Of `stepsTotal`, within the whole run.
-    package var stepsDone: Int
-    package var stepsTotal: Int
+    package var progress: JobProgress
 
-    package init(run: JobRun, claimToken: UUID, phase: JobPhase, stepsDone: Int, stepsTotal: Int) {
+    package init(run: JobRun, claimToken: UUID, progress: JobProgress) {
         self.run = run
         self.claimToken = claimToken
-        self.phase = phase
-        self.stepsDone = stepsDone
-        self.stepsTotal = stepsTotal
+        self.progress = progress
     }
 }
 
@@ -69,25 +64,10 @@ package enum FinishReceipt: Sendable, Equatable {
     case lost
 }
 
-/// One call of a webhook that is due.
-package struct WebhookDelivery: Sendable, Equatable {
+/// One webhook that is due, as the outbox holds it.
+package struct DueWebhook: Sendable, Equatable {
     package var id: Int64
-    package var job: Int64
-    /// `webhook-id`: the same for every attempt.
-    package var messageID: String
-    package var url: String
-    /// Sent and signed byte for byte.
-    package var body: Data
-    /// All active secrets of the owner, 32 bytes each, the current one first.
-    package var secrets: [Data]
-    /// 1 for the first.
+    package var message: WebhookMessage
+    /// The ordinal of the try that is due, 1 for the first.
     package var attempt: Int
-    package var createdAt: Date
-}
-
-/// How a call of a webhook ended.
-package enum WebhookOutcome: Sendable, Equatable {
-    case delivered(status: Int)
-    case retry(status: Int?, error: String, afterSeconds: Double)
-    case abandoned(status: Int?, error: String)
 }

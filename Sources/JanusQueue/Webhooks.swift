@@ -4,21 +4,22 @@ import JanusPostgres
 
 extension JobQueue {
     /// Takes due deliveries by moving their next attempt: if this host dies, another calls after `retryAfterSeconds`.
-    package func claimWebhooks(limit: Int, retryAfterSeconds: Double) async throws(QueueError) -> [WebhookDelivery] {
+    package func claimWebhooks(limit: Int, retryAfterSeconds: Double) async throws(QueueError) -> [DueWebhook] {
         let result = try await query(claimWebhooksSQL, [.int(limit), .double(retryAfterSeconds)])
         return try decode { () throws(PostgresError) in
             try result.map { row throws(PostgresError) in
-                WebhookDelivery(
-                    id: try row.int64("id"), job: try row.int64("job"), messageID: try row.text("message_id"),
-                    url: try row.text("url"), body: Data(try row.text("body").utf8),
-                    secrets: try row.json("secrets", as: [Data].self), attempt: try row.int("attempts"),
-                    createdAt: try row.date("created_at"))
+                DueWebhook(
+                    id: try row.int64("id"),
+                    message: WebhookMessage(
+                        id: try row.text("message_id"), url: try row.text("url"),
+                        body: Data(try row.text("body").utf8), secrets: try row.json("secrets", as: [Data].self)),
+                    attempt: try row.int("attempts"))
             }
         }
     }
 
     /// Notes how a call ended. A delivery that succeeded stays so.
-    package func recordWebhook(_ id: Int64, _ result: WebhookOutcome) async throws(QueueError) {
+    package func recordWebhook(_ id: Int64, _ result: WebhookResult) async throws(QueueError) {
         switch result {
         case .delivered(let status):
             try await query(webhookDeliveredSQL, [.int(id), .int(status)])
@@ -66,8 +67,7 @@ private let claimWebhooksSQL = """
         SELECT x.id FROM janus_private.webhook_delivery x
         WHERE x.state = 'pending' AND x.next_attempt_at <= now()
         ORDER BY x.next_attempt_at, x.id LIMIT $1::int FOR UPDATE SKIP LOCKED)
-    RETURNING d.id, d.job, d.message_id, d.url, d.body, d.attempts, extract(epoch FROM d.created_at)::float8 AS created_at,
-        \(secretsOf("d.owner")) AS secrets
+    RETURNING d.id, d.message_id, d.url, d.body, d.attempts, \(secretsOf("d.owner")) AS secrets
     """
 
 private let webhookDeliveredSQL = """

@@ -1,15 +1,12 @@
 import JanusJob
 import JanusQueue
-import JanusWire
 
 /// The runs that this host has in memory: who writes to them from outside their own task goes through here.
 actor ActiveRuns {
     private struct Entry {
         var claim: ClaimedJob
         var mailbox: AsyncStream<RunEvent>.Continuation
-        var phase = JobPhase.preparing
-        var stepsDone = 0
-        var stepsTotal = 1
+        var progress = JobProgress.start
         var isLost = false
     }
 
@@ -28,20 +25,14 @@ actor ActiveRuns {
     var runs: [JobRun] { Array(entries.keys) }
     var isEmpty: Bool { entries.isEmpty }
 
-    func report(_ progress: JobProgress) {
-        entries[progress.run]?.phase = progress.phase
-        entries[progress.run]?.stepsDone = progress.stepsDone
-        entries[progress.run]?.stepsTotal = progress.stepsTotal
-    }
+    func report(_ progress: JobProgress, of run: JobRun) { entries[run]?.progress = progress }
 
-    func enter(_ phase: JobPhase, _ run: JobRun) { entries[run]?.phase = phase }
+    func enter(_ phase: JobPhase, _ run: JobRun) { entries[run]?.progress.phase = phase }
 
     /// What the lease loop tells the database.
     func reports() -> [RunReport] {
         entries.values.filter { !$0.isLost }.map { entry in
-            RunReport(
-                run: entry.claim.run, claimToken: entry.claim.claimToken, phase: entry.phase,
-                stepsDone: entry.stepsDone, stepsTotal: entry.stepsTotal)
+            RunReport(run: entry.claim.run, claimToken: entry.claim.claimToken, progress: entry.progress)
         }
     }
 

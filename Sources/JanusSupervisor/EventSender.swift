@@ -2,7 +2,6 @@ import Foundation
 import JanusDelivery
 import JanusJob
 import JanusQueue
-import JanusWire
 
 /// The best-effort webhooks of a running job: `job.started`, then `job.progress`. One try each, no record; they never
 /// delay the job and end with it.
@@ -30,11 +29,10 @@ struct EventSender: Sendable {
         guard let url = claim.webhookURL, !Task.isCancelled else { return }
         do {
             guard let body = try await queue.eventBody(claim.run, type: event) else { return }
-            let secrets = try await queue.webhookSecrets(owner: claim.owner)
             let message = WebhookMessage(
                 id: "msg_\(UUID().uuidString.lowercased())", url: url, body: body,
-                secrets: secrets.map(\.webhookSecretText))
-            _ = await webhooks.send(message, now: lease.databaseNow)
+                secrets: try await queue.webhookSecrets(owner: claim.owner))
+            _ = await webhooks.send(message, attempt: 1, now: lease.databaseNow)
         } catch {
             // best effort: the job's own course shows that the database is away
         }

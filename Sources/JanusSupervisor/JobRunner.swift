@@ -27,6 +27,12 @@ struct JobRunner: Sendable {
         let hasWorker: Bool
     }
 
+    /// What a claim asks for, read and judged.
+    struct Order: Sendable {
+        let task: JobTask
+        let sinks: UploadPlan
+    }
+
     /// Takes a worker for the claim before the next claim is made, so that a host never claims one worker's work twice.
     func accept(_ claim: ClaimedJob) async -> Accepted {
         let (events, mailbox) = AsyncStream<RunEvent>.makeStream()
@@ -41,12 +47,19 @@ struct JobRunner: Sendable {
         logger[metadataKey: "job"] = "\(claim.run.job)"
         logger[metadataKey: "attempt"] = "\(claim.attempt)"
         let end: RunEnd
-        if accepted.hasWorker {
-            logger.info("job started", metadata: ["kind": "\(claim.kindName)", "model": "\(claim.model)"])
-            end = await course(of: claim, events: accepted.events, mailbox: accepted.mailbox)
-        } else {
-            // the worker ended between the claim and now
-            end = RunEnd(.released(reason: "no free worker"))
+        do throws(JobError) {
+            let order = try judge(claim)
+            logger[metadataKey: "kind"] = "\(order.task.kind.rawValue)"
+            if accepted.hasWorker {
+                logger.info("job started", metadata: ["model": "\(claim.model)"])
+                end = await course(of: claim, order, events: accepted.events, mailbox: accepted.mailbox)
+            } else {
+                // the worker ended between the claim and now
+                end = RunEnd(.released(reason: "no free worker"))
+            }
+        } catch {
+            await pool.release(claim.run)
+            end = RunEnd(.failed(error))
         }
         if let outcome = end.outcome {
             await record(outcome, of: claim, isSuspect: end.isSuspect, logger: logger)
@@ -56,9 +69,16 @@ struct JobRunner: Sendable {
         await activeRuns.remove(claim.run)
     }
 
+    /// - Throws: what is wrong with the row's task or sinks; nothing has been done for the job then.
+    private func judge(_ claim: ClaimedJob) throws(JobError) -> Order {
+        let task = try claim.task.get()
+        return Order(
+            task: task, sinks: try delivery.uploader.plan(claim.uploadTo, outputCount: task.outputCount))
+    }
+
     /// Feeds the machine until it says how the run ends.
     private func course(
-        of claim: ClaimedJob, events stream: AsyncStream<RunEvent>, mailbox: WorkerPool.Mailbox
+        of claim: ClaimedJob, _ order: Order, events stream: AsyncStream<RunEvent>, mailbox: WorkerPool.Mailbox
     ) async -> RunEnd {
         var machine = RunMachine(runTimeoutSeconds: claim.runTimeoutSeconds, now: BootClock.now)
         var workerHasJob = false
@@ -75,17 +95,17 @@ struct JobRunner: Sendable {
                     switch action {
                     case .startWorker(let inputs):
                         workerHasJob = true
-                        await begin(claim, inputs: inputs)
+                        await begin(claim, order.task, inputs: inputs)
                     case .report(let progress):
-                        await activeRuns.report(progress)
+                        await activeRuns.report(progress, of: claim.run)
                         narration.yield(progress)
                     case .cancelWorker: await pool.cancel(claim.run)
                     case .killWorker(let sparesOthers): await pool.kill(claim.run, sparesOthers: sparesOthers)
                     case .cancelActivity: group.cancelAll()
-                    case .upload(let drawn, let completion):
+                    case .upload(let result):
                         await activeRuns.enter(.delivering, claim.run)
                         start {
-                            await post(mailbox) { .uploaded(await upload(drawn, completion, of: claim)) }
+                            await post(mailbox) { .uploaded(await upload(result, to: order.sinks, of: claim)) }
                         }
                     case .end(let last):
                         end = last
@@ -103,16 +123,15 @@ struct JobRunner: Sendable {
         mailbox.yield(await work())
     }
 
-    private func begin(_ claim: ClaimedJob, inputs: [Data]) async {
+    private func begin(_ claim: ClaimedJob, _ task: JobTask, inputs: [Data]) async {
         let start = JobStart(
-            run: claim.run, task: claim.task, inputCount: inputs.count, isAlone: claim.isSuspect)
+            run: claim.run, task: task, inputCount: inputs.count, isAlone: claim.isSuspect)
         await pool.begin(start, inputs: inputs)
     }
 
-    /// The job's pictures, the fetched ones first; sinks are judged before any work is done for them.
+    /// The job's pictures, the fetched ones first.
     private func loadInputs(of claim: ClaimedJob) async -> Result<[Data], JobError> {
         do throws(JobError) {
-            try delivery.uploader.check(claim.uploadTo, objectCount: claim.outputCount)
             var inputs: [Data] = []
             for url in claim.imageURLs { inputs.append(try await delivery.inputs.fetch(url)) }
             if claim.inlineImageCount > 0 { inputs += try await inlineImages(of: claim) }
@@ -131,37 +150,16 @@ struct JobRunner: Sendable {
     }
 
     private func upload(
-        _ drawn: [DrawnOutput], _ completion: JobCompletion, of claim: ClaimedJob
+        _ result: JobResult, to sinks: UploadPlan, of claim: ClaimedJob
     ) async -> Result<JobResult, JobError> {
         guard await leaseStands(for: claim.run) else {
             return .failure(JobError(.leaseExpired, "the claim was lost before delivery"))
         }
-        var objects = drawn.map { output in
-            UploadObject(
-                jobUUID: claim.uuid, runLease: claim.run.runLease, index: output.header.index,
-                fileExtension: fileExtension(output.header.mediaType), mediaType: output.header.mediaType,
-                data: output.data)
-        }
-        if let text = completion.text {
-            objects.append(
-                UploadObject(
-                    jobUUID: claim.uuid, runLease: claim.run.runLease, index: 0, fileExtension: "txt",
-                    mediaType: "text/plain; charset=utf-8", data: Data(text.utf8)))
-        }
         do throws(JobError) {
-            let receipt = try await delivery.uploader.deliver(objects, to: claim.uploadTo)
-            let outputs = objects.enumerated().map { position, object in
-                // pictures come first; a text has no header
-                let header = drawn.indices.contains(position) ? drawn[position].header : nil
-                return JobOutput(
-                    index: object.index, mediaType: object.mediaType, width: header?.width, height: header?.height,
-                    byteCount: object.data.count, sha256: object.sha256, urls: receipt.urls[position],
-                    data: receipt.storesInDatabase ? object.data : nil)
-            }
-            return .success(
-                JobResult(
-                    text: completion.text, finishReason: completion.finishReason, outputs: outputs,
-                    usage: completion.usage))
+            var result = result
+            result.outputs = try await delivery.uploader.deliver(
+                result.outputs, called: ObjectNames(jobUUID: claim.uuid, runLease: claim.run.runLease), by: sinks)
+            return .success(result)
         } catch {
             return .failure(error)
         }
@@ -203,27 +201,6 @@ struct JobRunner: Sendable {
     }
 }
 
-private func fileExtension(_ mediaType: String) -> String {
-    ImageFormat.allCases.first { $0.mediaType == mediaType }?.fileExtension ?? "bin"
-}
-
-extension ClaimedJob {
-    /// Files that a success publishes.
-    var outputCount: Int {
-        switch task {
-        case .generate(let parameters): parameters.images
-        case .answer: 1
-        }
-    }
-
-    var kindName: String {
-        switch task {
-        case .generate: "generate"
-        case .answer: "answer"
-        }
-    }
-}
-
 extension JobOutcome {
     /// For the log: never prompts or URLs.
     fileprivate func metadata(_ state: JobState) -> Logger.Metadata {
@@ -231,7 +208,7 @@ extension JobOutcome {
         case .succeeded(let result):
             [
                 "state": "\(state.rawValue)", "outputs": "\(result.outputs.count)",
-                "output_tokens": "\(result.usage.outputTokens)",
+                "output_tokens": "\(result.completion.usage.outputTokens)",
             ]
         case .failed(let error): ["state": "\(state.rawValue)", "code": "\(error.code.rawValue)"]
         case .canceled: ["state": "\(state.rawValue)"]

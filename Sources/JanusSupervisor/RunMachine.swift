@@ -37,17 +37,6 @@ package enum RunEvent: Sendable {
     case tick(Double)
 }
 
-/// One output as the worker gave it.
-package struct DrawnOutput: Sendable, Equatable {
-    package var header: OutputHeader
-    package var data: Data
-
-    package init(header: OutputHeader, data: Data) {
-        self.header = header
-        self.data = data
-    }
-}
-
 /// How a run ended.
 package struct RunEnd: Sendable, Equatable {
     /// nil records nothing.
@@ -92,7 +81,7 @@ package struct RunMachine: Sendable {
         case killWorker(sparesOthers: Bool)
         /// Abandon the fetch or upload under way.
         case cancelActivity
-        case upload([DrawnOutput], JobCompletion)
+        case upload(JobResult)
         /// Record the outcome, if any, and end.
         case end(RunEnd)
     }
@@ -108,7 +97,7 @@ package struct RunMachine: Sendable {
     private var lastHeard: Double
     /// It was killed for its silence of so many seconds; its end is awaited.
     private var hungSeconds: Double?
-    private var drawn: [DrawnOutput] = []
+    private var outputs: [JobOutput] = []
 
     /// - Parameter now: `BootClock.now` at the claim.
     package init(runTimeoutSeconds: Double, now: Double) {
@@ -149,13 +138,13 @@ package struct RunMachine: Sendable {
         case .working:
             switch message {
             case .ready: return []
-            case .progress(let progress): return [.report(progress)]
-            case .output(_, let header, let data):
-                drawn.append(DrawnOutput(header: header, data: data))
+            case .progress(_, let progress): return [.report(progress)]
+            case .output(_, let output):
+                outputs.append(output)
                 return []
             case .finished(_, let completion):
                 state = .delivering
-                return [.upload(drawn, completion)]
+                return [.upload(JobResult(outputs: outputs, completion: completion))]
             case .failed(_, let error): return end(.failed(error))
             case .stopped:
                 return end(.failed(JobError(.internalError, "the worker stopped a job that nobody asked it to stop")))

@@ -85,7 +85,7 @@ package enum SlotState: Sendable, Equatable {
         case (.serving(_, let runs), _):
             // the tail of a run that is over
             guard let run = message.run, runs[run] != nil else { return .nothing }
-            if case .progress(let progress) = message {
+            if case .progress(_, let progress) = message {
                 set(run, progress.phase == .preparing ? .preparing : .computing)
             }
             if message.endsRun { set(run, nil) }
@@ -125,8 +125,8 @@ extension WorkerMessage {
     var run: JobRun? {
         switch self {
         case .ready: nil
-        case .progress(let progress): progress.run
-        case .output(let run, _, _), .finished(let run, _), .failed(let run, _), .stopped(let run): run
+        case .progress(let run, _), .output(let run, _), .finished(let run, _), .failed(let run, _), .stopped(let run):
+            run
         }
     }
 

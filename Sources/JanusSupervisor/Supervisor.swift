@@ -47,7 +47,8 @@ package struct Supervisor: Sendable {
         self.listener = listener
         self.logger = logger
         lease = HostLease(seconds: queue.options.leaseSeconds)
-        pool = WorkerPool(models: configuration.models, idle: claimDue, logger: logger)
+        pool = WorkerPool(
+            program: configuration.workerProgram, models: configuration.models, idle: claimDue, logger: logger)
     }
 
     /// Serves until the orders say stop. Jobs that could not be handed over by then go back after the lease.

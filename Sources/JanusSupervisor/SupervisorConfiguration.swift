@@ -1,24 +1,27 @@
 package import JanusDelivery
 package import JanusQueue
+package import JanusWire
 
 /// Everything that a supervisor needs to know; janusd reads it from file and environment.
 package struct SupervisorConfiguration: Sendable {
     /// One checkpoint and the workers that hold it.
     package struct Model: Sendable {
-        /// What `model => …` of a job names.
-        package var name: String
-        /// How to start one worker of it.
-        package var worker: WorkerCommand
+        /// How each worker of it is started.
+        package var worker: WorkerSettings
         package var workers: Int
 
-        package init(name: String, worker: WorkerCommand, workers: Int) {
-            self.name = name
+        package init(worker: WorkerSettings, workers: Int) {
             self.worker = worker
             self.workers = workers
         }
+
+        /// What `model => …` of a job names.
+        package var name: String { worker.modelName }
     }
 
     package var models: [Model]
+    /// The janus-worker to start.
+    package var workerProgram: String
     /// Queues whose jobs this host takes.
     package var queues: [String]
     /// Host and release as `janus.workers` shows them.
@@ -33,11 +36,12 @@ package struct SupervisorConfiguration: Sendable {
     package var delivery: DeliveryPolicy
 
     package init(
-        models: [Model], queues: [String], version: String, progressSeconds: Double,
+        models: [Model], workerProgram: String, queues: [String], version: String, progressSeconds: Double,
         pollSeconds: Double, graceSeconds: Double, retention: RetentionRule,
         delivery: DeliveryPolicy
     ) {
         self.models = models
+        self.workerProgram = workerProgram
         self.queues = queues
         self.version = version
         self.progressSeconds = progressSeconds

@@ -39,38 +39,15 @@ struct WebhookLoop: Sendable {
         }
     }
 
-    private func send(_ webhook: WebhookDelivery) async {
-        let message = WebhookMessage(
-            id: webhook.messageID, url: webhook.url, body: webhook.body,
-            secrets: webhook.secrets.map(\.webhookSecretText))
-        let result = await webhooks.send(message, now: lease.databaseNow)
+    private func send(_ webhook: DueWebhook) async {
+        let result = await webhooks.send(webhook.message, attempt: webhook.attempt, now: lease.databaseNow)
         // a host that stops leaves the row as claimed: it is due again after reclaimSeconds
         guard !Task.isCancelled else { return }
-        let outcome = Self.outcome(result, attempt: webhook.attempt, jitter: Double.random(in: 0..<1))
         do {
-            try await queue.recordWebhook(webhook.id, outcome)
-            logger.info("webhook", metadata: ["delivery": "\(webhook.id)", "outcome": "\(outcome)"])
+            try await queue.recordWebhook(webhook.id, result)
+            logger.info("webhook", metadata: ["delivery": "\(webhook.id)", "outcome": "\(result)"])
         } catch {
             logger.warning("webhook result not recorded", metadata: ["delivery": "\(webhook.id)", "error": "\(error)"])
         }
     }
-
-    /// What one try means for the row.
-    static func outcome(_ result: WebhookResult, attempt: Int, jitter: Double) -> WebhookOutcome {
-        switch result {
-        case .delivered(let status): return .delivered(status: status)
-        case .abandoned(let status, let error): return .abandoned(status: status, error: error)
-        case .retry(let status, let error, let wish):
-            guard
-                let delay = WebhookSchedule.delaySeconds(
-                    afterAttempt: attempt, retryAfterSeconds: wish, jitter: jitter)
-            else { return .abandoned(status: status, error: "\(error); given up after \(attempt) tries") }
-            return .retry(status: status, error: error, afterSeconds: delay)
-        }
-    }
-}
-
-extension Data {
-    /// A secret's bytes as Standard Webhooks writes them.
-    var webhookSecretText: String { "whsec_" + base64EncodedString() }
 }

@@ -18,12 +18,16 @@ actor WorkerPool {
     /// Where the events of one run go.
     typealias Mailbox = AsyncStream<RunEvent>.Continuation
 
+    private let program: String
     private var slots: [Slot]
     private let idle: WakeSignal
     private let logger: Logger
 
-    /// - Parameter idle: woken whenever a worker becomes free.
-    init(models: [SupervisorConfiguration.Model], idle: WakeSignal, logger: Logger) {
+    /// - Parameters:
+    ///   - program: the janus-worker to start.
+    ///   - idle: woken whenever a worker becomes free.
+    init(program: String, models: [SupervisorConfiguration.Model], idle: WakeSignal, logger: Logger) {
+        self.program = program
         self.slots = models.flatMap { model in Array(repeating: Slot(model: model), count: model.workers) }
         self.idle = idle
         self.logger = logger
@@ -106,7 +110,7 @@ actor WorkerPool {
         let model = slots[index].model
         let process: WorkerProcess
         do {
-            process = try await WorkerProcess.start(model.worker)
+            process = try await WorkerProcess.start(program, model.worker)
         } catch {
             logger.error("worker not started", metadata: ["model": "\(model.name)", "error": "\(error)"])
             return ended(index, describe: nil)
@@ -138,7 +142,10 @@ actor WorkerPool {
             if case .ready(let ready) = message {
                 logger.info(
                     "worker ready",
-                    metadata: ["model": "\(slots[index].model.name)", "summary": "\(ready.summary)"])
+                    metadata: [
+                        "model": "\(slots[index].model.name)", "summary": "\(ready.summary)",
+                        "fingerprint": "\(ready.fingerprint)",
+                    ])
             }
             idle.wake()
         case .deliver(let message, let run, let thenFree):

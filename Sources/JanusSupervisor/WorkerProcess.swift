@@ -10,20 +10,6 @@ enum WorkerEvent: Sendable {
     case ended(WorkerExit)
 }
 
-/// How to start a worker.
-package struct WorkerCommand: Sendable {
-    package var program: String
-    package var arguments: [String]
-    /// The whole environment of the child: nothing of ours is passed on.
-    package var environment: [String: String]
-
-    package init(program: String, arguments: [String], environment: [String: String]) {
-        self.program = program
-        self.arguments = arguments
-        self.environment = environment
-    }
-}
-
 /// One running janus-worker: its socket and its life.
 ///
 /// A thread reads the socket, a serial queue writes it, and the process is killed and reaped by the reader once the
@@ -34,6 +20,10 @@ final class WorkerProcess: Sendable {
     private static let readBytesMax = 1 << 20
     /// Workers go first when memory runs out; the supervisor stays to record it.
     fileprivate static let oomScoreAdjustment: Int32 = 500
+    /// Where `janus_spawn` puts the socket in the child.
+    private static let childSocket: Int32 = 3
+    /// The whole environment of the child: nothing of ours is passed on.
+    fileprivate static let environment = ["LANG=C.UTF-8"]
 
     let pid: Int32
     let events: AsyncStream<WorkerEvent>
@@ -43,17 +33,18 @@ final class WorkerProcess: Sendable {
     /// nil once reaped: the number may then belong to another file.
     private let pidfd: Mutex<Int32?>
 
-    static func start(_ command: WorkerCommand) async throws(SupervisorError) -> WorkerProcess {
+    static func start(_ program: String, _ settings: WorkerSettings) async throws(SupervisorError) -> WorkerProcess {
         var ours: Int32 = -1
         var theirs: Int32 = -1
         let made = unsafe janus_socketpair(&ours, &theirs)
         guard made == 0 else { throw .socket(errno: -made) }
-        let childSocket = theirs
-        let (pid, pidfd) = await SpawnThread.shared.run { spawn(command, socket: childSocket) }
+        let socket = theirs
+        let command = [program] + settings.arguments(socket: Self.childSocket)
+        let (pid, pidfd) = await SpawnThread.shared.run { spawn(command, socket: socket) }
         close(theirs)
         guard pid > 0 else {
             close(ours)
-            throw .spawn(path: command.program, errno: -pid)
+            throw .spawn(path: program, errno: -pid)
         }
         return WorkerProcess(pid: pid, pidfd: pidfd, socket: ours)
     }
@@ -152,13 +143,12 @@ final class WorkerProcess: Sendable {
 }
 
 /// - Returns: the pid and its pidfd, or a negative errno.
-private func spawn(_ command: WorkerCommand, socket: Int32) -> (pid: Int32, pidfd: Int32) {
-    let variables = command.environment.map { "\($0.key)=\($0.value)" }
+private func spawn(_ command: [String], socket: Int32) -> (pid: Int32, pidfd: Int32) {
     var pidfd: Int32 = -1
-    let pid = unsafe withCStrings([command.program] + command.arguments) { arguments in
-        unsafe withCStrings(variables) { environment in
+    let pid = unsafe withCStrings(command) { arguments in
+        unsafe withCStrings(WorkerProcess.environment) { environment in
             unsafe janus_spawn(
-                command.program, arguments, environment, socket, WorkerProcess.oomScoreAdjustment, &pidfd)
+                command[0], arguments, environment, socket, WorkerProcess.oomScoreAdjustment, &pidfd)
         }
     }
     return (pid, pidfd)

@@ -23,24 +23,30 @@ package struct MessageDecoder<Message: WireMessage> {
     }
 }
 
-private struct InputHeader: Codable {
+/// Metadata about one run.
+private struct About<Content: Codable>: Codable {
     var run: JobRun
+    var content: Content
+
+    init(_ run: JobRun, _ content: Content) {
+        self.run = run
+        self.content = content
+    }
+}
+
+/// An output without its bytes, which are the frame's payload.
+private struct OutputHeader: Codable {
     var index: Int
-}
+    var format: OutputFormat
 
-private struct OutputEnvelope: Codable {
-    var run: JobRun
-    var header: OutputHeader
-}
-
-private struct CompletionEnvelope: Codable {
-    var run: JobRun
-    var completion: JobCompletion
-}
-
-private struct FailureEnvelope: Codable {
-    var run: JobRun
-    var error: JobError
+    /// What no output can have.
+    var fault: String? {
+        if index < 0 { return "index \(index) is negative" }
+        if case .image(_, let width, let height) = format, width < 1 || height < 1 {
+            return "a picture of \(width) x \(height) pixels"
+        }
+        return nil
+    }
 }
 
 private struct Nothing: Codable {}
@@ -49,7 +55,7 @@ extension SupervisorMessage: WireMessage {
     package func encoded() throws(WireError) -> Data {
         switch self {
         case .start(let start): try frame(1, start)
-        case .input(let run, let index, let data): try frame(2, InputHeader(run: run, index: index), data)
+        case .input(let run, let index, let data): try frame(2, About(run, index), data)
         case .cancel(let run): try frame(3, run)
         case .shutdown: try frame(4, Nothing())
         }
@@ -59,13 +65,14 @@ extension SupervisorMessage: WireMessage {
         switch type {
         case 1:
             let start: JobStart = try parse("start", metadata)
-            guard (0...inputsMax).contains(start.inputCount) else {
-                throw .malformed(type: "start", reason: "inputCount \(start.inputCount) is outside 0…\(inputsMax)")
+            guard (0...inputImagesMax).contains(start.inputCount) else {
+                throw .malformed(
+                    type: "start", reason: "inputCount \(start.inputCount) is outside 0…\(inputImagesMax)")
             }
             self = .start(start)
         case 2:
-            let header: InputHeader = try parse("input", metadata)
-            self = .input(header.run, index: header.index, payload)
+            let input: About<Int> = try parse("input", metadata)
+            self = .input(input.run, index: input.content, payload)
         case 3: self = .cancel(try parse("cancel", metadata))
         case 4: self = .shutdown
         default: throw .unknownType(Int(type))
@@ -73,17 +80,15 @@ extension SupervisorMessage: WireMessage {
     }
 }
 
-/// Pictures one job may have on the wire; the database's own limit is lower.
-package let inputsMax = 64
-
 extension WorkerMessage: WireMessage {
     package func encoded() throws(WireError) -> Data {
         switch self {
         case .ready(let ready): try frame(101, ready)
-        case .progress(let progress): try frame(102, progress)
-        case .output(let run, let header, let data): try frame(103, OutputEnvelope(run: run, header: header), data)
-        case .finished(let run, let completion): try frame(104, CompletionEnvelope(run: run, completion: completion))
-        case .failed(let run, let error): try frame(105, FailureEnvelope(run: run, error: error))
+        case .progress(let run, let progress): try frame(102, About(run, progress))
+        case .output(let run, let output):
+            try frame(103, About(run, OutputHeader(index: output.index, format: output.format)), output.data)
+        case .finished(let run, let completion): try frame(104, About(run, completion))
+        case .failed(let run, let error): try frame(105, About(run, error))
         case .stopped(let run): try frame(106, run)
         }
     }
@@ -97,21 +102,24 @@ extension WorkerMessage: WireMessage {
             }
             self = .ready(ready)
         case 102:
-            let progress: JobProgress = try parse("progress", metadata)
-            guard progress.stepsTotal >= 1, (0...progress.stepsTotal).contains(progress.stepsDone) else {
+            let progress: About<JobProgress> = try parse("progress", metadata)
+            guard progress.content.isPossible else {
                 throw .malformed(
-                    type: "progress", reason: "step \(progress.stepsDone) of \(progress.stepsTotal) is no progress")
+                    type: "progress",
+                    reason: "step \(progress.content.stepsDone) of \(progress.content.stepsTotal) is no progress")
             }
-            self = .progress(progress)
+            self = .progress(progress.run, progress.content)
         case 103:
-            let envelope: OutputEnvelope = try parse("output", metadata)
-            self = .output(envelope.run, envelope.header, payload)
+            let output: About<OutputHeader> = try parse("output", metadata)
+            if let fault = output.content.fault { throw .malformed(type: "output", reason: fault) }
+            self = .output(
+                output.run, JobOutput(index: output.content.index, format: output.content.format, data: payload))
         case 104:
-            let envelope: CompletionEnvelope = try parse("finished", metadata)
-            self = .finished(envelope.run, envelope.completion)
+            let end: About<JobCompletion> = try parse("finished", metadata)
+            self = .finished(end.run, end.content)
         case 105:
-            let envelope: FailureEnvelope = try parse("failed", metadata)
-            self = .failed(envelope.run, envelope.error)
+            let end: About<JobError> = try parse("failed", metadata)
+            self = .failed(end.run, end.content)
         case 106: self = .stopped(try parse("stopped", metadata))
         default: throw .unknownType(Int(type))
         }

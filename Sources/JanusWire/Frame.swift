@@ -1,4 +1,4 @@
-import Foundation
+package import Foundation
 
 /// One frame on the socket between supervisor and worker.
 ///
@@ -8,17 +8,23 @@ import Foundation
 ///             8  metadata bytes  u32, ≤ metadataBytesMax
 ///            12  payload bytes   u32, ≤ payloadBytesMax
 ///            16  metadata (JSON), then payload (raw bytes)
-struct Frame: Equatable {
-    static let headerBytes = 16
-    static let version: UInt16 = 2
-    static let metadataBytesMax = 4 << 20
-    static let payloadBytesMax = 64 << 20
+package struct Frame: Equatable {
+    package static let headerBytes = 16
+    package static let version: UInt16 = 3
+    package static let metadataBytesMax = 4 << 20
+    package static let payloadBytesMax = 64 << 20
 
-    var type: UInt16
-    var metadata: Data
-    var payload: Data
+    package var type: UInt16
+    package var metadata: Data
+    package var payload: Data
 
-    func encoded() throws(WireError) -> Data {
+    package init(type: UInt16, metadata: Data, payload: Data) {
+        self.type = type
+        self.metadata = metadata
+        self.payload = payload
+    }
+
+    package func encoded() throws(WireError) -> Data {
         guard metadata.count <= Self.metadataBytesMax else {
             throw .tooLarge(part: "metadata", bytes: metadata.count, limit: Self.metadataBytesMax)
         }

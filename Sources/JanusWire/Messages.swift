@@ -35,9 +35,9 @@ package enum WorkerMessage: Sendable, Equatable {
     case ready(WorkerReady)
     /// Sent at least every `heartbeatSecondsMax` from the computing thread itself, for each job that has begun. The first of a
     /// job, `preparing`, is sent before anything of it is touched; one job at a time is prepared.
-    case progress(JobProgress)
-    /// One output file; outputs of a run come in the order of their index, before `.finished`.
-    case output(JobRun, OutputHeader, Data)
+    case progress(JobRun, JobProgress)
+    /// One output; those of a run come in the order of their index, before `.finished`.
+    case output(JobRun, JobOutput)
     case finished(JobRun, JobCompletion)
     case failed(JobRun, JobError)
     /// The answer to `.cancel`.
@@ -52,59 +52,11 @@ package struct WorkerReady: Codable, Sendable, Equatable {
     package var fingerprint: String
     /// For people: parts, sizes, precision.
     package var summary: String
-    /// Tokens of context.
-    package var contextTokensMax: Int
 
-    package init(jobsMax: Int, fingerprint: String, summary: String, contextTokensMax: Int) {
+    package init(jobsMax: Int, fingerprint: String, summary: String) {
         self.jobsMax = jobsMax
         self.fingerprint = fingerprint
         self.summary = summary
-        self.contextTokensMax = contextTokensMax
-    }
-}
-
-/// How far a run is. Also the worker's sign of life.
-package struct JobProgress: Codable, Sendable, Equatable {
-    package var run: JobRun
-    package var phase: JobPhase
-    /// Steps done of `stepsTotal`, within the whole run; 0 ≤ done ≤ total, total ≥ 1.
-    package var stepsDone: Int
-    package var stepsTotal: Int
-
-    package init(run: JobRun, phase: JobPhase, stepsDone: Int, stepsTotal: Int) {
-        self.run = run
-        self.phase = phase
-        self.stepsDone = stepsDone
-        self.stepsTotal = stepsTotal
-    }
-}
-
-/// What describes an output's bytes.
-package struct OutputHeader: Codable, Sendable, Equatable {
-    package var index: Int
-    package var mediaType: String
-    package var width: Int
-    package var height: Int
-
-    package init(index: Int, mediaType: String, width: Int, height: Int) {
-        self.index = index
-        self.mediaType = mediaType
-        self.width = width
-        self.height = height
-    }
-}
-
-/// The end of a successful run.
-package struct JobCompletion: Codable, Sendable, Equatable {
-    /// The answer; nil for images.
-    package var text: String?
-    package var finishReason: FinishReason?
-    package var usage: JobUsage
-
-    package init(text: String?, finishReason: FinishReason?, usage: JobUsage) {
-        self.text = text
-        self.finishReason = finishReason
-        self.usage = usage
     }
 }
 

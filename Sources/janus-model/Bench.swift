@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import JanusEngine
+import JanusJob
 import JanusModel
 import JanusTensor
 
@@ -121,7 +122,7 @@ struct Bench: ParsableCommand {
         return BenchReport(
             shape: shape.rawValue, precision: precision.rawValue, threads: Threads.count, isa: Threads.isa.name,
             ceilingsBefore: before, ceilingsAfter: after, cases: BenchCases(),
-            keyValueFormat: bench.configuration.keyValueFormat?.rawValue ?? "f32",
+            keyValueFormat: bench.configuration.keyValueFormat?.rawValue ?? Precision.f32.rawValue,
             cacheBytesPerPosition: bench.configuration.cacheBytesPerPosition, weightBytes: weights, memory: memory,
             runsDiscarded: bench.runsDiscarded, parts: try measured.parts(before.greater(after)))
     }

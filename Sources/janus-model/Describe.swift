@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import JanusJob
 import JanusModel
 import JanusTensor
 
@@ -30,8 +31,8 @@ struct Describe: ParsableCommand {
         }
         let configuration = description.configuration
         let kind =
-            description.precision == "f32"
-            ? "in the \(configuration.layout.rawValue) layout" : "packed in \(description.precision)"
+            description.precision == .f32
+            ? "in the \(configuration.layout.rawValue) layout" : "packed in \(description.precision.rawValue)"
         print("\(model): Janus-Pro \(kind)")
         print("fingerprint \(description.fingerprint)\n")
         printParts(description)
@@ -83,7 +84,7 @@ struct Describe: ParsableCommand {
 
     private func printMemory(_ description: ModelDescription) {
         let configuration = description.configuration
-        print("memory: weights \(Self.size(description.memoryBytes)) in \(description.precision)")
+        print("memory: weights \(Self.size(description.memoryBytes)) in \(description.precision.rawValue)")
         printCache(configuration, isDefault: true)
         for format in KeyValueFormat.allCases where configuration.keyValueFormat != nil {
             guard format != configuration.keyValueFormat else { continue }
@@ -93,7 +94,7 @@ struct Describe: ParsableCommand {
 
     private func printCache(_ configuration: JanusConfiguration, isDefault: Bool) {
         let position = configuration.cacheBytesPerPosition
-        let format = configuration.keyValueFormat?.rawValue ?? "f32"
+        let format = configuration.keyValueFormat?.rawValue ?? Precision.f32.rawValue
         let choice = isDefault ? "" : " (--kv \(format))"
         print("        keys and values in \(format)\(choice): \(Self.size(position)) a token and row,")
         print(

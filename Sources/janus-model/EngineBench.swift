@@ -219,7 +219,7 @@ struct EngineBench {
                 let message = ChatMessage(role: .user, content: question, images: hasPicture ? 1 : 0)
                 let parameters = AnswerParameters(
                     messages: [message], systemPrompt: "", maxTokens: cases.answerTokens)
-                jobs.append(.init(task: .answer(parameters), pictures: hasPicture ? [try picture()] : []))
+                jobs.append(.init(task: .understand(parameters), pictures: hasPicture ? [try picture()] : []))
             }
             let run = try BatchRun(engine.batcher, jobs)
             let lengths = run.products.compactMap { product -> Int? in

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import JanusJob
 import JanusModel
 import JanusTensor
 

@@ -26,7 +26,7 @@ final class ProgressBar {
     }
 
     /// For an engine's observer: never asks it to stop.
-    func observe(_ progress: EngineProgress) -> Bool {
+    func observe(_ progress: JobProgress) -> Bool {
         var note = ""
         if progress.phase == .drawing {
             let start = drawingStart ?? (.now, progress.stepsDone)

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import JanusImage
+import JanusJob
 import JanusModel
 import JanusTensor
 import JanusText
@@ -72,9 +73,9 @@ struct Quality: ParsableCommand {
         }
         var rows: [QualityRow] = []
         if outliers != 1 {
-            bar.show("comparing", 0, note: "f32")
+            bar.show("comparing", 0, note: Precision.f32.rawValue)
             let copied = try JanusModel.load(directory: subject)
-            rows.append(try Self.compare("f32", nil, gate: 1e-4, copied, cases, expected))
+            rows.append(try Self.compare(Precision.f32.rawValue, nil, gate: 1e-4, copied, cases, expected))
         }
         for precision in precision.isEmpty ? PackedPrecision.allCases : precision {
             let pack = "\(folder)/\(precision.rawValue).pack.safetensors"
@@ -135,7 +136,8 @@ struct Quality: ParsableCommand {
         }
         let images = zip(found.images, expected.images)
         return QualityRow(
-            precision: name, keyValueFormat: format?.rawValue ?? "f32", text: mean(text), textMax: text.max() ?? 0,
+            precision: name, keyValueFormat: format?.rawValue ?? Precision.f32.rawValue, text: mean(text),
+            textMax: text.max() ?? 0,
             agreement: mean(same),
             image: mean(images.flatMap { divergences($0.conditional, $1.conditional) }),
             guided: mean(images.flatMap { divergences($0.guided, $1.guided) }),

@@ -1,6 +1,7 @@
 import Foundation
 import JanusEngine
 import JanusImage
+import JanusJob
 import JanusModel
 import JanusTensor
 import JanusText

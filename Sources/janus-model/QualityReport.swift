@@ -1,4 +1,5 @@
 import Foundation
+import JanusJob
 import JanusTensor
 
 /// How far one precision strays from f32. Divergences are Kullback-Leibler, in nats, of its distribution from f32's.

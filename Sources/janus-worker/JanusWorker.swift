@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import JanusEngine
+import JanusJob
 import JanusTensor
 
 /// The program's entry: what must come before anything else, then the command.
@@ -35,15 +36,14 @@ struct JanusWorker: ParsableCommand {
     var model: String?
     @Option(help: "What the model is called in outputs (default: its own name).") var modelName: String?
     @Option(help: "Threads to compute with (default: one a processor).") var threads: Int?
-    @Option(help: "f32, bf16, int8 or int4: what a checkpoint runs in. A pack keeps its own.") var precision = "f32"
-    @Option(help: "Directory to keep the packs in that --precision needs, shared with other workers.")
+    @Option(help: "What a checkpoint runs in; a pack keeps its own.") var precision = Precision.f32
+    @Option(help: "Directory of the packs that every --precision but f32 needs, shared with other workers.")
     var packs: String?
-    @Option(help: "Tokens of prompt, pictures and answer together.") var contextTokensMax = 4096
-    @Option(help: "Jobs to compute at once (f32: always one).") var jobs = 8
-    @Option(help: "MiB of memory for keys and values of all jobs together.") var cacheMib = 4096
-    @Option(help: "bf16 or int8: how a pack keeps keys and values (default: int8, of a bf16 pack bf16).")
+    @Option(help: "Jobs to compute at once (f32: always one).") var jobs = Engine.Options().jobsMax
+    @Option(help: "MiB of memory for keys and values of all jobs together.")
+    var cacheMib = Engine.Options().cacheBytesMax >> 20
+    @Option(help: "How a pack keeps keys and values (default: int8, of a bf16 pack bf16).")
     var cacheFormat: KeyValueFormat?
-    @Flag(help: "Run without the seccomp sandbox, on a kernel that has none.") var noSandbox = false
     @Flag(help: "Enter the sandbox, try to get out of it, say what happened, and exit.") var checkSandbox = false
 
     func validate() throws {
@@ -52,12 +52,11 @@ struct JanusWorker: ParsableCommand {
             throw ValidationError("--socket needs a file descriptor: janusd passes it")
         }
         guard model != nil else { throw ValidationError("--model needs a checkpoint's directory or a pack") }
-        guard precision == PackChoice.unpacked || (PackChoice.names.contains(precision) && packs != nil) else {
-            throw ValidationError(
-                "--precision is f32, or with --packs one of \(PackChoice.names.joined(separator: ", "))")
+        guard precision == .f32 || packs != nil else {
+            throw ValidationError("--precision \(precision.rawValue) needs --packs, a directory to keep the pack in")
         }
-        guard (threads ?? 1) >= 1, contextTokensMax >= 1, jobs >= 1, cacheMib >= 1 else {
-            throw ValidationError("--threads, --context-tokens-max, --jobs and --cache-mib must be at least 1")
+        guard (threads ?? 1) >= 1, jobs >= 1, cacheMib >= 1 else {
+            throw ValidationError("--threads, --jobs and --cache-mib must be at least 1")
         }
     }
 
@@ -67,7 +66,6 @@ struct JanusWorker: ParsableCommand {
         signal(SIGPIPE, SIG_IGN)
         var options = Engine.Options()
         if let threads { options.threads = threads }
-        options.contextTokensMax = contextTokensMax
         options.jobsMax = jobs
         options.cacheBytesMax = cacheMib << 20
         options.keyValueFormat = cacheFormat
@@ -84,11 +82,12 @@ struct JanusWorker: ParsableCommand {
         } catch {
             WorkerExit.configuration.end("cannot load the model: \(error.description)")
         }
-        if !noSandbox { Sandbox.enter() }
+        Sandbox.enter()
         Server(engine: engine, inbox: inbox, connection: connection).serve()
     }
 }
 
+extension Precision: ExpressibleByArgument {}
 extension KeyValueFormat: ExpressibleByArgument {}
 
 /// The ways this process ends, by sysexits.h.

@@ -1,24 +1,23 @@
 import Foundation
 import JanusEngine
+import JanusJob
 import JanusModel
 import JanusTensor
 
 /// Which file a worker maps: what it was given, or a pack of it in the cache, which the first worker makes.
 struct PackChoice {
-    static let unpacked = "f32"
-    static let names = PackedPrecision.allCases.map(\.rawValue)
-
     var path: String
     /// What the model is called; a pack in the cache has a name that means nothing to people.
     var name: String?
 
     /// Packing computes with as many threads as serving, and says how far it is on standard error.
+    /// - Parameters:
+    ///   - precision: what a checkpoint runs in; a pack keeps its own.
+    ///   - cache: the packs' directory; every precision but f32 needs one.
     static func find(
-        _ model: String, name: String?, precision: String, cache: String?, _ options: Engine.Options
+        _ model: String, name: String?, precision: Precision, cache: String?, _ options: Engine.Options
     ) throws(EngineError) -> PackChoice {
-        guard let precision = PackedPrecision(rawValue: precision), let cache else {
-            return PackChoice(path: model, name: name)
-        }
+        guard case .packed(let precision) = precision, let cache else { return PackChoice(path: model, name: name) }
         do throws(ModelError) {
             let location = try ModelLocation.find(model)
             guard case .checkpoint(let directory) = location else { return PackChoice(path: model, name: name) }

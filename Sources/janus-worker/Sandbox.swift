@@ -7,7 +7,7 @@ enum Sandbox {
         var message = [CChar](repeating: 0, count: JANUS_SANDBOX_MESSAGE_BYTES)
         guard unsafe janus_sandbox_enter(&message) == 0 else {
             let text = String(decoding: message.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-            WorkerExit.configuration.end("cannot enter the sandbox (\(text)); --no-sandbox runs without it")
+            WorkerExit.configuration.end("cannot enter the sandbox: \(text)")
         }
     }
 

@@ -12,8 +12,7 @@ struct Server {
         connection.send(
             .ready(
                 WorkerReady(
-                    jobsMax: engine.jobsWithRoom, fingerprint: engine.fingerprint, summary: engine.summary,
-                    contextTokensMax: engine.contextTokensMax)))
+                    jobsMax: engine.jobsWithRoom, fingerprint: engine.fingerprint, summary: engine.summary)))
         let batcher = engine.batcher
         while true {
             while batcher.wantsJob, let assignment = inbox.next(isIdle: batcher.isIdle) { begin(assignment) }
@@ -30,11 +29,7 @@ struct Server {
             assignment.start.task, pictures: assignment.inputs,
             observer: { [connection, inbox] progress in
                 if pace.isDue(progress) {
-                    connection.send(
-                        .progress(
-                            JobProgress(
-                                run: run, phase: progress.phase, stepsDone: progress.stepsDone,
-                                stepsTotal: progress.stepsTotal)))
+                    connection.send(.progress(run, progress))
                 }
                 return !inbox.isCanceled(run)
             },
@@ -52,15 +47,14 @@ struct Server {
         switch product {
         case .images(let images, let usage):
             for image in images {
-                let header = OutputHeader(
-                    index: image.index, mediaType: image.format.mediaType, width: image.width, height: image.height)
-                connection.send(.output(run, header, image.file))
+                let format = OutputFormat.image(image.format, width: image.width, height: image.height)
+                connection.send(.output(run, JobOutput(index: image.index, format: format, data: image.file)))
             }
-            connection.send(.finished(run, JobCompletion(text: nil, finishReason: nil, usage: usage)))
+            connection.send(.finished(run, JobCompletion(finishReason: nil, usage: usage)))
         case .answer(let answer):
+            connection.send(.output(run, JobOutput(text: answer.text)))
             connection.send(
-                .finished(
-                    run, JobCompletion(text: answer.text, finishReason: answer.finishReason, usage: answer.usage)))
+                .finished(run, JobCompletion(finishReason: answer.finishReason, usage: answer.usage)))
         }
     }
 }
@@ -72,7 +66,7 @@ struct ProgressPace {
     private var lastPhase: JobPhase?
     private var lastTime: ContinuousClock.Instant?
 
-    mutating func isDue(_ progress: EngineProgress, now: ContinuousClock.Instant = .now) -> Bool {
+    mutating func isDue(_ progress: JobProgress, now: ContinuousClock.Instant = .now) -> Bool {
         if lastPhase == progress.phase, let lastTime, now - lastTime < Self.interval { return false }
         lastPhase = progress.phase
         lastTime = now

@@ -3,6 +3,7 @@ import Foundation
 import JanusDelivery
 import JanusQueue
 import JanusSupervisor
+import JanusWire
 
 struct Doctor: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -24,12 +25,10 @@ struct Doctor: AsyncParsableCommand {
 
     private func check(_ plan: ServePlan, _ report: inout Report) async {
         for model in plan.supervisor.models {
-            await report.check("model \(model.name)") { try checkModel(model.worker.arguments) }
+            await report.check("model \(model.name)") { try checkModel(model.worker.model) }
         }
-        if let arguments = plan.supervisor.models.first?.worker.arguments,
-            let place = arguments.firstIndex(of: "--packs"), arguments.indices.contains(place + 1)
-        {
-            await report.check("cache.directory \(arguments[place + 1])") { try checkCache(arguments[place + 1]) }
+        if let packing = plan.supervisor.models.first?.worker.packing {
+            await report.check("cache.directory \(packing.directory)") { try checkCache(packing.directory) }
         }
         if let root = plan.supervisor.delivery.fileRoot {
             await report.check("files.root \(root)") {
@@ -56,9 +55,7 @@ struct Doctor: AsyncParsableCommand {
     }
 
     /// Only what janusd can judge without linking the model; janus-worker says the rest when it loads.
-    private func checkModel(_ arguments: [String]) throws {
-        guard let place = arguments.firstIndex(of: "--model"), arguments.indices.contains(place + 1) else { return }
-        let path = arguments[place + 1]
+    private func checkModel(_ path: String) throws {
         let entries = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? [path]
         // a pack carries configuration and tokenizer inside
         let isPack = entries.contains { $0.hasSuffix(".pack.safetensors") }

@@ -4,6 +4,7 @@ import JanusHTTP
 import JanusJob
 import JanusQueue
 import JanusSupervisor
+import JanusWire
 import Logging
 
 /// The settings of `serve`, checked as a whole before anything is started.
@@ -35,7 +36,8 @@ struct ServePlan {
             statementSeconds: try settings.number("database.statement_seconds"),
             retry: RetryRule(firstDelaySeconds: firstDelay, delaySecondsMax: longestDelay))
         supervisor = SupervisorConfiguration(
-            models: try Self.models(settings), queues: try Self.queues(settings), version: janusdVersion,
+            models: try Self.models(settings), workerProgram: try Self.workerProgram(settings),
+            queues: try Self.queues(settings), version: janusdVersion,
             progressSeconds: try settings.number("progress.seconds"),
             pollSeconds: try settings.number("poll.seconds"),
             graceSeconds: try settings.number("shutdown.grace_seconds"),
@@ -49,67 +51,56 @@ struct ServePlan {
     }
 
     private static func models(_ settings: Settings) throws -> [SupervisorConfiguration.Model] {
-        var entries = try settings.texts("models")
-        if entries.isEmpty { entries = ["\(InstalledFiles.smallModelName)=\(try InstalledFiles.smallModel())"] }
+        let named = try namedModels(settings)
         let workers = try settings.whole("workers.count")
         let cores = ProcessInfo.processInfo.activeProcessorCount
         let asked = try settings.whole("workers.threads")
-        let threads = asked > 0 ? asked : max(1, cores / (workers * entries.count))
+        let threads = asked > 0 ? asked : max(1, cores / (workers * named.count))
         let jobs = try settings.whole("workers.jobs")
-        let cache = try cacheMebibytes(settings, workers: workers * entries.count)
-        let program = try settings.text("workers.program") ?? InstalledFiles.program("janus-worker")
-        guard FileManager.default.isExecutableFile(atPath: program) else {
-            throw SettingsError.invalid(key: "workers.program", value: program, expected: "an executable file")
-        }
-        let format = try cacheFormat(settings).map { ["--cache-format", $0] } ?? []
+        let cache = try cacheMebibytes(settings, workers: workers * named.count)
+        let format: KeyValueFormat? =
+            try settings.text("workers.cache_format") == nil ? nil : choice("workers.cache_format", settings)
         let packing = try Self.packing(settings)
+        return named.map { name, path in
+            SupervisorConfiguration.Model(
+                worker: WorkerSettings(
+                    model: path, modelName: name, packing: packing, cacheFormat: format, cacheMebibytes: cache,
+                    jobs: jobs, threads: threads),
+                workers: workers)
+        }
+    }
+
+    /// What `models` lists, or the small model that comes with janusd.
+    private static func namedModels(_ settings: Settings) throws -> [(name: String, path: String)] {
+        let entries = try settings.texts("models")
+        if entries.isEmpty { return [(InstalledFiles.smallModelName, try InstalledFiles.smallModel())] }
         return try entries.map { entry in
             let parts = entry.split(separator: "=", maxSplits: 1).map(String.init)
             guard parts.count == 2, FileManager.default.fileExists(atPath: parts[1]) else {
                 throw SettingsError.invalid(
                     key: "models", value: "'\(entry)'", expected: "NAME=PATH of a checkpoint or a pack that exists")
             }
-            return SupervisorConfiguration.Model(
-                name: parts[0],
-                worker: WorkerCommand(
-                    program: program,
-                    arguments: [
-                        "--socket", "3", "--model", parts[1], "--model-name", parts[0], "--threads", "\(threads)",
-                        "--jobs", "\(jobs)", "--cache-mib", "\(cache)",
-                    ] + format + packing, environment: ["LANG": "C.UTF-8"]), workers: workers)
+            return (parts[0], parts[1])
         }
     }
 
-    /// A worker's arguments for what `precision` says.
-    private static func packing(_ settings: Settings) throws -> [String] {
-        let precision = try settings.requiredText("precision")
-        guard precisions.contains(precision) else {
-            throw SettingsError.invalid(
-                key: "precision", value: "'\(precision)'", expected: precisions.joined(separator: ", "))
+    private static func workerProgram(_ settings: Settings) throws -> String {
+        let program = try settings.text("workers.program") ?? InstalledFiles.program("janus-worker")
+        guard FileManager.default.isExecutableFile(atPath: program) else {
+            throw SettingsError.invalid(key: "workers.program", value: program, expected: "an executable file")
         }
-        guard precision != precisions[0] else { return [] }
+        return program
+    }
+
+    /// nil where checkpoints run as they are.
+    private static func packing(_ settings: Settings) throws -> WorkerSettings.Packing? {
+        guard case .packed(let precision) = try choice("precision", settings) as Precision else { return nil }
         guard let directory = try settings.text("cache.directory") ?? InstalledFiles.cacheDirectory() else {
             throw SettingsError.missing(
                 key: "cache.directory", variable: "JANUSD_CACHE_DIRECTORY", file: Settings.defaultFile)
         }
-        return ["--precision", precision, "--packs", directory]
+        return WorkerSettings.Packing(precision, directory: directory)
     }
-
-    /// As janus-worker knows them; janusd links nothing of the model.
-    private static let precisions = ["f32", "bf16", "int8", "int4"]
-
-    /// How keys and values are kept; nil as the packs have it.
-    private static func cacheFormat(_ settings: Settings) throws -> String? {
-        guard let format = try settings.text("workers.cache_format") else { return nil }
-        guard cacheFormats.contains(format) else {
-            throw SettingsError.invalid(
-                key: "workers.cache_format", value: "'\(format)'", expected: cacheFormats.joined(separator: " or "))
-        }
-        return format
-    }
-
-    /// As janus-worker knows them.
-    private static let cacheFormats = ["bf16", "int8"]
 
     /// Of one worker, for keys and values.
     private static func cacheMebibytes(_ settings: Settings, workers: Int) throws -> Int {
@@ -152,8 +143,13 @@ struct ServePlan {
         let text = try settings.requiredText(key)
         guard let value = Value(rawValue: text) else {
             throw SettingsError.invalid(
-                key: key, value: "'\(text)'", expected: Value.allCases.map(\.rawValue).joined(separator: ", "))
+                key: key, value: "'\(text)'", expected: Value.names)
         }
         return value
     }
+}
+
+extension CaseIterable where Self: RawRepresentable<String> {
+    /// What a setting can be, for people.
+    static var names: String { allCases.map(\.rawValue).joined(separator: ", ") }
 }

@@ -1,3 +1,6 @@
+import JanusDelivery
+import JanusJob
+
 /// One configuration key: what the file, the environment and `janusd settings` say about it.
 struct Setting: Sendable {
     /// How a value is written, with the default.
@@ -20,6 +23,9 @@ struct Setting: Sendable {
 }
 
 extension Setting {
+    // Where a default belongs to a value of another module, it stands there.
+    private static let delivery = DeliveryPolicy()
+
     static let all: [Setting] = [
         Setting(
             key: "database.dsn", value: .text(nil),
@@ -54,9 +60,9 @@ extension Setting {
                 janus-nano is served, the small model that comes with janusd.
                 """),
         Setting(
-            key: "precision", value: .text("f32"),
+            key: "precision", value: .text(Precision.f32.rawValue),
             meaning: """
-                What checkpoints of `models` run in: f32, bf16, int8 or int4. All but f32 are packed at the first start into
+                What checkpoints of `models` run in: \(Precision.names). All but f32 are packed at the first start into
                 cache.directory, once for all workers, and then mapped; less precise is faster and smaller, and strays further
                 from the model (Deploy/README.md, "Precisions and packs"). A pack keeps the precision that it was made in.
                 """),
@@ -90,7 +96,7 @@ extension Setting {
         Setting(
             key: "workers.cache_format", value: .text(nil),
             meaning: """
-                How packs keep keys and values: int8 or bf16. int8 takes half the memory, so that twice the jobs have room, and
+                How packs keep keys and values: \(KeyValueFormat.names). int8 takes half the memory, so that twice the jobs have room, and
                 half the time to read them; bf16 strays a little less from the model. Default: int8, for bf16 packs bf16.
                 """),
         Setting(
@@ -116,7 +122,8 @@ extension Setting {
             key: "retry.first_seconds", value: .number(5, within: 0...86400),
             meaning: "Delay before the second attempt of a failed job; it doubles with each attempt (jittered)."),
         Setting(
-            key: "retry.max_seconds", value: .number(3600, within: 0...604800), meaning: "The longest such delay."),
+            key: "retry.max_seconds", value: .number(3600, within: 0...604800),
+            meaning: "The longest such delay."),
         Setting(
             key: "retention.succeeded_days", value: .number(30, within: 0.001...36500),
             meaning: "Finished jobs, their inputs and outputs are deleted after this. Shorter keeps the database small."
@@ -128,7 +135,7 @@ extension Setting {
             key: "retention.canceled_days", value: .number(30, within: 0.001...36500),
             meaning: "The same for canceled jobs."),
         Setting(
-            key: "network.allow_http", value: .flag(false),
+            key: "network.allow_http", value: .flag(delivery.allowHTTP),
             meaning: "Allow http:// beside https:// for input pictures, uploads and webhooks: they travel unencrypted."),
         Setting(
             key: "network.allow", value: .texts([]),
@@ -140,14 +147,17 @@ extension Setting {
             key: "network.ca_file", value: .text(nil),
             meaning: "PEM file of certificate authorities instead of the system's."),
         Setting(
-            key: "input.bytes_max", value: .whole(20 << 20, within: 1...(60 << 20)),
+            key: "input.bytes_max", value: .whole(delivery.inputBytesMax, within: 1...(60 << 20)),
             meaning: "Largest input picture to fetch, in bytes."),
         Setting(
-            key: "input.seconds", value: .number(30, within: 0.1...3600), meaning: "Time to fetch one input picture."),
+            key: "input.seconds", value: .number(delivery.inputSeconds, within: 0.1...3600),
+            meaning: "Time to fetch one input picture."),
         Setting(
-            key: "upload.seconds", value: .number(120, within: 0.1...3600), meaning: "Time for one try of an upload."),
+            key: "upload.seconds", value: .number(delivery.uploadSeconds, within: 0.1...3600),
+            meaning: "Time for one try of an upload."),
         Setting(
-            key: "webhook.seconds", value: .number(15, within: 0.1...600), meaning: "Time for one try of a webhook."),
+            key: "webhook.seconds", value: .number(delivery.webhookSeconds, within: 0.1...600),
+            meaning: "Time for one try of a webhook."),
         Setting(
             key: "files.root", value: .text(nil),
             meaning: "Directory that file:/// sinks must lie in; unset refuses them. It must be on a local disk."),

@@ -62,6 +62,29 @@ import Testing
         _ = daemon
     }
 
+    @Test("a row that nobody can read fails its job with what is wrong, and the daemon and its worker go on")
+    func unreadableRow() async throws {
+        let stage = try await Stage.make()
+        let daemon = try await stage.readyDaemon(["JANUSD_POLL_SECONDS": "0.2"])
+        var jobs: [Int64] = []
+        for change in [#"{"images": "two"}"#, #"{"images": 9223372036854775807}"#, #"{"cfg_weight": 1e300}"#] {
+            let job = try await stage.enqueue("janus.generate('a fox', run_at => now() + interval '1 hour')")
+            try await stage.inspector.query(
+                "UPDATE janus_private.input SET task = task || $2::jsonb WHERE job = $1", [.int(job), .text(change)])
+            try await stage.inspector.query("UPDATE janus_private.job SET run_at = now() WHERE id = $1", [.int(job)])
+            jobs.append(job)
+        }
+        let good = try await stage.enqueue("janus.understand('Hi', max_tokens => 2)")
+        for job in jobs {
+            try await stage.wait(job, for: "failed")
+            let status = try await stage.status(job)
+            #expect(try status.text("code") == "invalid_request" && status.int("attempt") == 1)
+        }
+        #expect(try await stage.status(jobs[0]).text("message").contains("images"))
+        try await stage.wait(good, for: "succeeded")
+        #expect(daemon.isRunning)
+    }
+
     @Test("a prompt beyond the context says how long it is")
     func longPrompt() async throws {
         let stage = try await Stage.make()

@@ -71,7 +71,10 @@ import Testing
         let output = try await stage.client.query("SELECT janus.output($1) AS data", [.int(inline)]).row.bytes("data")
         #expect(String(decoding: output, as: UTF8.self) == text)
         #expect(try await stage.status(fetched).textIfAny("text") != nil)
-        _ = daemon
+        for (job, kind) in [(inline, "understand"), (fetched, "understand"), (chat, "chat")] {
+            let lines = daemon.log.split(separator: "\n").filter { $0.contains("job=\(job) ") }
+            #expect(lines.count >= 2 && lines.allSatisfy { $0.contains("kind=\(kind) ") }, "\(lines)")
+        }
     }
 
     @Test("the same seed gives the same bytes, another seed others")

@@ -7,10 +7,15 @@ import Testing
 struct FileSinkTests {
     private let job = UUID()
 
-    private func object(_ text: String, index: Int = 0) -> UploadObject {
-        UploadObject(
-            jobUUID: job, runLease: 3, index: index, fileExtension: "png", mediaType: "image/png", data: Data(text.utf8)
-        )
+    private func object(_ text: String, index: Int = 0) -> JobOutput {
+        JobOutput(index: index, format: .image(.png, width: 1, height: 1), data: Data(text.utf8))
+    }
+
+    private func deliver(_ outputs: [JobOutput], to sinks: [String], by uploader: Uploader) async throws -> [JobOutput]
+    {
+        try await uploader.deliver(
+            outputs, called: ObjectNames(jobUUID: job, runLease: 3),
+            by: uploader.plan(sinks, outputCount: outputs.count))
     }
 
     private func uploader(_ root: String) throws -> Uploader {
@@ -20,12 +25,13 @@ struct FileSinkTests {
     @Test("each object lies under its own name, whole, with no temporary file beside it")
     func write() async throws {
         let root = try Folder()
-        let receipt = try await uploader(root.path).deliver(
-            [object("one"), object("two", index: 1)], to: ["file://\(root.path)/team/a/", "db:"])
+        let delivered = try await deliver(
+            [object("one"), object("two", index: 1)], to: ["file://\(root.path)/team/a/", "db:"],
+            by: uploader(root.path))
         let name = "\(job.uuidString.lowercased())"
-        #expect(receipt.storesInDatabase)
+        #expect(delivered.allSatisfy { $0.isStored })
         #expect(
-            receipt.urls == [
+            delivered.map(\.urls) == [
                 ["file://\(root.path)/team/a/\(name)/3-0.png"], ["file://\(root.path)/team/a/\(name)/3-1.png"],
             ])
         #expect(
@@ -44,8 +50,8 @@ struct FileSinkTests {
         let root = try Folder()
         let uploader = try uploader(root.path)
         for text in ["first", "second, and longer"] {
-            let receipt = try await uploader.deliver([object(text)], to: ["file://\(root.path)"])
-            let url = try #require(URL(string: receipt.urls[0][0]))
+            let delivered = try await deliver([object(text)], to: ["file://\(root.path)"], by: uploader)
+            let url = try #require(URL(string: delivered[0].urls[0]))
             #expect(try Data(contentsOf: url) == Data(text.utf8))
         }
         #expect(try root.files().count == 2)
@@ -57,11 +63,11 @@ struct FileSinkTests {
         let uploader = try uploader(root.path)
         let texts = ["a", "b"].map { String(repeating: $0, count: 1 << 20) }
         let sink = "file://\(root.path)"
-        let place = try await uploader.deliver([object(texts[0])], to: [sink]).urls[0][0]
+        let place = try await deliver([object(texts[0])], to: [sink], by: uploader)[0].urls[0]
         let file = try #require(URL(string: place))
         try await withThrowingTaskGroup { group in
             group.addTask {
-                for round in 0..<20 { _ = try await uploader.deliver([object(texts[round % 2])], to: [sink]) }
+                for round in 0..<20 { _ = try await deliver([object(texts[round % 2])], to: [sink], by: uploader) }
                 return true
             }
             group.addTask {
@@ -83,7 +89,7 @@ struct FileSinkTests {
         let manager = FileManager.default
         try manager.createSymbolicLink(at: root.url.appending(path: "way"), withDestinationURL: elsewhere.url)
         let error = try await jobError {
-            _ = try await uploader(root.path).deliver([object("x")], to: ["file://\(root.path)/way"])
+            _ = try await deliver([object("x")], to: ["file://\(root.path)/way"], by: uploader(root.path))
         }
         #expect(error.code == .uploadForbidden && !error.retryable)
         #expect(error.message.contains("way"))
@@ -93,7 +99,7 @@ struct FileSinkTests {
         let folder = root.url.appending(path: job.uuidString.lowercased())
         try manager.createDirectory(at: folder, withIntermediateDirectories: true)
         try manager.createSymbolicLink(at: folder.appending(path: "3-0.png"), withDestinationURL: victim)
-        _ = try await uploader(root.path).deliver([object("new")], to: ["file://\(root.path)"])
+        _ = try await deliver([object("new")], to: ["file://\(root.path)"], by: uploader(root.path))
         #expect(try Data(contentsOf: victim) == Data("kept".utf8))
         #expect(try Data(contentsOf: folder.appending(path: "3-0.png")) == Data("new".utf8))
         #expect(try elsewhere.files() == ["victim"])
@@ -106,7 +112,7 @@ struct FileSinkTests {
         try FileManager.default.createDirectory(
             at: root.url.appending(path: place + "/inside"), withIntermediateDirectories: true)
         let error = try await jobError {
-            _ = try await uploader(root.path).deliver([object("x")], to: ["file://\(root.path)"])
+            _ = try await deliver([object("x")], to: ["file://\(root.path)"], by: uploader(root.path))
         }
         #expect(error.code == .uploadForbidden)
         #expect(try root.files().filter { $0.hasSuffix(".tmp") } == [])
@@ -115,7 +121,7 @@ struct FileSinkTests {
     @Test("a root that is not there is a failed upload, which another attempt may mend")
     func missingRoot() async throws {
         let error = try await jobError {
-            _ = try await uploader("/nonexistent/root").deliver([object("x")], to: ["file:///nonexistent/root"])
+            _ = try await deliver([object("x")], to: ["file:///nonexistent/root"], by: uploader("/nonexistent/root"))
         }
         #expect(error.code == .uploadFailed && error.retryable)
         #expect(error.message.contains("/nonexistent/root"))

@@ -38,12 +38,12 @@ struct SinkTests {
     @Test("exact URLs must be as many as the outputs; collections and db: serve any number")
     func counts() async throws {
         let uploader = try Delivery(DeliveryPolicy()).uploader
-        try uploader.check([], objectCount: 4)
-        try uploader.check(["db:", "https://a.example/x/", "https://b.example/"], objectCount: 4)
-        try uploader.check(["https://a.example/1?s", "db:", "https://a.example/2?s"], objectCount: 2)
+        _ = try uploader.plan([], outputCount: 4)
+        _ = try uploader.plan(["db:", "https://a.example/x/", "https://b.example/"], outputCount: 4)
+        _ = try uploader.plan(["https://a.example/1?s", "db:", "https://a.example/2?s"], outputCount: 2)
         for count in [1, 3] {
             let error = try await jobError {
-                try uploader.check(["https://a.example/1?s=secret", "https://a.example/2"], objectCount: count)
+                _ = try uploader.plan(["https://a.example/1?s=secret", "https://a.example/2"], outputCount: count)
             }
             #expect(error.code == .invalidRequest && !error.retryable)
             #expect(error.message.contains("2 exact") && !error.message.contains("secret"))
@@ -54,7 +54,7 @@ struct SinkTests {
     func policy() async throws {
         let uploader = try Delivery(DeliveryPolicy()).uploader
         for sink in ["http://a.example/x/", "file:///var/lib/janusd/out"] {
-            let error = try await jobError { try uploader.check([sink], objectCount: 1) }
+            let error = try await jobError { _ = try uploader.plan([sink], outputCount: 1) }
             #expect(error.code == .uploadForbidden && !error.retryable)
         }
     }
@@ -67,7 +67,7 @@ struct SinkTests {
         ])
     func outside(_ sink: String) async throws {
         let uploader = try Delivery(DeliveryPolicy(fileRoot: "/state/outputs")).uploader
-        let error = try await jobError { try uploader.check([sink], objectCount: 1) }
+        let error = try await jobError { _ = try uploader.plan([sink], outputCount: 1) }
         #expect(error.code == .uploadForbidden && !error.retryable)
         #expect(error.message.contains("/state/outputs"))
     }

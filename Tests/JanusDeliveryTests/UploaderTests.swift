@@ -9,12 +9,19 @@ import Testing
 struct UploaderTests {
     private let job = UUID()
 
-    private func objects(_ texts: String...) -> [UploadObject] {
+    private func outputs(_ texts: String...) -> [JobOutput] {
         texts.enumerated().map { index, text in
-            UploadObject(
-                jobUUID: job, runLease: 7, index: index, fileExtension: "webp", mediaType: "image/webp",
-                data: Data(text.utf8))
+            JobOutput(index: index, format: .image(.webp, width: 1, height: 1), data: Data(text.utf8))
         }
+    }
+
+    @discardableResult
+    private func deliver(
+        _ outputs: [JobOutput], to sinks: [String], by uploader: Uploader
+    ) async throws -> [JobOutput] {
+        try await uploader.deliver(
+            outputs, called: ObjectNames(jobUUID: job, runLease: 7),
+            by: uploader.plan(sinks, outputCount: outputs.count))
     }
 
     /// Retries three times at once.
@@ -27,12 +34,12 @@ struct UploaderTests {
     @Test("a collection takes every object under its own name, with type and length; its query stays secret")
     func collection() async throws {
         let receiver = try await HTTPReceiver.room()
-        let receipt = try await uploader().deliver(
-            objects("one", "three"), to: [receiver.url("/put/out/?sig=secret")])
+        let delivered = try await deliver(
+            outputs("one", "three"), to: [receiver.url("/put/out/?sig=secret")], by: uploader())
         let name = job.uuidString.lowercased()
-        #expect(!receipt.storesInDatabase)
+        #expect(delivered.allSatisfy { !$0.isStored })
         #expect(
-            receipt.urls == [
+            delivered.map(\.urls) == [
                 [receiver.url("/put/out/\(name)/7-0.webp")], [receiver.url("/put/out/\(name)/7-1.webp")],
             ])
         #expect(try receiver.stored("out/\(name)/7-1.webp") == Data("three".utf8))
@@ -41,26 +48,27 @@ struct UploaderTests {
         #expect(request.query == "sig=secret")
         #expect(request.headers["content-type"] == "image/webp")
         #expect(request.headers["content-length"] == "5")
-        #expect(request.bodySHA256 == sha256Hex(Data("three".utf8)))
+        #expect(request.bodySHA256 == delivered[1].sha256)
     }
 
     @Test("exact URLs belong to the objects in order, whatever else is among the sinks")
     func exact() async throws {
         let receiver = try await HTTPReceiver.room()
-        let receipt = try await uploader().deliver(
-            objects("one", "two"),
-            to: [receiver.url("/put/a.webp?s=1"), "db:", receiver.url("/put/c/"), receiver.url("/put/b.webp?s=2")])
-        #expect(receipt.storesInDatabase)
-        #expect(receipt.urls.map(\.last) == [receiver.url("/put/a.webp"), receiver.url("/put/b.webp")])
-        #expect(receipt.urls.allSatisfy { $0.count == 2 })
+        let delivered = try await deliver(
+            outputs("one", "two"),
+            to: [receiver.url("/put/a.webp?s=1"), "db:", receiver.url("/put/c/"), receiver.url("/put/b.webp?s=2")],
+            by: uploader())
+        #expect(delivered.allSatisfy { $0.isStored })
+        #expect(delivered.map(\.urls.last) == [receiver.url("/put/a.webp"), receiver.url("/put/b.webp")])
+        #expect(delivered.allSatisfy { $0.urls.count == 2 })
         #expect(try receiver.stored("a.webp") == Data("one".utf8))
         #expect(try receiver.stored("b.webp") == Data("two".utf8))
     }
 
     @Test("no sinks means the database")
     func database() async throws {
-        let receipt = try await uploader().deliver(objects("one", "two"), to: [])
-        #expect(receipt == UploadReceipt(urls: [[], []], storesInDatabase: true))
+        let delivered = try await deliver(outputs("one", "two"), to: [], by: uploader())
+        #expect(delivered.allSatisfy { $0.urls.isEmpty && $0.isStored })
     }
 
     @Test(
@@ -71,7 +79,7 @@ struct UploaderTests {
     func final(_ status: Int, _ code: JobErrorCode) async throws {
         let receiver = try await HTTPReceiver.room()
         let error = try await jobError {
-            _ = try await uploader().deliver(objects("x"), to: [receiver.url("/status/\(status)/x?sig=secret")])
+            try await deliver(outputs("x"), to: [receiver.url("/status/\(status)/x?sig=secret")], by: uploader())
         }
         #expect(error.code == code && !error.retryable)
         #expect(error.message.contains("\(status)") && !error.message.contains("secret"))
@@ -83,7 +91,7 @@ struct UploaderTests {
     func transient(_ status: Int) async throws {
         let receiver = try await HTTPReceiver.room()
         let error = try await jobError {
-            _ = try await uploader().deliver(objects("x"), to: [receiver.url("/status/\(status)/x")])
+            try await deliver(outputs("x"), to: [receiver.url("/status/\(status)/x")], by: uploader())
         }
         #expect(error.code == .uploadFailed && error.retryable)
         #expect(try receiver.requests().count == 4)
@@ -92,8 +100,8 @@ struct UploaderTests {
     @Test("an upload that fails twice and then works is a success")
     func recovers() async throws {
         let receiver = try await HTTPReceiver.room()
-        let receipt = try await uploader().deliver(objects("x"), to: [receiver.url("/fail-then-ok/2/x")])
-        #expect(receipt.urls == [[receiver.url("/fail-then-ok/2/x")]])
+        let delivered = try await deliver(outputs("x"), to: [receiver.url("/fail-then-ok/2/x")], by: uploader())
+        #expect(delivered.map(\.urls) == [[receiver.url("/fail-then-ok/2/x")]])
         #expect(try receiver.requests().count == 3)
     }
 
@@ -101,7 +109,7 @@ struct UploaderTests {
     func hang() async throws {
         let receiver = try await HTTPReceiver.room()
         let error = try await jobError {
-            _ = try await uploader(seconds: 0.5).deliver(objects("x"), to: [receiver.url("/hang/x")])
+            try await deliver(outputs("x"), to: [receiver.url("/hang/x")], by: uploader(seconds: 0.5))
         }
         #expect(error.code == .uploadFailed && error.retryable)
         #expect(error.message.contains("timed out"))
@@ -112,8 +120,8 @@ struct UploaderTests {
     func partial() async throws {
         let receiver = try await HTTPReceiver.room()
         let error = try await jobError {
-            _ = try await uploader().deliver(
-                objects("x", "y"), to: [receiver.url("/put/x"), receiver.url("/status/403/y")])
+            try await deliver(
+                outputs("x", "y"), to: [receiver.url("/put/x"), receiver.url("/status/403/y")], by: uploader())
         }
         #expect(error.code == .uploadForbidden)
     }
@@ -122,7 +130,7 @@ struct UploaderTests {
     func guarded() async throws {
         let receiver = try await HTTPReceiver.room()
         let uploader = try Delivery(DeliveryPolicy(allowHTTP: true)).uploader
-        let error = try await jobError { _ = try await uploader.deliver(objects("x"), to: [receiver.url("/put/")]) }
+        let error = try await jobError { try await deliver(outputs("x"), to: [receiver.url("/put/")], by: uploader) }
         #expect(error.code == .uploadForbidden && !error.retryable)
         #expect(try receiver.requests().isEmpty)
     }
@@ -132,8 +140,8 @@ struct UploaderTests {
         let receiver = try await HTTPReceiver.room()
         let uploader = Uploader(client: try localClient(), policy: localPolicy(), retryDelaysSeconds: [3600])
         for path in ["/hang/x", "/status/503/x"] {
-            let task = Task { [objects = objects("x")] in
-                try await jobError { _ = try await uploader.deliver(objects, to: [receiver.url(path)]) }
+            let task = Task { [outputs = outputs("x")] in
+                try await jobError { try await deliver(outputs, to: [receiver.url(path)], by: uploader) }
             }
             _ = try await receiver.waitForRequests(path)
             task.cancel()
@@ -142,9 +150,21 @@ struct UploaderTests {
         }
     }
 
+    @Test("other outputs than those that the job has are a fault, before anything is sent")
+    func others() async throws {
+        let uploader = try uploader()
+        let plan = try uploader.plan(["db:"], outputCount: 2)
+        let names = ObjectNames(jobUUID: job, runLease: 7)
+        let twice = outputs("x", "y").map { JobOutput(index: 0, format: $0.format, data: $0.data) }
+        for wrong in [[], outputs("x"), outputs("x", "y", "z"), twice] {
+            let error = try await jobError { _ = try await uploader.deliver(wrong, called: names, by: plan) }
+            #expect(error.code == .internalError)
+        }
+    }
+
     @Test("the digest is SHA-256 in lower-case hexadecimal")
     func digest() {
         #expect(
-            sha256Hex(Data("abc".utf8)) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
+            JobOutput(text: "abc").sha256 == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
     }
 }

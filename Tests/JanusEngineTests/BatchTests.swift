@@ -35,7 +35,7 @@ enum MixedJobs {
         var parameters = AnswerParameters(
             messages: [ChatMessage(role: .user, content: question, images: images)], maxTokens: maxTokens, seed: 3)
         change(&parameters)
-        return .answer(parameters)
+        return .chat(parameters)
     }
 }
 
@@ -56,7 +56,7 @@ struct BatchTests {
     /// - Parameter goesOn: asked with the job's index whenever its observer is.
     private func run(
         _ engine: Engine, _ jobs: [(task: JobTask, pictures: [Int])],
-        goesOn: @escaping (Int, EngineProgress) -> Bool = { _, _ in true }
+        goesOn: @escaping (Int, JobProgress) -> Bool = { _, _ in true }
     ) throws -> [Result<JobProduct, Interruption>] {
         var ends = [Result<JobProduct, Interruption>?](repeating: nil, count: jobs.count)
         var next = 0
@@ -108,7 +108,7 @@ struct BatchTests {
         try MixedJobs.all.map { job in
             switch job.task {
             case .generate(let parameters): .images(try engine.generate(parameters).images, JobUsage())
-            case .answer(let parameters):
+            case .understand(let parameters), .chat(let parameters):
                 try bytes(.success(.answer(engine.answer(parameters, pictures: job.pictures.map(referencePicture)))))
             }
         }

@@ -87,7 +87,7 @@ struct GenerationTests {
 
     @Test("progress only grows, through the phases in order, to its total")
     func progress() throws {
-        var seen: [EngineProgress] = []
+        var seen: [JobProgress] = []
         _ = try tinyEngine().generate(parameters(images: 2)) { progress in
             seen.append(progress)
             return true

@@ -1,4 +1,5 @@
 import Foundation
+import JanusJob
 import TestSupport
 import Testing
 

@@ -20,7 +20,8 @@ struct WorkerTests {
     private func question(_ run: JobRun, images: Int) -> SupervisorMessage {
         let message = ChatMessage(role: .user, content: "Describe this scene in detail.", images: images)
         return .start(
-            JobStart(run: run, task: .answer(AnswerParameters(messages: [message], maxTokens: 8)), inputCount: images))
+            JobStart(
+                run: run, task: .understand(AnswerParameters(messages: [message], maxTokens: 8)), inputCount: images))
     }
 
     @Test("it says ready, then progress, outputs and the end of a drawing, the same bytes in every process")
@@ -39,22 +40,22 @@ struct WorkerTests {
     private func drawTwo() throws -> [Data] {
         let worker = try WorkerProcess()
         let ready = try worker.ready()
-        #expect(ready.jobsMax == 1 && ready.contextTokensMax == 4096)
+        #expect(ready.jobsMax == 1)
         #expect(try ready.fingerprint == tinyEngine().fingerprint)
         try worker.send(drawing(run, images: 2))
         var outputs: [Data] = []
         var phases: [JobPhase] = []
         for message in try worker.receive(until: \.isEnd) {
             switch message {
-            case .progress(let progress):
-                #expect(progress.run == run)
+            case .progress(let progressRun, let progress):
+                #expect(progressRun == run)
                 if phases.last != progress.phase { phases.append(progress.phase) }
-            case .output(let outputRun, let header, let data):
+            case .output(let outputRun, let output):
                 #expect(outputRun == run)
-                #expect(header == OutputHeader(index: outputs.count, mediaType: "image/png", width: 64, height: 64))
-                outputs.append(data)
+                #expect(output.index == outputs.count && output.format == .image(.png, width: 64, height: 64))
+                outputs.append(output.data)
             case .finished(let finishedRun, let completion):
-                #expect(finishedRun == run && completion.usage.images == 2 && completion.text == nil)
+                #expect(finishedRun == run && completion.usage.images == 2 && completion.finishReason == nil)
             case .ready, .failed, .stopped: #expect(Bool(false), "\(message)")
             }
         }
@@ -68,10 +69,11 @@ struct WorkerTests {
         _ = try worker.ready()
         try worker.send(question(run, images: 2))
         for index in 0..<2 { try worker.send(.input(run, index: index, referencePicture(index))) }
-        guard case .finished(run, let completion) = try worker.receive(until: \.isEnd).last else {
+        let said = try worker.receive(until: \.isEnd).suffix(2)
+        guard case .output(run, let output)? = said.first, case .finished(run, let completion)? = said.last else {
             return #expect(Bool(false))
         }
-        #expect(completion.text?.isEmpty == false && completion.finishReason == .length)
+        #expect(output.format == .text && !output.data.isEmpty && completion.finishReason == .length)
         #expect(completion.usage.outputTokens == 8)
     }
 
@@ -97,7 +99,7 @@ struct WorkerTests {
         // Long enough that it cannot end before the cancel comes.
         try worker.send(drawing(run, images: 5000))
         _ = try worker.receive { message in
-            if case .progress(let progress) = message { progress.stepsDone > 0 } else { false }
+            if case .progress(_, let progress) = message { progress.stepsDone > 0 } else { false }
         }
         try worker.send(.cancel(run))
         #expect(try worker.receive(until: \.isEnd).last == .stopped(run))
@@ -129,10 +131,8 @@ struct WorkerTests {
             var ends = 0
             _ = try worker.receive { message in
                 switch message {
-                case .output(let run, _, let data): results[run.job, default: []].append(data)
-                case .finished(let run, let completion):
-                    if let text = completion.text { results[run.job] = [Data(text.utf8)] }
-                case .ready, .progress, .failed, .stopped: break
+                case .output(let run, let output): results[run.job, default: []].append(output.data)
+                case .ready, .progress, .finished, .failed, .stopped: break
                 }
                 if message.isEnd { ends += 1 }
                 return ends == count
@@ -175,7 +175,7 @@ struct WorkerTests {
         try worker.send(drawing(waiting))
         var began: Set<JobRun> = []
         _ = try worker.receive { message in
-            if case .progress(let progress) = message { began.insert(progress.run) }
+            if case .progress(let run, _) = message { began.insert(run) }
             return began.count == 2
         }
         #expect(began == [canceled, other])
@@ -200,9 +200,7 @@ struct WorkerTests {
         var log: [String] = []
         var ends = 0
         _ = try worker.receive { message in
-            if case .progress(let progress) = message, log.last != "\(progress.run.job)" {
-                log.append("\(progress.run.job)")
-            }
+            if case .progress(let run, _) = message, log.last != "\(run.job)" { log.append("\(run.job)") }
             if message.isEnd { ends += 1 }
             return ends == 3
         }

@@ -47,7 +47,7 @@ struct AddressPolicyTests {
 
     @Test("a bare address is a network of one, and everything is a network too")
     func extremes() throws {
-        #expect(try #require(AddressRange("192.0.2.1")).description == "192.0.2.1/32")
+        #expect(AddressRange("192.0.2.1") != nil && AddressRange("192.0.2.1") == AddressRange("192.0.2.1/32"))
         #expect(try #require(AddressRange("0.0.0.0/0")).contains(try #require(IPAddress("169.254.169.254"))))
         #expect(try !#require(AddressRange("::/0")).contains(try #require(IPAddress("127.0.0.1"))))
     }

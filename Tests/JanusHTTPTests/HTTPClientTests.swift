@@ -125,7 +125,7 @@ struct HTTPClientTests {
         let now = Date(timeIntervalSince1970: 1_445_412_420)
         func seconds(_ value: String?) -> Double? {
             let headers = value.map { [HTTPHeader("retry-after", $0)] } ?? []
-            return HTTPResponse(status: 503, headers: headers, body: Data(), isBodyCut: false)
+            return HTTPResponse(status: 503, headers: headers, body: Data())
                 .retryAfterSeconds(now: now)
         }
         #expect(seconds("120") == 120)

@@ -1,5 +1,6 @@
 import Foundation
 import JanusImage
+import JanusJob
 import Testing
 
 @Suite("Picture files")
@@ -41,15 +42,15 @@ struct ImageFileTests {
         #expect(try encoder.advance() == nil)
     }
 
-    @Test("JPEG and WebP come close, with the metadata as XMP", arguments: [PictureFormat.jpeg, .webp])
-    func lossy(format: PictureFormat) throws {
+    @Test("JPEG and WebP come close, with the metadata as XMP", arguments: [ImageFormat.jpeg, .webp])
+    func lossy(format: ImageFormat) throws {
         var pixels: [UInt8] = []
         for row in 0..<25 {
             for column in 0..<40 { pixels += [UInt8(6 * column), UInt8(10 * row), 90] }
         }
         let image = RGBImage(width: 40, height: 25, pixels: pixels)
         let file = try image.encoded(as: format, metadata: metadata)
-        #expect(PictureFormat(sniffing: file) == format)
+        #expect(ImageFormat(sniffing: file) == format)
         let decoded = try RGBImage(decoding: file)
         #expect(decoded.width == 40 && decoded.height == 25)
         let error = zip(decoded.pixels, image.pixels).map { abs(Int($0) - Int($1)) }.reduce(0, +)
@@ -67,7 +68,7 @@ struct ImageFileTests {
         var long = metadata
         long.prompt = String(repeating: "<狐>", count: 20_000)
         let image = noise(width: 8, height: 8, seed: 1)
-        for format in PictureFormat.allCases {
+        for format in ImageFormat.allCases {
             #expect(try RGBImage(decoding: image.encoded(as: format, metadata: long)).width == 8)
         }
     }

@@ -1,4 +1,5 @@
 import Foundation
+import JanusJob
 import JanusModel
 import JanusTensor
 import TestSupport
@@ -172,7 +173,7 @@ struct PackTests {
         #expect(files[0] == files[1])
         let prints = try [paths[0], try pack(.bf16, in: one)].map { try JanusModel.describe(directory: $0).fingerprint }
         #expect(prints[0] != prints[1])
-        #expect(try JanusModel.describe(directory: two.path).precision == "int8", "a directory with one pack")
+        #expect(try JanusModel.describe(directory: two.path).precision == .packed(.int8), "a directory with one pack")
         #expect(throws: ModelError.self) { try JanusModel.describe(directory: one.path) }
         #expect(try FileManager.default.contentsOfDirectory(atPath: two.path).count == 1, "nothing else is left")
     }

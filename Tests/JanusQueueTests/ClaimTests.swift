@@ -79,8 +79,7 @@ struct ClaimTests {
         // a client cancels both and does not commit
         try await bench.client.query("BEGIN")
         try await bench.client.query("SELECT janus.cancel($1), janus.cancel($2)", [.int(running), .int(waiting)])
-        let report = RunReport(
-            run: claim.run, claimToken: claim.claimToken, phase: .drawing, stepsDone: 1, stepsTotal: 2)
+        let report = RunReport(run: claim.run, claimToken: claim.claimToken, progress: .start)
         let reply = try await bench.queue.renew([report])
         #expect(reply.lost.isEmpty && reply.cancelRequested.isEmpty)
         #expect(try await bench.claim(5).map(\.run.job) == [free])

@@ -8,7 +8,9 @@ import TestSupport
 @Suite("Fencing and recovery")
 struct FenceTests {
     private func report(_ claim: ClaimedJob, phase: JobPhase = .drawing) -> RunReport {
-        RunReport(run: claim.run, claimToken: claim.claimToken, phase: phase, stepsDone: 3, stepsTotal: 4)
+        RunReport(
+            run: claim.run, claimToken: claim.claimToken,
+            progress: JobProgress(phase: phase, stepsDone: 3, stepsTotal: 4))
     }
 
     @Test("a host whose lease was taken writes nothing more, whatever it tries")

@@ -22,7 +22,8 @@ struct FinishDecisionTests {
 
     @Test("a result counts, even if a cancel came meanwhile, and clears what went before")
     func succeeded() {
-        let result = JobResult(text: "yes", finishReason: .stop, outputs: [], usage: JobUsage())
+        let result = JobResult(
+            outputs: [JobOutput(text: "yes")], completion: JobCompletion(finishReason: .stop, usage: JobUsage()))
         let decision = decide(.reported(.succeeded(result)), canceled: true, suspect: true)
         #expect(decision.state == .succeeded && decision.result == result && decision.outcomeName == "succeeded")
         #expect(decision.error == nil && !decision.keepsError && decision.attemptError == nil && !decision.isSuspect)

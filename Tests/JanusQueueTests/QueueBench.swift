@@ -78,14 +78,21 @@ struct QueueBench {
     static func result(text: String? = nil, outputs: [JobOutput] = []) -> JobOutcome {
         .succeeded(
             JobResult(
-                text: text, finishReason: text == nil ? nil : .stop, outputs: outputs,
-                usage: JobUsage(promptTokens: 7, outputTokens: 9, images: outputs.count)))
+                outputs: outputs + (text.map { [stored(JobOutput(text: $0))] } ?? []),
+                completion: JobCompletion(
+                    finishReason: text == nil ? nil : .stop,
+                    usage: JobUsage(promptTokens: 7, outputTokens: 9, images: outputs.count))))
     }
 
-    static func output(_ data: Data?, index: Int = 0, urls: [String] = []) -> JobOutput {
-        JobOutput(
-            index: index, mediaType: "image/png", width: 8, height: 8, byteCount: data?.count ?? 5,
-            sha256: String(repeating: "ab", count: 32), urls: urls, data: data)
+    /// A picture that the row keeps.
+    static func output(_ data: Data) -> JobOutput {
+        stored(JobOutput(index: 0, format: .image(.png, width: 8, height: 8), data: data))
+    }
+
+    private static func stored(_ output: JobOutput) -> JobOutput {
+        var output = output
+        output.isStored = true
+        return output
     }
 }
 

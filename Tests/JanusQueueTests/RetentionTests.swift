@@ -1,4 +1,5 @@
 import JanusPostgres
+import JanusJob
 import JanusQueue
 import Testing
 import TestSupport

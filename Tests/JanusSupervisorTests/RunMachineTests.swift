@@ -7,8 +7,8 @@ import JanusSupervisor
 
 @Suite struct RunMachineTests {
     static let run = JobRun(job: 1, runLease: 1)
-    static let completion = JobCompletion(text: "yes", finishReason: .stop, usage: JobUsage())
-    static let result = JobResult(text: "yes", finishReason: .stop, outputs: [], usage: JobUsage())
+    static let completion = JobCompletion(finishReason: .stop, usage: JobUsage())
+    static let result = JobResult(outputs: [JobOutput(text: "yes")], completion: completion)
 
     private func working(timeout: Double = 100) -> RunMachine {
         var machine = RunMachine(runTimeoutSeconds: timeout, now: 0)
@@ -20,13 +20,12 @@ import JanusSupervisor
     func success() {
         var machine = RunMachine(runTimeoutSeconds: 100, now: 0)
         #expect(machine.handle(.inputsLoaded(.success([Data([1])])), now: 1) == [.startWorker([Data([1])])])
-        let progress = JobProgress(run: Self.run, phase: .drawing, stepsDone: 1, stepsTotal: 2)
-        #expect(machine.handle(.worker(.progress(progress)), now: 2) == [.report(progress)])
-        let header = OutputHeader(index: 0, mediaType: "image/png", width: 1, height: 1)
-        #expect(machine.handle(.worker(.output(Self.run, header, Data([9]))), now: 3) == [])
+        let progress = JobProgress(phase: .drawing, stepsDone: 1, stepsTotal: 2)
+        #expect(machine.handle(.worker(.progress(Self.run, progress)), now: 2) == [.report(progress)])
+        #expect(machine.handle(.worker(.output(Self.run, Self.result.outputs[0])), now: 3) == [])
         #expect(
             machine.handle(.worker(.finished(Self.run, Self.completion)), now: 4)
-                == [.upload([DrawnOutput(header: header, data: Data([9]))], Self.completion)])
+                == [.upload(Self.result)])
         #expect(machine.handle(.uploaded(.success(Self.result)), now: 5) == [.end(RunEnd(.succeeded(Self.result)))])
         #expect(machine.state == .over)
     }
@@ -108,7 +107,7 @@ import JanusSupervisor
     @Test("run_timeout stops the worker and fails the attempt")
     func timeout() {
         var machine = working(timeout: 10)
-        #expect(machine.handle(.worker(.progress(progress)), now: 9) == [.report(progress)])
+        #expect(machine.handle(.worker(.progress(Self.run, progress)), now: 9) == [.report(progress)])
         #expect(machine.handle(.tick(10.5), now: 10.5) == [.cancelWorker])
         #expect(jobError(machine.handle(.worker(.stopped(Self.run)), now: 11))?.code == .runTimeout)
     }
@@ -117,7 +116,7 @@ import JanusSupervisor
     func hung() throws {
         var machine = working(timeout: 10_000)
         let silence = RunMachine.silenceSecondsMax
-        _ = machine.handle(.worker(.progress(progress)), now: silence)
+        _ = machine.handle(.worker(.progress(Self.run, progress)), now: silence)
         #expect(machine.handle(.tick(silence + 2), now: silence + 2) == [])
         _ = machine.handle(.workerLives, now: 2 * silence)
         #expect(machine.handle(.tick(2 * silence + 3), now: 2 * silence + 3) == [])
@@ -140,5 +139,5 @@ import JanusSupervisor
         guard case .released? = end?.outcome else { return #expect(Bool(false), "\(String(describing: end))") }
     }
 
-    private var progress: JobProgress { JobProgress(run: Self.run, phase: .drawing, stepsDone: 1, stepsTotal: 2) }
+    private var progress: JobProgress { JobProgress(phase: .drawing, stepsDone: 1, stepsTotal: 2) }
 }

@@ -10,7 +10,7 @@ import JanusSupervisor
     static let third = JobRun(job: 3, runLease: 1)
 
     private static func ready(_ jobsMax: Int = 1) -> WorkerReady {
-        WorkerReady(jobsMax: jobsMax, fingerprint: "f", summary: "s", contextTokensMax: 64)
+        WorkerReady(jobsMax: jobsMax, fingerprint: "f", summary: "s")
     }
 
     private func serving(_ jobsMax: Int, _ runs: [JobRun]) -> SlotState {
@@ -24,7 +24,7 @@ import JanusSupervisor
     }
 
     private func progress(_ run: JobRun, _ phase: JobPhase) -> WorkerMessage {
-        .progress(JobProgress(run: run, phase: phase, stepsDone: 0, stepsTotal: 1))
+        .progress(run, JobProgress(phase: phase, stepsDone: 0, stepsTotal: 1))
     }
 
     @Test("a worker has places once it is ready, and its place again when a run ends")

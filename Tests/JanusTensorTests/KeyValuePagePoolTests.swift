@@ -1,3 +1,4 @@
+import JanusJob
 import JanusTensor
 import Testing
 

@@ -14,7 +14,7 @@ import Testing
         .start(
             JobStart(
                 run: run,
-                task: .answer(
+                task: .understand(
                     AnswerParameters(messages: [ChatMessage(role: .user, content: "", images: 2)], stop: ["\n"])),
                 inputCount: 2)),
         .input(run, index: 1, Data([0, 255, 74, 65, 78, 87])),
@@ -24,10 +24,11 @@ import Testing
     ]
 
     static let workerMessages: [WorkerMessage] = [
-        .ready(WorkerReady(jobsMax: 1, fingerprint: "f32:abc", summary: "tiny", contextTokensMax: 4096)),
-        .progress(JobProgress(run: run, phase: .drawing, stepsDone: 5, stepsTotal: 576)),
-        .output(run, OutputHeader(index: 0, mediaType: "image/png", width: 384, height: 384), Data([1, 2, 3])),
-        .finished(run, JobCompletion(text: "a cat", finishReason: .stop, usage: JobUsage(promptTokens: 600))),
+        .ready(WorkerReady(jobsMax: 1, fingerprint: "f32:abc", summary: "tiny")),
+        .progress(run, JobProgress(phase: .drawing, stepsDone: 5, stepsTotal: 576)),
+        .output(run, JobOutput(index: 3, format: .image(.png, width: 384, height: 256), data: Data([1, 2, 3]))),
+        .output(run, JobOutput(text: "a cat 🐈")),
+        .finished(run, JobCompletion(finishReason: .stop, usage: JobUsage(promptTokens: 600))),
         .failed(run, JobError(.invalidImage, "picture 0 is not a PNG, JPEG or WebP file")),
         .stopped(run),
     ]
@@ -57,7 +58,7 @@ import Testing
     func version() throws {
         var bytes = try WorkerMessage.stopped(Self.run).encoded()
         bytes[4] = 9
-        expect(.version(found: 9, supported: 2), from: bytes)
+        expect(.version(found: 9, supported: Int(Frame.version)), from: bytes)
     }
 
     @Test("a header that promises more than the limit is refused before the bytes come", arguments: [8, 12])
@@ -87,10 +88,22 @@ import Testing
 
     @Test("progress beyond its total is refused")
     func impossibleProgress() throws {
-        let message = WorkerMessage.progress(JobProgress(run: Self.run, phase: .drawing, stepsDone: 3, stepsTotal: 2))
+        let message = WorkerMessage.progress(Self.run, JobProgress(phase: .drawing, stepsDone: 3, stepsTotal: 2))
         var decoder = MessageDecoder<WorkerMessage>()
         decoder.append(try message.encoded())
         #expect(throws: WireError.self) { try decoder.next() }
+    }
+
+    @Test("a picture without pixels and an output before the first are refused")
+    func impossibleOutput() throws {
+        for output in [
+            JobOutput(index: 0, format: .image(.png, width: 0, height: 8), data: Data([1])),
+            JobOutput(index: -1, format: .text, data: Data()),
+        ] {
+            var decoder = MessageDecoder<WorkerMessage>()
+            decoder.append(try WorkerMessage.output(Self.run, output).encoded())
+            #expect(throws: WireError.self) { try decoder.next() }
+        }
     }
 
     @Test("random bytes after the magic never crash the decoder")

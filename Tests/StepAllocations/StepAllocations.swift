@@ -89,7 +89,7 @@ import JanusJob
             messages: [ChatMessage(role: .user, content: question, images: 0)], maxTokens: 200, seed: 3)
         parameters.temperature = 1
         change(&parameters)
-        return .answer(parameters)
+        return .chat(parameters)
     }
 
     /// Whether an object, an array and a mapping are seen, on another thread too.

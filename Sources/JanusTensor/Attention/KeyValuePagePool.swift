@@ -1,11 +1,8 @@
 import CJanusKernels
+package import JanusJob
 
-/// How keys and values are rounded in tiles; the arithmetic is in JanusAttention.h.
-package enum KeyValueFormat: String, Sendable, CaseIterable {
-    case bf16
-    /// 8-bit integers, with a scale for each head of a position.
-    case int8
-
+/// The arithmetic of rounding is in JanusAttention.h.
+extension KeyValueFormat {
     fileprivate var code: Int32 {
         switch self {
         case .bf16: Int32(janus_tile_bf16.rawValue)

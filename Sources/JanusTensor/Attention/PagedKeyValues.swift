@@ -1,4 +1,5 @@
 import CJanusKernels
+package import JanusJob
 
 /// The keys and values of one sequence, of all its layers: a table of pages.
 ///

@@ -1,4 +1,5 @@
 import CJanusKernels
+import JanusJob
 
 extension Convolution3x3 {
     /// A convolution under way.

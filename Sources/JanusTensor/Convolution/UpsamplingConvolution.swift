@@ -1,4 +1,5 @@
 import CJanusKernels
+import JanusJob
 
 /// A 3×3 convolution of a feature map that was enlarged to twice its sides, as four of 2×2 on the feature map itself.
 ///

@@ -1,5 +1,6 @@
 import CJanusKernels
 import Foundation
+package import JanusJob
 
 /// Sizes of a packed matrix of weights; `JanusPacked.h` says how they lie.
 package struct PackedLayout: Sendable, Equatable {

@@ -1,4 +1,5 @@
 import CJanusKernels
+import JanusJob
 
 extension Matrix {
     /// out = bias + self [m, k] · weightsᵀ in the weights' precision, or that is added to it.

@@ -1,4 +1,5 @@
 import CJanusKernels
+import JanusJob
 import Synchronization
 
 /// Which instructions the packed products use. Results are equal bit for bit; each is tested against `scalar`.
@@ -27,12 +28,7 @@ package enum InstructionSet: Int, Sendable, CaseIterable {
     }
 }
 
-/// How the weights of packed layers are stored.
-package enum PackedPrecision: String, Sendable, CaseIterable, Codable {
-    case bf16
-    case int8
-    case int4
-
+extension PackedPrecision {
     var code: Int32 {
         switch self {
         case .bf16: Int32(janus_precision_bf16.rawValue)
