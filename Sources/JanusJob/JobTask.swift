@@ -95,9 +95,9 @@ extension DecodingError {
 
     private static func text(_ context: Context) -> String {
         let place = text(context.codingPath)
-        // a number that is too great has no place, but its digits
-        let cause = (context.underlyingError as? CocoaError)?.userInfo[NSDebugDescriptionErrorKey] as? String
-        return (place.isEmpty ? "" : place + ": ") + context.debugDescription + (cause.map { " " + $0 } ?? "")
+        if !place.isEmpty { return "\(place): \(context.debugDescription)" }
+        // the decoder says so of a number that is too great, too, and neither which nor where
+        return context.debugDescription + " Or a number in it is too great."
     }
 
     private static func text(_ path: [any CodingKey]) -> String {
