@@ -89,15 +89,16 @@ extension DecodingError {
         }
         if case .typeMismatch(_, let context) = self { return Self.text(context) }
         if case .valueNotFound(_, let context) = self { return Self.text(context) }
-        if case .dataCorrupted(let context) = self { return Self.text(context) }
+        if case .dataCorrupted(let context) = self {
+            // the decoder says so of a number that is too great, too, and neither which nor where
+            return Self.text(context) + (context.codingPath.isEmpty ? " Or a number in it is too great." : "")
+        }
         return "\(self)"
     }
 
     private static func text(_ context: Context) -> String {
         let place = text(context.codingPath)
-        if !place.isEmpty { return "\(place): \(context.debugDescription)" }
-        // the decoder says so of a number that is too great, too, and neither which nor where
-        return context.debugDescription + " Or a number in it is too great."
+        return place.isEmpty ? context.debugDescription : "\(place): \(context.debugDescription)"
     }
 
     private static func text(_ path: [any CodingKey]) -> String {
