@@ -80,6 +80,9 @@ actor WorkerPool {
         for (input, data) in inputs.enumerated() {
             slots[index].process?.send(.input(start.run, index: input, data))
         }
+        logger.debug(
+            "job sent to its worker",
+            metadata: ["job": "\(start.run.job)", "pid": "\(slots[index].process?.pid ?? 0)"])
     }
 
     func cancel(_ run: JobRun) {

@@ -33,6 +33,7 @@ struct Stage {
             "JANUSD_DATABASE_DSN": database.daemonDSN,
             "JANUSD_MODELS": "tiny=" + Reference.file("Reference/tiny/hf"),
             "JANUSD_WORKERS_THREADS": "1",
+            "JANUSD_LOG_LEVEL": "debug",
             "JANUSD_LEASE_SECONDS": "\(Self.leaseSeconds)",
             "JANUSD_PROGRESS_SECONDS": "0.2",
             "JANUSD_RETRY_FIRST_SECONDS": "0.2",
@@ -96,7 +97,8 @@ struct Stage {
         let worker = try #require(daemon.children.first)
         kill(worker, SIGSTOP)
         let job = try await enqueue("janus.generate('a red fox', seed => 1\(more))")
-        try await wait(job, for: "running")
+        // a claim is not yet the worker's: until it is sent, a crash is none of its doing
+        try await daemon.waitForLog("job sent to its worker job=\(job) ")
         return (job, worker)
     }
 }
