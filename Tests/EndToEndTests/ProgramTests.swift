@@ -122,25 +122,14 @@ import Testing
         #expect(daemon.isRunning)
     }
 
-    private func janusd(
-        _ arguments: [String], _ environment: [String: String] = [:]
-    ) throws -> (status: Int32, output: String) {
+    /// Its output is standard error too.
+    private func janusd(_ arguments: [String], _ environment: [String: String] = [:]) throws -> TestProcess.Result {
         try run(try Reference.executable("janusd").path, arguments, environment)
     }
 
     private func run(
         _ program: String, _ arguments: [String], _ environment: [String: String] = [:]
-    ) throws -> (status: Int32, output: String) {
-        let process = Process()
-        process.executableURL = URL(filePath: program)
-        process.arguments = arguments
-        process.environment = environment.merging(["PATH": "/usr/bin:/bin"]) { given, _ in given }
-        let output = Pipe()
-        process.standardOutput = output
-        process.standardError = output
-        try process.run()
-        let said = try output.fileHandleForReading.readToEnd() ?? Data()
-        process.waitUntilExit()
-        return (process.terminationStatus, String(decoding: said, as: UTF8.self))
+    ) throws -> TestProcess.Result {
+        try TestProcess.run(URL(filePath: program), arguments, environment: environment, joinsErrors: true)
     }
 }

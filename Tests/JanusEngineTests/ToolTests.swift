@@ -6,20 +6,8 @@ import Testing
 
 @Suite("janus-model, the tool")
 struct ToolTests {
-    private func run(_ arguments: [String]) throws -> (status: Int32, output: String, errors: String) {
-        let process = Process()
-        process.executableURL = try Reference.executable("janus-model")
-        process.arguments = arguments
-        let (output, errors) = (Pipe(), Pipe())
-        process.standardOutput = output
-        process.standardError = errors
-        try process.run()
-        let text = try output.fileHandleForReading.readToEnd() ?? Data()
-        let errorText = try errors.fileHandleForReading.readToEnd() ?? Data()
-        process.waitUntilExit()
-        return (
-            process.terminationStatus, String(decoding: text, as: UTF8.self), String(decoding: errorText, as: UTF8.self)
-        )
+    private func run(_ arguments: [String]) throws -> TestProcess.Result {
+        try TestProcess.run(Reference.executable("janus-model"), arguments)
     }
 
     @Test("generate writes the files that it names, the same for the same seed")

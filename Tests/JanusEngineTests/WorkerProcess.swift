@@ -8,9 +8,10 @@ import TestSupport
 final class WorkerProcess {
     static let deadlineSeconds = 120
 
-    let process = Process()
+    private let process: TestProcess
     private let socket: Int32
-    private let errors = Pipe()
+    /// Of standard error, in bytes: what `errorLine` has given.
+    private var errorBytesRead = 0
     private var decoder = MessageDecoder<WorkerMessage>()
 
     /// - Parameter model: nil gives no `--model` and no socket.
@@ -22,20 +23,17 @@ final class WorkerProcess {
         socket = pair[0]
         var timeout = timeval(tv_sec: Self.deadlineSeconds, tv_usec: 0)
         unsafe setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
-        process.executableURL = try Reference.executable("janus-worker")
-        process.arguments = ["--socket", "0", "--model", model, "--model-name", "tiny", "--threads", "1"] + arguments
-        // The kernels of this process, so that results can be compared.
-        process.environment = ["PATH": "/usr/bin:/bin", "OPENBLAS_CORETYPE": ProcessorChoice.kernels]
-        process.standardInput = FileHandle(fileDescriptor: pair[1], closeOnDealloc: false)
-        process.standardError = errors
-        try process.run()
+        process = try TestProcess(
+            Reference.executable("janus-worker"),
+            ["--socket", "0", "--model", model, "--model-name", "tiny", "--threads", "1"] + arguments,
+            // The kernels of this process, so that results can be compared.
+            environment: ["OPENBLAS_CORETYPE": ProcessorChoice.kernels], input: .descriptor(pair[1]))
         close(pair[1])
     }
 
-    deinit {
-        if process.isRunning { kill(process.processIdentifier, SIGKILL) }
-        close(socket)
-    }
+    deinit { close(socket) }
+
+    var pid: Int32 { process.pid }
 
     struct Failure: Error, CustomStringConvertible {
         var description: String
@@ -85,25 +83,26 @@ final class WorkerProcess {
     func closeSocket() { shutdown(socket, Int32(SHUT_RDWR)) }
 
     /// The exit status, or minus the signal.
-    func exitStatus() -> Int32 {
-        process.waitUntilExit()
-        return process.terminationReason == .exit ? process.terminationStatus : -process.terminationStatus
-    }
+    func exitStatus() throws -> Int32 { try process.waitForExit() }
 
-    /// The next line of standard error; what comes behind it may be in it too.
-    func errorLine() -> String {
-        var line = Data()
-        while !line.contains(UInt8(ascii: "\n")) {
-            let data = errors.fileHandleForReading.availableData
-            guard !data.isEmpty else { break }
-            line += data
+    /// Standard error from where the last call ended; waits until there is a line of it, or the end.
+    func errorLine() throws -> String {
+        try process.wait("a line", within: TestProcess.secondsMax) { [errorBytesRead] _, errors in
+            errors.dropFirst(errorBytesRead).contains(UInt8(ascii: "\n"))
         }
-        return String(decoding: line, as: UTF8.self)
+        return rest()
     }
 
-    /// What it wrote to standard error; waits for its end.
+    /// What else it wrote to standard error; waits for its end.
     func standardError() throws -> String {
-        String(decoding: try errors.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
+        _ = try process.waitForExit()
+        return rest()
+    }
+
+    private func rest() -> String {
+        let bytes = Data(process.errors.utf8).dropFirst(errorBytesRead)
+        errorBytesRead += bytes.count
+        return String(decoding: bytes, as: UTF8.self)
     }
 }
 

@@ -1,47 +1,21 @@
 package import Foundation
-import Synchronization
 
-/// A real program started by a test: its log is kept, signals reach it, and it ends with this object.
+/// A program that serves while a test runs: its log, its children, its end.
 package final class DaemonProcess: Sendable {
-    private let process: Mutex<Process>
-    private let collected = Collected()
-    package let pid: Int32
+    private let process: TestProcess
+    package var pid: Int32 { process.pid }
 
     /// - Parameter environment: the whole of it, but PATH.
     package init(_ program: URL, _ arguments: [String], environment: [String: String]) throws {
-        let process = Process()
-        process.executableURL = program
-        process.arguments = arguments
-        process.environment = environment.merging(["PATH": "/usr/bin:/bin"]) { given, _ in given }
-        let pipe = Pipe()
-        process.standardOutput = pipe
-        process.standardError = pipe
-        process.standardInput = FileHandle.nullDevice
-        try process.run()
-        pid = process.processIdentifier
-        self.process = Mutex(process)
-        // a thread instead of a readability handler, whose dispatch source may outlive the descriptor
-        let reader = Thread { [collected] in
-            while true {
-                let data = pipe.fileHandleForReading.availableData
-                guard !data.isEmpty else { return }
-                collected.text.withLock { $0 += String(decoding: data, as: UTF8.self) }
-            }
-        }
-        reader.start()
-    }
-
-    deinit {
-        // a stopped process must go too
-        kill(pid, SIGKILL)
+        process = try TestProcess(program, arguments, environment: environment, joinsErrors: true)
     }
 
     /// Everything it wrote so far.
-    package var log: String { collected.text.withLock { $0 } }
+    package var log: String { process.output }
 
-    package var isRunning: Bool { process.withLock { $0.isRunning } }
+    package var isRunning: Bool { process.isRunning }
 
-    package func signal(_ number: Int32) { kill(pid, number) }
+    package func signal(_ number: Int32) { process.signal(number) }
 
     /// Waits for a text in its log.
     package func waitForLog(_ text: String, within seconds: Double = 60) async throws {
@@ -52,8 +26,8 @@ package final class DaemonProcess: Sendable {
     /// Waits for its end.
     /// - Returns: the exit status, or minus the signal's number.
     package func waitForExit(within seconds: Double = 60) async throws -> Int32 {
-        try await waitUntil("the end of process \(pid)", seconds: seconds) { !self.isRunning }
-        return process.withLock { $0.terminationReason == .exit ? $0.terminationStatus : -$0.terminationStatus }
+        try await waitUntil("the end of process \(pid)", seconds: seconds) { self.process.isOver }
+        return try process.waitForExit()
     }
 
     /// Its child processes.
@@ -66,9 +40,4 @@ package final class DaemonProcess: Sendable {
         }
         return all.sorted()
     }
-}
-
-/// What a process wrote; shared with the thread that reads it.
-private final class Collected: Sendable {
-    let text = Mutex("")
 }

@@ -9,8 +9,8 @@ package final class HTTPReceiver: Sendable {
     /// Where its log and what was PUT lie.
     package let folder: URL
     private let base: String
-    /// The process and its standard input, whose end ends it; nil in a room of the shared one.
-    private let own: (process: Process, input: FileHandle)?
+    /// The end of its standard input ends it; nil in a room of the shared one.
+    private let own: TestProcess?
     private static let shared = Task { try await HTTPReceiver.start() }
 
     package struct Failure: Error, CustomStringConvertible {
@@ -41,34 +41,26 @@ package final class HTTPReceiver: Sendable {
     private init(tls: (certificate: URL, key: URL)?) throws {
         folder = FileManager.default.temporaryDirectory.appending(path: "receiver-\(UUID().uuidString)")
         let script = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "receiver.py")
-        let input = Pipe()
-        let output = Pipe()
-        let process = Process()
-        process.executableURL = URL(filePath: "/usr/bin/env")
-        process.arguments =
+        let process = try TestProcess(
+            URL(filePath: "/usr/bin/env"),
             ["python3", script.path, "--folder", folder.path, "--remove"]
-            + (tls.map { ["--tls", $0.certificate.path, $0.key.path] } ?? [])
-        process.standardInput = input
-        process.standardOutput = output
-        try process.run()
-        var line = Data()
-        while !line.contains(UInt8(ascii: "\n")) {
-            let piece = output.fileHandleForReading.availableData
-            if piece.isEmpty { throw Failure(description: "receiver.py ended before it said its port") }
-            line += piece
+                + (tls.map { ["--tls", $0.certificate.path, $0.key.path] } ?? []), input: .held)
+        try process.wait("the port", within: TestProcess.secondsMax) { output, _ in output.contains(UInt8(ascii: "\n"))
         }
-        let text = String(decoding: line.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
-        guard let port = Int(text) else { throw Failure(description: "receiver.py said '\(text)' instead of its port") }
+        let text = String(process.output.prefix { $0 != "\n" })
+        guard let port = Int(text) else {
+            throw Failure(description: "receiver.py said '\(text)' instead of its port: \(process.errors)")
+        }
         self.port = port
         base = "\(tls == nil ? "http" : "https")://127.0.0.1:\(port)"
-        own = (process, input.fileHandleForWriting)
+        own = process
     }
 
     deinit { stop() }
 
     /// Ends the process, which then removes its folder; nothing in a room.
     package func stop() {
-        try? own?.input.close()
+        try? own?.closeInput()
     }
 
     /// - Parameter path: with its slash and, if it has one, its query.

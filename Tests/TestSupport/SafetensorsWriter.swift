@@ -15,6 +15,7 @@ package struct SafetensorsWriter {
     }
 
     package var tensors: [String: Tensor] = [:]
+    package var metadata = ["format": "pt"]
 
     package init() {}
 
@@ -34,7 +35,7 @@ package struct SafetensorsWriter {
         let length = data.prefix(8).reversed().reduce(0) { $0 << 8 | Int($1) }
         var header =
             try JSONSerialization.jsonObject(with: data[8..<8 + length]) as? [String: Any] ?? [:]
-        header["__metadata__"] = nil
+        metadata = header.removeValue(forKey: "__metadata__") as? [String: String] ?? [:]
         let entries = try JSONDecoder().decode(
             [String: Entry].self, from: JSONSerialization.data(withJSONObject: header))
         for (name, entry) in entries {
@@ -61,7 +62,7 @@ package struct SafetensorsWriter {
     }
 
     package func encoded() throws -> Data {
-        var header: [String: Any] = ["__metadata__": ["format": "pt"]]
+        var header: [String: Any] = ["__metadata__": metadata]
         var data = Data()
         for (name, tensor) in tensors.sorted(by: { $0.key < $1.key }) {
             header[name] = [

@@ -11,17 +11,13 @@ package final class TestCertificate: Sendable {
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         certificate = folder.appending(path: "certificate.pem")
         key = folder.appending(path: "key.pem")
-        let process = Process()
-        process.executableURL = URL(filePath: "/usr/bin/env")
-        process.arguments =
+        let result = try TestProcess.run(
+            URL(filePath: "/usr/bin/env"),
             "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=receiver"
-            .split(separator: " ").map(String.init)
-            + ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key.path, "-out", certificate.path]
-        process.standardError = FileHandle.nullDevice
-        try process.run()
-        process.waitUntilExit()
-        guard process.terminationStatus == 0 else {
-            throw HTTPReceiver.Failure(description: "openssl req ended with \(process.terminationStatus)")
+                .split(separator: " ").map(String.init)
+                + ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key.path, "-out", certificate.path])
+        guard result.status == 0 else {
+            throw HTTPReceiver.Failure(description: "openssl req ended with \(result.status): \(result.errors)")
         }
     }
 

@@ -12,9 +12,8 @@ import Synchronization
 package final class TestPostgres: Sendable {
     package let port: Int
     private let directory: String
-    private let process: Process
-    /// Its closing, by us or by our death, is the shell's word to stop the server.
-    private let lifeline: Pipe
+    /// The closing of its input, by us or by our death, is the shell's word to stop the server.
+    private let process: TestProcess
 
     /// The server that all tests of the process share.
     package static func shared() async throws -> TestPostgres { try await sharedServer.get() }
@@ -43,25 +42,16 @@ package final class TestPostgres: Sendable {
     private init(port: Int) throws {
         self.port = port
         directory = FileManager.default.temporaryDirectory.path + "/janus-pg-\(getpid())-\(port)"
-        lifeline = Pipe()
-        // Other children of this process must not keep the server alive.
-        guard fcntl(lifeline.fileHandleForWriting.fileDescriptor, F_SETFD, FD_CLOEXEC) == 0 else {
-            throw TestPostgresError("the lifeline's descriptor cannot be marked")
-        }
-        process = Process()
-        process.executableURL = URL(fileURLWithPath: "/bin/bash")
-        process.arguments = ["-c", Self.script, "janus-pg", directory, String(port), try Self.binaries()]
-        process.standardInput = lifeline
-        process.standardOutput = FileHandle.nullDevice
-        process.standardError = FileHandle.nullDevice
-        try process.run()
+        process = try TestProcess(
+            URL(filePath: "/bin/bash"), ["-c", Self.script, "janus-pg", directory, String(port), try Self.binaries()],
+            input: .held)
     }
 
     deinit { stop() }
 
     /// Stops the server and removes its folder.
     package func stop() {
-        do { try lifeline.fileHandleForWriting.close() } catch { process.terminate() }
+        do { try process.closeInput() } catch { process.signal(SIGTERM) }
     }
 
     /// Stops the server process at once, as a crash would, and starts it again with the same data. Returns when it
@@ -75,7 +65,7 @@ package final class TestPostgres: Sendable {
     }
 
     private func control(_ word: String) throws {
-        try lifeline.fileHandleForWriting.write(contentsOf: Data((word + "\n").utf8))
+        try process.write(word + "\n")
     }
 
     package func dsn(_ database: String, user: String = "postgres", port: Int? = nil) -> String {
@@ -122,19 +112,11 @@ package final class TestPostgres: Sendable {
 
     /// Runs the administrator's script with psql, as an administrator would.
     package func bootstrap(_ database: String, variables: [String: String] = [:]) throws {
-        let psql = Process()
-        psql.executableURL = URL(fileURLWithPath: try Self.binaries() + "/psql")
-        psql.arguments =
-            ["-X", "-q", "-d", dsn(database), "-f", TestPaths.bootstrap] + variables.flatMap { ["-v", "\($0)=\($1)"] }
-        let errors = Pipe()
-        psql.standardError = errors
-        psql.standardOutput = FileHandle.nullDevice
-        try psql.run()
-        let said = try errors.fileHandleForReading.readToEnd() ?? Data()
-        psql.waitUntilExit()
-        guard psql.terminationStatus == 0 else {
-            throw TestPostgresError("bootstrap.sql failed: \(String(decoding: said, as: UTF8.self))")
-        }
+        let psql = try TestProcess.run(
+            URL(filePath: Self.binaries() + "/psql"),
+            ["-X", "-q", "-d", dsn(database), "-f", TestPaths.bootstrap]
+                + variables.flatMap { ["-v", "\($0)=\($1)"] })
+        guard psql.status == 0 else { throw TestPostgresError("bootstrap.sql failed: \(psql.errors)") }
     }
 
     private func waitUntilReady() async throws {

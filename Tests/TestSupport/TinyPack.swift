@@ -21,16 +21,11 @@ package enum TinyPack {
     private static func pack(_ precision: String) throws -> String {
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         let path = folder.appending(path: "tiny-\(precision).pack.safetensors").path
-        let process = Process()
-        process.executableURL = try Reference.executable("janus-model")
-        process.arguments = [
-            "pack", Reference.file("Reference/tiny/hf"), "--precision", precision, "--quiet", "-o", path,
-        ]
-        process.standardOutput = FileHandle.nullDevice
-        try process.run()
-        process.waitUntilExit()
-        guard process.terminationStatus == 0 else {
-            throw NotPacked(description: "janus-model pack ended with \(process.terminationStatus)")
+        let result = try TestProcess.run(
+            Reference.executable("janus-model"),
+            ["pack", Reference.file("Reference/tiny/hf"), "--precision", precision, "--quiet", "-o", path])
+        guard result.status == 0 else {
+            throw NotPacked(description: "janus-model pack ended with \(result.status): \(result.errors)")
         }
         return path
     }
