@@ -17,7 +17,8 @@ struct Quality: ParsableCommand {
             amplifies differences.
 
             --outliers 50 packs a copy of the checkpoint that is the same function in f32 with some channels 50 times larger, \
-            as in large models. Packs and copy are made below $TMPDIR and removed. Exit status 1 when a gate is missed.
+            as in large models. Packs and copy are made below $TMPDIR and removed. Exit status 1 when a gate is missed; and \
+            where a value is not finite or no token can be drawn, which is said with the precision and the stage.
             """)
 
     @Argument(help: "Directory of the checkpoint.", completion: .directory) var model: String
@@ -38,6 +39,9 @@ struct Quality: ParsableCommand {
     func validate() throws {
         guard (threads ?? 1) >= 1 else { throw ValidationError("--threads must be at least 1") }
         guard outliers.isFinite, outliers > 0 else { throw ValidationError("--outliers must be greater than 0") }
+        guard !(prompts + questions).contains(where: { $0.allSatisfy(\.isWhitespace) }) else {
+            throw ValidationError("a --prompt or --question is empty")
+        }
     }
 
     func run() throws {
@@ -75,7 +79,10 @@ struct Quality: ParsableCommand {
         if outliers != 1 {
             bar.show("comparing", 0, note: Precision.f32.rawValue)
             let copied = try JanusModel.load(directory: subject)
-            rows.append(try Self.compare(Precision.f32.rawValue, nil, gate: 1e-4, copied, cases, expected))
+            rows.append(
+                try Self.compare(
+                    QualitySubject(name: "f32 with outliers", model: copied), Precision.f32.rawValue, gate: 1e-4, cases,
+                    expected))
         }
         for precision in precision.isEmpty ? PackedPrecision.allCases : precision {
             let pack = "\(folder)/\(precision.rawValue).pack.safetensors"
@@ -88,7 +95,10 @@ struct Quality: ParsableCommand {
                 }
             let packed = try JanusModel.load(directory: pack)
             for format in kv.isEmpty ? KeyValueFormat.allCases : kv {
-                rows.append(try Self.compare(precision.rawValue, format, gate: gate, packed, cases, expected))
+                rows.append(
+                    try Self.compare(
+                        QualitySubject(name: precision.rawValue, model: packed, keyValueFormat: format),
+                        precision.rawValue, gate: gate, cases, expected))
             }
             try FileManager.default.removeItem(atPath: pack)
         }
@@ -106,7 +116,7 @@ struct Quality: ParsableCommand {
         let cases = try QualityCases(
             model, tokenizer, preprocessor, prompts: prompts, questions: questions, seed: seed,
             progress: { bar.show("drawing", $0) })
-        return (cases, try Logits(cases, model))
+        return (cases, try Logits(cases, QualitySubject(name: "f32", model: model)))
     }
 
     private struct Logits {
@@ -114,36 +124,40 @@ struct Quality: ParsableCommand {
         let images: [(conditional: Matrix, guided: Matrix)]
         let pictures: [[UInt8]]
 
-        init(_ cases: QualityCases, _ model: JanusModel, _ format: KeyValueFormat? = nil) throws(ModelError) {
-            texts = try cases.textLogits(model, format)
-            images = try cases.imageLogits(model, format)
-            pictures = try cases.pictures(model)
+        init(_ cases: QualityCases, _ subject: QualitySubject) throws {
+            texts = try cases.textLogits(subject)
+            images = try cases.imageLogits(subject)
+            pictures = try cases.pictures(subject)
         }
     }
 
     private static func compare(
-        _ name: String, _ format: KeyValueFormat?, gate: Double, _ model: JanusModel, _ cases: QualityCases,
-        _ expected: Logits
-    ) throws(ModelError) -> QualityRow {
-        func mean(_ values: [Double]) -> Double { values.reduce(0, +) / Double(max(values.count, 1)) }
-        func best(_ row: [Float]) -> Int? { row.indices.max { row[$0] < row[$1] } }
-        let found = try Logits(cases, model, format)
+        _ subject: QualitySubject, _ precision: String, gate: Double, _ cases: QualityCases, _ expected: Logits
+    ) throws -> QualityRow {
+        func mean(_ values: [Double], _ what: String) throws(QualityError) -> Double {
+            guard !values.isEmpty else { throw .empty(stage: subject.stage(what)) }
+            return values.reduce(0, +) / Double(values.count)
+        }
+        let found = try Logits(cases, subject)
         var text: [Double] = []
         var same: [Double] = []
         for (a, b) in zip(found.texts, expected.texts) {
-            text += divergences(a, b)
-            same += (0..<b.rows).map { best(a.row($0)) == best(b.row($0)) ? 1 : 0 }
+            text += try divergences(a, b, stage: subject.stage("text logits"))
+            same += (0..<b.rows).map { a[$0..<$0 + 1].greatest == b[$0..<$0 + 1].greatest ? 1 : 0 }
         }
-        let images = zip(found.images, expected.images)
+        var image: [Double] = []
+        var guided: [Double] = []
+        for (a, b) in zip(found.images, expected.images) {
+            image += try divergences(a.conditional, b.conditional, stage: subject.stage("image logits"))
+            guided += try divergences(a.guided, b.guided, stage: subject.stage("guided image logits"))
+        }
+        let pixels = zip(found.pictures, expected.pictures).flatMap { a, b in
+            zip(a, b).map { abs(Double($0) - Double($1)) }
+        }
         return QualityRow(
-            precision: name, keyValueFormat: format?.rawValue ?? Precision.f32.rawValue, text: mean(text),
-            textMax: text.max() ?? 0,
-            agreement: mean(same),
-            image: mean(images.flatMap { divergences($0.conditional, $1.conditional) }),
-            guided: mean(images.flatMap { divergences($0.guided, $1.guided) }),
-            pixels: mean(
-                zip(found.pictures, expected.pictures).flatMap { a, b in
-                    zip(a, b).map { abs(Double($0) - Double($1)) }
-                }), gate: gate)
+            precision: precision, keyValueFormat: subject.keyValueFormat?.rawValue ?? Precision.f32.rawValue,
+            text: try mean(text, "text logits"), textMax: text.reduce(0, max),
+            agreement: try mean(same, "text logits"), image: try mean(image, "image logits"),
+            guided: try mean(guided, "guided image logits"), pixels: try mean(pixels, "pixels"), gate: gate)
     }
 }

@@ -11,6 +11,8 @@ import JanusText
 struct QualityCases {
     /// A prompt with an answer behind it.
     struct Answer {
+        /// For people: the question, and the prompt of the picture.
+        var name: String
         /// Pixels as the encoder takes them; at most one picture.
         var picture: [Float]?
         var ids: [Int32]
@@ -19,6 +21,8 @@ struct QualityCases {
 
     /// A prompt and the tokens of a picture.
     struct Drawing {
+        /// For people: the prompt in words.
+        var name: String
         var prompt: [Int32]
         var tokens: [Int32]
     }
@@ -36,24 +40,26 @@ struct QualityCases {
     ///   - prompts: what to draw.
     ///   - questions: about each of the pictures.
     ///   - progress: told the fraction that is done.
+    /// - Throws: `QualityError` where a value is not finite or no token can be drawn.
     init(
         _ model: JanusModel, _ tokenizer: Tokenizer, _ preprocessor: ImagePreprocessor, prompts: [String],
         questions: [String], seed: Int64,
         progress: (Double) -> Void
-    ) throws(ModelError) {
+    ) throws {
         self.tokenizer = tokenizer
-        let encoded = prompts.map { prompt in
-            tokenizer.encode(PromptTemplate.generation(prompt), pictureTokens: model.configuration.imageTokens).ids
-        }
-        drawings = try draw(model, encoded, seed: seed, progress)
+        let subject = QualitySubject(name: "f32", model: model)
+        drawings = try draw(subject, prompts, seed: seed, progress)
         let side = model.configuration.imageSize
         for drawing in drawings {
-            let bytes = JanusModel.bytes(pixels: try model.decodeImage(tokens: drawing.tokens))
             let picture = preprocessor.normalized(
-                preprocessor.resized(RGBImage(width: side, height: side, pixels: bytes)))
-            for question in questions { answers.append(try answer(model, question, picture)) }
+                preprocessor.resized(
+                    RGBImage(width: side, height: side, pixels: try picture(of: drawing, by: subject))))
+            for question in questions {
+                answers.append(
+                    try answer(subject, question, picture, name: "\"\(question)\" about \"\(drawing.name)\""))
+            }
         }
-        answers.append(try answer(model, Self.chat, nil))
+        answers.append(try answer(subject, Self.chat, nil, name: "\"\(Self.chat)\""))
     }
 
     private func unconditional(_ prompt: [Int32]) -> [Int32] {
@@ -61,8 +67,12 @@ struct QualityCases {
     }
 
     private func draw(
-        _ model: JanusModel, _ prompts: [[Int32]], seed: Int64, _ progress: (Double) -> Void
-    ) throws(ModelError) -> [Drawing] {
+        _ subject: QualitySubject, _ words: [String], seed: Int64, _ progress: (Double) -> Void
+    ) throws -> [Drawing] {
+        let model = subject.model
+        let prompts = words.map { prompt in
+            tokenizer.encode(PromptTemplate.generation(prompt), pictureTokens: model.configuration.imageTokens).ids
+        }
         let steps = model.configuration.generationTokens
         let rows = prompts.flatMap { [$0, unconditional($0)] }
         let cache = try KVCache(
@@ -83,7 +93,11 @@ struct QualityCases {
                 let own = logits[2 * image..<2 * image + 1]
                 own.guide(
                     conditional: own, unconditional: logits[2 * image + 1..<2 * image + 2], weight: Self.guidance)
-                drawn[image].append(Int32(sampler.draw(own, image: image, position: position) ?? 0))
+                let stage = subject.stage("drawing \"\(words[image])\", token \(position)")
+                guard let token = sampler.draw(try own.finite(stage), image: image, position: position) else {
+                    throw QualityError.noToken(stage: stage)
+                }
+                drawn[image].append(Int32(token))
             }
             guard position + 1 < steps else { break }
             let tokens = drawn.flatMap { [$0[position], $0[position]] }
@@ -92,38 +106,44 @@ struct QualityCases {
             )
             progress(Double(position) / Double(steps))
         }
-        return zip(prompts, drawn).map { Drawing(prompt: $0, tokens: $1) }
+        return words.indices.map { Drawing(name: words[$0], prompt: prompts[$0], tokens: drawn[$0]) }
     }
 
     private static func guided(_ conditional: [Float], _ unconditional: [Float]) -> [Float] {
         zip(conditional, unconditional).map { $1 + guidance * ($0 - $1) }
     }
 
-    private func answer(_ model: JanusModel, _ question: String, _ picture: [Float]?) throws(ModelError) -> Answer {
+    private func answer(
+        _ subject: QualitySubject, _ question: String, _ picture: [Float]?, name: String
+    ) throws -> Answer {
+        let model = subject.model
         let turn = PromptTurn(role: .user, content: question, pictures: picture == nil ? 0 : 1)
         let prompt = tokenizer.encode(
             PromptTemplate.conversation([turn]), pictureTokens: model.configuration.imageTokens
         ).ids
-        var answer = Answer(picture: picture, ids: prompt, promptCount: prompt.count)
+        var answer = Answer(name: name, picture: picture, ids: prompt, promptCount: prompt.count)
         let cache = try KVCache(model.configuration, rows: 1, positionsMax: prompt.count + Self.answerTokensMax)
         var hidden = try model.forward(
-            try embed(answer, model), spans: [.init(row: 0, positions: prompt.count)], cache: cache)
+            try embed(answer, subject), spans: [.init(row: 0, positions: prompt.count)], cache: cache)
         hidden = hidden[hidden.rows - 1..<hidden.rows]
         let sampler = TokenSampler(seed: 0, domain: .text, temperature: 0)
         while answer.ids.count < prompt.count + Self.answerTokensMax {
-            let token = Int32(sampler.draw(model.textLogits(hidden), position: 0) ?? 0)
-            answer.ids.append(token)
+            let stage = subject.stage("answering \(name), token \(answer.ids.count - prompt.count)")
+            let logits = try model.textLogits(hidden).finite(stage)
+            guard let token = sampler.draw(logits, position: 0) else { throw QualityError.noToken(stage: stage) }
+            answer.ids.append(Int32(token))
             guard token != tokenizer.specials.endOfSentence else { break }
-            hidden = try model.forward(try model.embed(tokens: [token]), spans: [.init(row: 0)], cache: cache)
+            hidden = try model.forward(try model.embed(tokens: [Int32(token)]), spans: [.init(row: 0)], cache: cache)
         }
         return answer
     }
 
-    private func embed(_ answer: Answer, _ model: JanusModel) throws(ModelError) -> Matrix {
-        let pictures = try answer.picture.map { picture throws(ModelError) in
-            try model.imageEmbeddings(pixels: picture)
+    private func embed(_ answer: Answer, _ subject: QualitySubject) throws -> Matrix {
+        let pictures = try answer.picture.map { picture in
+            try subject.model.imageEmbeddings(pixels: picture)
+                .finite(subject.stage("seeing the picture of \(answer.name)"))
         }
-        return try model.embed(
+        return try subject.model.embed(
             tokens: answer.ids, placeholder: tokenizer.specials.imagePlaceholder,
             pictures: pictures.map { [$0] } ?? [])
     }
@@ -131,21 +151,23 @@ struct QualityCases {
     // MARK: logits of any model
 
     /// For each answer [its tokens, vocabulary]: what drew them.
-    func textLogits(_ model: JanusModel, _ format: KeyValueFormat?) throws(ModelError) -> [Matrix] {
-        try answers.map { answer throws(ModelError) in
+    func textLogits(_ subject: QualitySubject) throws -> [Matrix] {
+        let model = subject.model
+        return try answers.map { answer in
             let count = answer.ids.count
-            let cache = try KVCache(model.configuration.keeping(format), rows: 1, positionsMax: count)
+            let cache = try KVCache(
+                model.configuration.keeping(subject.keyValueFormat), rows: 1, positionsMax: count)
             let hidden = try model.forward(
-                try embed(answer, model), spans: [.init(row: 0, positions: count)], cache: cache)
-            return model.textLogits(hidden[answer.promptCount - 1..<count - 1])
+                try embed(answer, subject), spans: [.init(row: 0, positions: count)], cache: cache)
+            return try model.textLogits(hidden[answer.promptCount - 1..<count - 1])
+                .finite(subject.stage("text logits of \(answer.name)"))
         }
     }
 
     /// For each drawing [its tokens, codebook]: of the conditional row, and after guidance.
-    func imageLogits(_ model: JanusModel, _ format: KeyValueFormat?) throws(ModelError) -> [(
-        conditional: Matrix, guided: Matrix
-    )] {
-        try drawings.map { drawing throws(ModelError) in
+    func imageLogits(_ subject: QualitySubject) throws -> [(conditional: Matrix, guided: Matrix)] {
+        let model = subject.model
+        return try drawings.map { drawing in
             let rows = [drawing.prompt, unconditional(drawing.prompt)]
             let drawn = try model.embed(imageTokens: drawing.tokens.dropLast())
             let count = drawing.prompt.count + drawn.rows
@@ -154,7 +176,8 @@ struct QualityCases {
                 input[row * count..<row * count + ids.count].copy(from: try model.embed(tokens: ids))
                 input[row * count + ids.count..<(row + 1) * count].copy(from: drawn)
             }
-            let cache = try KVCache(model.configuration.keeping(format), rows: 2, positionsMax: count)
+            let cache = try KVCache(
+                model.configuration.keeping(subject.keyValueFormat), rows: 2, positionsMax: count)
             let hidden = try model.forward(
                 input, spans: [.init(row: 0, positions: count), .init(row: 1, positions: count)], cache: cache)
             let first = drawing.prompt.count - 1
@@ -165,14 +188,21 @@ struct QualityCases {
                 let values = Self.guided(conditional.row(row), unconditional.row(row))
                 guided[row..<row + 1].copy(from: Matrix(values, rows: 1, columns: values.count))
             }
-            return (conditional, guided)
+            return (
+                try conditional.finite(subject.stage("image logits of \"\(drawing.name)\"")),
+                try guided.finite(subject.stage("guided image logits of \"\(drawing.name)\""))
+            )
         }
     }
 
     /// For each drawing the bytes of its picture.
-    func pictures(_ model: JanusModel) throws(ModelError) -> [[UInt8]] {
-        try drawings.map { drawing throws(ModelError) in
-            JanusModel.bytes(pixels: try model.decodeImage(tokens: drawing.tokens))
-        }
+    func pictures(_ subject: QualitySubject) throws -> [[UInt8]] {
+        try drawings.map { try picture(of: $0, by: subject) }
+    }
+
+    private func picture(of drawing: Drawing, by subject: QualitySubject) throws -> [UInt8] {
+        JanusModel.bytes(
+            pixels: try subject.model.decodeImage(tokens: drawing.tokens)
+                .finite(subject.stage("pixels of \"\(drawing.name)\"")))
     }
 }

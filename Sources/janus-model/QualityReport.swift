@@ -19,6 +19,7 @@ struct QualityRow: Codable {
     var pixels: Double
     /// What `text` may be.
     var gate: Double
+    /// The figures are finite by their making: `QualityError` says what is not. NaN would pass no gate.
     var passes: Bool { text <= gate }
 
     enum CodingKeys: String, CodingKey {
@@ -42,7 +43,7 @@ struct QualityReport: Codable {
         case pictureTokens = "picture_tokens"
     }
 
-    var passes: Bool { rows.allSatisfy(\.passes) }
+    var passes: Bool { !rows.isEmpty && rows.allSatisfy(\.passes) }
 
     var json: String {
         get throws {
@@ -75,15 +76,23 @@ struct QualityReport: Codable {
     }
 }
 
-/// Kullback-Leibler divergence of softmax(found) from softmax(expected), row after row.
-func divergences(_ found: Matrix, _ expected: Matrix) -> [Double] {
-    (0..<expected.rows).map { row in
-        let p = expected.row(row).map(Double.init)
-        let q = found.row(row).map(Double.init)
-        let (greatestP, greatestQ) = (p.max() ?? 0, q.max() ?? 0)
-        let logP = log(p.reduce(0) { $0 + exp($1 - greatestP) }) + greatestP
-        let logQ = log(q.reduce(0) { $0 + exp($1 - greatestQ) }) + greatestQ
-        // rounding may leave a little less than nothing
-        return max(0, zip(p, q).reduce(0) { $0 + exp($1.0 - logP) * (($1.0 - logP) - ($1.1 - logQ)) })
+/// Kullback-Leibler divergence of softmax(found) from softmax(expected), row after row. Both are finite.
+func divergences(_ found: Matrix, _ expected: Matrix, stage: String) throws(QualityError) -> [Double] {
+    guard found.rows == expected.rows, found.columns == expected.columns else {
+        throw .otherShape(
+            stage: stage, found: [found.rows, found.columns], expected: [expected.rows, expected.columns])
     }
+    return (0..<expected.rows).map { row in
+        let logP = logSoftmax(expected.row(row))
+        let logQ = logSoftmax(found.row(row))
+        let sum = zip(logP, logQ).reduce(0) { $0 + exp($1.0) * ($1.0 - $1.1) }
+        // rounding may leave a little less than nothing; NaN stays
+        return sum < 0 ? 0 : sum
+    }
+}
+
+private func logSoftmax(_ logits: [Float]) -> [Double] {
+    let greatest = Double(logits.reduce(-.infinity, max))
+    let total = logits.reduce(0) { $0 + exp(Double($1) - greatest) }
+    return logits.map { Double($0) - greatest - log(total) }
 }

@@ -6,6 +6,7 @@ import JanusText
 
 /// Runs a checkpoint through every stage of a file of expected values.
 struct Verification {
+    private let file: String
     private let expected: SafetensorsFile
     private let folder: URL
     private let model: JanusModel
@@ -16,6 +17,7 @@ struct Verification {
     private var embeddings: [Matrix] = []
 
     init(model path: String, expected file: String) throws {
+        self.file = file
         expected = try SafetensorsFile(path: file)
         folder = URL(filePath: file).deletingLastPathComponent()
         model = try JanusModel.load(directory: path, encodes: true)
@@ -26,18 +28,23 @@ struct Verification {
     mutating func runAll() throws {
         try specialTokens()
         try pictures()
-        for name in names(endingIn: ".greedy_ids") { try conversation(name) }
-        for name in names(endingIn: ".greedy_tokens") { try generation(name) }
+        for name in try names(endingIn: ".greedy_ids") { try conversation(name) }
+        for name in try names(endingIn: ".greedy_tokens") { try generation(name) }
     }
 
-    /// The cases that have such a key, in order.
-    private func names(endingIn suffix: String) -> [String] {
-        expected.entries.keys.filter { $0.hasSuffix(suffix) }.map { String($0.dropLast(suffix.count)) }.sorted()
+    /// The cases that have such a key, in order; a file without any would agree with every model.
+    private func names(endingIn suffix: String) throws -> [String] {
+        let names = expected.entries.keys.filter { $0.hasSuffix(suffix) }.map { String($0.dropLast(suffix.count)) }
+        guard !names.isEmpty else { throw Failure("\(file): it has no NAME\(suffix), so that stage has no case") }
+        return names.sorted()
     }
 
     /// The file's metadata are JSON values.
     private func metadata<Value: Decodable>(_ key: String) throws -> Value {
-        try JSONDecoder().decode(Value.self, from: Data((expected.metadata[key] ?? "").utf8))
+        guard let text = expected.metadata[key] else { throw Failure("\(file): its metadata lack \(key)") }
+        do { return try JSONDecoder().decode(Value.self, from: Data(text.utf8)) } catch {
+            throw Failure("\(file): its metadata's \(key) is \(text), no \(Value.self)")
+        }
     }
 
     private mutating func specialTokens() throws {
@@ -55,7 +62,7 @@ struct Verification {
         var features: [Float] = []
         var aligned: [Float] = []
         var tokens: [Int32] = []
-        for name in names(endingIn: ".resized") {
+        for name in try names(endingIn: ".resized") {
             let file = try Data(contentsOf: folder.appending(path: name + ".png"))
             let picture = try RGBImage(decoding: file)
             report.compare(bytes: name + ".input", picture.pixels, try expected.bytes(name + ".input"))
@@ -112,7 +119,9 @@ struct Verification {
         let greedy = try expected.integers(name + ".greedy_ids")
         let cache = try KVCache(model.configuration, rows: 1, positionsMax: ids.count + greedy.count)
         let hidden = try model.forward(prompt, spans: [.init(row: 0, positions: ids.count)], cache: cache)
-        let shown = try expected.entry(name + ".prompt_logits").shape.first ?? 1
+        guard let shown = try expected.entry(name + ".prompt_logits").shape.first else {
+            throw Failure("\(file): \(name).prompt_logits has no rows")
+        }
         let logits = model.textLogits(hidden[max(ids.count - shown, 0)..<ids.count])
         report.compare(name + ".prompt_logits", logits.array(), try expected.floats(name + ".prompt_logits"))
 
@@ -121,7 +130,8 @@ struct Verification {
         var steps: [Float] = []
         while drawn.count < greedy.count {
             steps += last
-            let token = argMax(last)
+            // without it the ids are too few, which the report shows
+            guard let token = argMax(last) else { break }
             drawn.append(token)
             let next = try model.forward(try model.embed(tokens: [token]), spans: [.init(row: 0)], cache: cache)
             last = model.textLogits(next).row(0)
@@ -152,7 +162,7 @@ struct Verification {
             let (conditional, unconditional) = (both.row(0), both.row(1))
             logits.conditional += conditional
             logits.unconditional += unconditional
-            let token = argMax(zip(conditional, unconditional).map { $1 + weight * ($0 - $1) })
+            guard let token = argMax(zip(conditional, unconditional).map { $1 + weight * ($0 - $1) }) else { break }
             tokens.append(token)
             guard tokens.count < count else { break }
             let next = try model.embed(imageTokens: [token, token])
@@ -174,9 +184,8 @@ struct Verification {
         report.compare(key, Array(logits.prefix(max(known.count, 1))), known)
     }
 
-    private func argMax(_ values: [Float]) -> Int32 {
-        var best = 0
-        for index in values.indices where values[index] > values[best] { best = index }
-        return Int32(best)
+    /// nil where a value is NaN.
+    private func argMax(_ values: [Float]) -> Int32? {
+        Matrix(values, rows: 1, columns: values.count).greatest.map { Int32($0) }
     }
 }

@@ -17,10 +17,10 @@ struct VerifyReport {
 
     private var stages: [(name: String, measure: Measure)] = []
 
-    /// max |a − b| / max |b|; infinite where the sizes differ or a value is not finite.
+    /// max |a − b| / max |b|; infinite where the sizes differ, there is nothing, or a value is not finite.
     mutating func compare(_ name: String, _ found: [Float], _ expected: [Float]) {
         var largest = 0.0
-        var worst = found.count == expected.count ? 0.0 : .infinity
+        var worst = found.count == expected.count && !expected.isEmpty ? 0.0 : .infinity
         for (a, b) in zip(found, expected) {
             largest = max(largest, abs(Double(b)))
             let difference = abs(Double(a) - Double(b))
@@ -49,15 +49,15 @@ struct VerifyReport {
         stages.append((name, .text(isEqual: found == expected)))
     }
 
-    var passes: Bool { stages.allSatisfy { Self.passes($0.name, $0.measure) } }
+    var passes: Bool { !stages.isEmpty && stages.allSatisfy { Self.passes($0.name, $0.measure) } }
 
     private static func passes(_ name: String, _ measure: Measure) -> Bool {
         switch measure {
         case .error(let error): error <= relativeErrorMax
-        case .ids(let differing, _): differing == 0
+        case .ids(let differing, let count): differing == 0 && count > 0
         case .bytes(let differing, let worst, let count):
             // Only what the decoder draws may be off: decoding and resizing a picture is integer arithmetic.
-            differing == 0
+            (differing == 0 && count > 0)
                 || (name.hasSuffix(".image") && worst <= 1 && Double(differing) <= bytesOffByOneMax * Double(count))
         case .text(let isEqual): isEqual
         }
@@ -82,6 +82,7 @@ struct VerifyReport {
     private static func words(_ measure: Measure) -> String {
         switch measure {
         case .error(let error): "relative error \(scientific(error))"
+        case .ids(_, 0), .bytes(_, _, 0): "nothing to compare"
         case .ids(0, let count): "\(count) ids equal"
         case .ids(let differing, let count): "\(differing) of \(count) ids differ"
         case .bytes(0, _, let count): "\(count) bytes equal"
