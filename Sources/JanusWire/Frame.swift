@@ -44,13 +44,15 @@ package struct Frame: Equatable {
 }
 
 /// Cuts a byte stream into frames. A stream that breaks the format stays broken: close the socket.
-struct FrameDecoder {
+package struct FrameDecoder {
     private var buffer = Data()
 
-    mutating func append(_ bytes: Data) { buffer.append(bytes) }
+    package init() {}
+
+    package mutating func append(_ bytes: Data) { buffer.append(bytes) }
 
     /// The next whole frame, or nil until more bytes come.
-    mutating func next() throws(WireError) -> Frame? {
+    package mutating func next() throws(WireError) -> Frame? {
         guard buffer.count >= Frame.headerBytes else { return nil }
         guard buffer.prefix(4).elementsEqual("JANW".utf8) else { throw .notAFrame }
         let version: UInt16 = buffer.littleEndian(at: 4)

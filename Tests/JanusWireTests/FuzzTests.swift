@@ -1,0 +1,128 @@
+import Foundation
+import JanusWire
+import TestSupport
+import Testing
+
+/// Frames that no `encoded()` made. A supervisor reads what a worker that ran on untrusted pictures sends, so whatever
+/// the bytes are, the decoder gives a message or a `WireError`, as its typed throw says, and never a trap.
+@Suite("the wire, fuzzed")
+struct FuzzTests {
+    /// How a case is made of a real message.
+    private enum Mutation: CaseIterable {
+        /// Random metadata and payload under a real header.
+        case noise
+        case flippedMetadata
+        case changedJSON
+        /// Whole otherwise: its metadata or payload are shorter than they were.
+        case cut
+        /// Its type is another one.
+        case otherType
+        /// Any byte of the frame, the header's too.
+        case flippedFrame
+        /// The end is missing: the decoder must wait for it.
+        case truncated
+        /// The header promises another length than what follows.
+        case otherLength
+    }
+
+    /// Where cases ended.
+    private struct Ends {
+        var cases = 0
+        var messages = 0
+        /// By what a type's metadata must be, or by the type itself.
+        var refusedInside = 0
+        var refusedAtHeader = 0
+        var waiting = 0
+
+        var pastHeader: Int { messages + refusedInside }
+    }
+
+    private static let casesPerDirection = 20_000
+
+    @Test("messages to a worker, mutated")
+    func supervisor() throws { try fuzz(CodecTests.supervisorMessages, as: SupervisorMessage.self) }
+
+    @Test("messages to a supervisor, mutated")
+    func worker() throws { try fuzz(CodecTests.workerMessages, as: WorkerMessage.self) }
+
+    private func fuzz<Message: WireMessage & Equatable>(_ messages: [Message], as type: Message.Type) throws {
+        var generator = try SeededGenerator.printed(for: "fuzzing \(type)")
+        let frames = try messages.map { try Frame(of: $0) }
+        var ends = Ends()
+        for _ in 0..<Self.casesPerDirection {
+            let frame = try #require(frames.randomElement(using: &generator))
+            let mutation = try #require(Mutation.allCases.randomElement(using: &generator))
+            try decode(try bytes(frame, mutation, &generator), as: type, &ends)
+        }
+        print(
+            "fuzzing \(type): \(ends.cases) cases, \(ends.pastHeader) got past the header (\(ends.messages) became "
+                + "messages, \(ends.refusedInside) were refused inside), \(ends.refusedAtHeader) were refused at it, "
+                + "\(ends.waiting) wait for more")
+        #expect(ends.cases == Self.casesPerDirection)
+        #expect(ends.pastHeader > ends.cases * 2 / 3, "most cases must get past the header: \(ends)")
+        // and every end is reached
+        #expect(ends.messages > 100 && ends.refusedInside > ends.cases / 3, "\(ends)")
+        #expect(ends.refusedAtHeader > 100 && ends.waiting > 100, "\(ends)")
+    }
+
+    private func decode<Message: WireMessage & Equatable>(
+        _ bytes: Data, as type: Message.Type, _ ends: inout Ends
+    ) throws {
+        ends.cases += 1
+        var decoder = MessageDecoder<Message>()
+        decoder.append(bytes)
+        do throws(WireError) {
+            guard let message = try decoder.next() else {
+                ends.waiting += 1
+                return
+            }
+            ends.messages += 1
+            // what is taken can be said again
+            var again = MessageDecoder<Message>()
+            again.append(try message.encoded())
+            #expect(try again.next() == message)
+        } catch {
+            switch error {
+            case .notAFrame, .version, .tooLarge: ends.refusedAtHeader += 1
+            case .unknownType, .malformed: ends.refusedInside += 1
+            }
+        }
+    }
+
+    private func bytes(_ real: Frame, _ mutation: Mutation, _ generator: inout SeededGenerator) throws -> Data {
+        var frame = real
+        switch mutation {
+        case .noise:
+            frame.metadata = Data(noise: Int.random(in: 0...64, using: &generator), using: &generator)
+            frame.payload = Data(noise: Int.random(in: 0...64, using: &generator), using: &generator)
+        case .flippedMetadata: frame.metadata = frame.metadata.flipped(using: &generator)
+        case .changedJSON: frame.metadata = try frame.metadata.mutatedJSON(using: &generator)
+        case .cut:
+            frame.metadata = Data(frame.metadata.prefix(Int.random(in: 0...frame.metadata.count, using: &generator)))
+            frame.payload = Data(frame.payload.prefix(Int.random(in: 0...frame.payload.count, using: &generator)))
+        case .otherType:
+            // all that there are, of both directions, and some that there are not
+            frame.type = UInt16.random(in: 0...120, using: &generator)
+        case .flippedFrame: return try frame.encoded().flipped(using: &generator)
+        case .truncated:
+            let whole = try frame.encoded()
+            return Data(whole.prefix(Int.random(in: 0..<whole.count, using: &generator)))
+        case .otherLength:
+            let longer = Data(noise: Int.random(in: 1...64, using: &generator), using: &generator)
+            let header = try Frame(type: frame.type, metadata: frame.metadata + longer, payload: frame.payload)
+                .encoded()
+            return header.prefix(Frame.headerBytes) + frame.metadata + frame.payload
+                + (Bool.random(using: &generator) ? longer : Data())
+        }
+        return try frame.encoded()
+    }
+}
+
+extension Frame {
+    /// A real message's.
+    fileprivate init(of message: some WireMessage) throws {
+        var decoder = FrameDecoder()
+        decoder.append(try message.encoded())
+        self = try #require(try decoder.next())
+    }
+}
