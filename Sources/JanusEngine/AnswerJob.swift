@@ -50,7 +50,11 @@ final class AnswerJob: BatchedJob {
         let bytes = resources.cache.bytes(positions: positions)
         try engine.checkMemory(bytes: bytes, positions: positions, rows: 1)
         pictures = []
-        for (index, file) in files.enumerated() { pictures.append(try engine.encoderInput(file, index: index)) }
+        for (index, file) in files.enumerated() {
+            // a large one takes a second or more
+            if run.wantsToStop() { throw .stopped }
+            pictures.append(try engine.encoderInput(file, index: index))
+        }
         do throws(ModelError) {
             embeddings = try engine.model.embed(tokens: prompt.ids)
         } catch { throw Interruption(error) }

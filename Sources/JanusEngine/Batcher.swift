@@ -102,6 +102,8 @@ package final class Batcher {
         drawTokens(.text)
         settle()
         runPass()
+        // between the last layer and the work beside
+        for entry in entries { entry.job.run.wantsToStop() }
         resources.betweenPasses.advance(afterPassOf: passSeconds)
         settle()
     }

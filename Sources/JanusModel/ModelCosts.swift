@@ -37,27 +37,69 @@ extension VisionConfiguration {
 }
 
 extension ImageTokenizerConfiguration {
-    /// Multiplications of decoding one picture from a pack, attention counted: the course of `ImageTokenizer.decoder`. Of
-    /// convolutions that double the picture, those of the phases, which are four ninths of the enlarged picture's.
-    package var decodeProducts: Int {
-        var pixels = gridSide * gridSide
-        func convolution(_ inputs: Int, _ outputs: Int) -> Int { pixels * 9 * inputs * outputs }
-        func attention(_ channels: Int) -> Int { pixels * 4 * channels * channels + 2 * pixels * pixels * channels }
+    /// A piece of a picture's decoding.
+    private enum Work {
+        /// 3×3, to a picture of `side`; a doubling one from half of that.
+        case convolution(side: Int, inputs: Int, outputs: Int, doubles: Bool = false)
+        case pointwise(pixels: Int, inputs: Int, outputs: Int)
+        case attention(pixels: Int, channels: Int)
+    }
+
+    /// The course of `ImageTokenizer.decoder`.
+    private var decoding: [Work] {
+        var side = gridSide
         var channels = levelChannels.last ?? baseChannels
-        var total = pixels * codeWidth * latentChannels + convolution(latentChannels, channels)
-        total += 4 * convolution(channels, channels) + attention(channels)
+        var works: [Work] = [
+            .pointwise(pixels: side * side, inputs: codeWidth, outputs: latentChannels),
+            .convolution(side: side, inputs: latentChannels, outputs: channels),
+        ]
+        works += Array(repeating: .convolution(side: side, inputs: channels, outputs: channels), count: 4)
+        works.append(.attention(pixels: side * side, channels: channels))
         for (level, outputs) in levelChannels.reversed().enumerated() {
             for _ in 0..<decoderBlocks {
-                total += convolution(channels, outputs) + convolution(outputs, outputs)
-                if channels != outputs { total += pixels * channels * outputs }
+                works.append(.convolution(side: side, inputs: channels, outputs: outputs))
+                works.append(.convolution(side: side, inputs: outputs, outputs: outputs))
+                if channels != outputs {
+                    works.append(.pointwise(pixels: side * side, inputs: channels, outputs: outputs))
+                }
                 channels = outputs
-                if level == 0 { total += attention(outputs) }
+                if level == 0 { works.append(.attention(pixels: side * side, channels: outputs)) }
             }
             if level < levelChannels.count - 1 {
-                pixels *= 4
-                total += convolution(outputs, outputs) * 4 / 9
+                side *= 2
+                works.append(.convolution(side: side, inputs: outputs, outputs: outputs, doubles: true))
             }
         }
-        return total + convolution(channels, 3)
+        return works + [.convolution(side: side, inputs: channels, outputs: 3)]
+    }
+
+    /// Multiplications of decoding one picture from a pack, attention counted. Of convolutions that double the picture, those
+    /// of the phases, which are four ninths of the enlarged picture's.
+    package var decodeProducts: Int {
+        decoding.reduce(0) { $0 + Self.products($1) }
+    }
+
+    /// Of one part of that, at most: what `PictureRun.advance` does at once.
+    package func decodingPartProductsMax(isPacked: Bool) -> Int {
+        decoding.reduce(0) { most, work in
+            switch work {
+            case .convolution(let side, let inputs, let outputs, let doubles):
+                max(
+                    most,
+                    Convolution3x3.partProductsMax(
+                        side: side, inputs: inputs, outputs: outputs, resampling: doubles ? .upsampling : .same,
+                        isPacked: isPacked))
+            case .pointwise, .attention: max(most, Self.products(work))
+            }
+        }
+    }
+
+    private static func products(_ work: Work) -> Int {
+        switch work {
+        case .convolution(let side, let inputs, let outputs, let doubles):
+            side * side * (doubles ? 4 : 9) * inputs * outputs
+        case .pointwise(let pixels, let inputs, let outputs): pixels * inputs * outputs
+        case .attention(let pixels, let channels): pixels * channels * (4 * channels + 2 * pixels)
+        }
     }
 }

@@ -60,5 +60,10 @@ package struct WorkerReady: Codable, Sendable, Equatable {
     }
 }
 
-/// How often a working worker shows that it lives.
-package let heartbeatSecondsMax = 5.0
+/// How often a working worker shows that it lives: what it computes between two signs, at the rate of the slowest worker that
+/// is not taken for a slower one.
+package let heartbeatSecondsMax = Double(multiplyAddsBetweenSignsMax) / Double(slowestMultiplyAddsPerSecond)
+/// Multiplications with an addition: a layer of Janus-Pro-7B for a full pass. A test counts them.
+package let multiplyAddsBetweenSignsMax = 70_000_000_000
+/// One core with AVX2 in bf16, the precision that it has no instructions for.
+package let slowestMultiplyAddsPerSecond = 14_000_000_000

@@ -75,3 +75,7 @@ struct janus_candidate {
 size_t janus_gumbel_candidates(const float *x, size_t first, size_t count, float floor, double temperature,
                                double least, const uint32_t *counter, const uint32_t *key,
                                struct janus_candidate *candidates);
+
+// Multiplications with an addition that the calling thread has asked for, since it began.
+void janus_count_multiply_adds(uint64_t more);
+uint64_t janus_multiply_adds(void);

@@ -73,6 +73,7 @@ package enum Attention {
         let scale = 1 / Float(size).squareRoot()
         let longest = keys.map(\.rows).max() ?? 0
         let scores = Matrix(rows: queries.rows * heads, columns: longest)
+        MultiplyAdds.count(2 * keys.reduce(0) { $0 + $1.rows } * queries.columns)
         Threads.split(queries.rows * heads, grain: max(1, grainValues / max(longest * size, 1))) { range in
             for index in range {
                 let (row, head) = index.quotientAndRemainder(dividingBy: heads)

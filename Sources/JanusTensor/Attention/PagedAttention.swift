@@ -65,9 +65,10 @@ extension Attention {
             precondition(caches.indices.contains(block.cache) && block.seen >= 1, "cache \(block.cache)")
             let positionsMax = caches[block.cache].positionsMax
             precondition(block.seen + (block.count - 1) * block.step <= positionsMax, "more than was stored")
-            products += block.count * (block.seen + block.count) * size
+            products += (block.count * block.seen + block.step * block.count * (block.count - 1) / 2) * size
         }
         guard !blocks.isEmpty else { return }
+        MultiplyAdds.count(2 * heads * products)
         let shared = heads / sample.heads
         let scale = 1 / Float(size).squareRoot()
         // Heads are outermost: each thread keeps one head's keys and values in its cache.
@@ -113,6 +114,7 @@ extension Attention {
                 position >= 0 && position < cache.positionsMax && position < rotary.rows, "position \(position)")
             products += (position + 1) * size
         }
+        MultiplyAdds.count(2 * heads * products)
         let shared = heads / keyHeads
         let scale = 1 / Float(size).squareRoot()
         let grain = max(1, grainProducts * rows / max(products * shared, 1))

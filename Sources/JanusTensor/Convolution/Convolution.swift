@@ -94,4 +94,19 @@ package struct Convolution3x3 {
 
     /// Ten milliseconds of two cores with AVX-512 BF16.
     package static let partProductsMax = 4 << 30
+
+    /// Multiplications of one part of a convolution to a square picture, at most.
+    /// - Parameter isPacked: in bf16; else in f32.
+    package static func partProductsMax(
+        side: Int, inputs: Int, outputs: Int, resampling: Resampling, isPacked: Bool
+    ) -> Int {
+        guard isPacked else {
+            return min(ConvolutionPatches.rows(inputs: 9 * inputs), side * side) * 9 * inputs * outputs
+        }
+        // of what bands are made of: a row of the result, or two where its sides double
+        let doubles = resampling == .upsampling
+        let band =
+            side * UpsamplingConvolution.filled(outputs) * inputs * (doubles ? 2 * UpsamplingConvolution.taps : 9)
+        return max(band, min(partProductsMax, band * (doubles ? side / 2 : side)))
+    }
 }

@@ -17,6 +17,8 @@ struct ConvolutionBands {
     /// Of the result; where it doubles, of x.
     private let height: Int
     private let bandRows: Int
+    /// Of one of those rows.
+    private let rowProducts: Int
     private var rowsDone = 0
 
     /// - Parameter productsMax: of a band.
@@ -37,7 +39,7 @@ struct ConvolutionBands {
         height = resampling == .upsampling ? x.height : result.height
         // few outputs cost what a panel does
         let outputs = UpsamplingConvolution.filled(result.channels)
-        let rowProducts = max(result.pixels.rows / max(height, 1) * outputs * weights.layout.inputs, 1)
+        rowProducts = max(result.pixels.rows / max(height, 1) * outputs * weights.layout.inputs, 1)
         let bandRowsMax = max(productsMax / rowProducts, 1)
         let bands = (height + bandRowsMax - 1) / bandRowsMax
         // as even as they can be
@@ -60,6 +62,7 @@ struct ConvolutionBands {
     /// - Parameter border: the rows that the kernels see, of the feature map with its border.
     private func convolve(_ rows: Range<Int>, border: Range<Int>, step: Int) {
         guard !rows.isEmpty else { return }
+        MultiplyAdds.count(rows.count * rowProducts)
         let line = (x.width + 2) * x.channels
         let band = unsafe Scratch.featureMap.memory(bytes: border.count * line * MemoryLayout<UInt16>.stride)
             .assumingMemoryBound(to: UInt16.self)

@@ -16,8 +16,11 @@ struct ConvolutionPatches {
         self.linear = linear
         self.featureMap = featureMap
         (step, pad) = downsampling ? (2, 0) : (1, 1)
-        patches = Matrix(rows: max(Self.patchValuesMax / linear.inputs, Self.blockRowsMin), columns: linear.inputs)
+        patches = Matrix(rows: Self.rows(inputs: linear.inputs), columns: linear.inputs)
     }
+
+    /// Pixels of a block.
+    static func rows(inputs: Int) -> Int { max(patchValuesMax / inputs, blockRowsMin) }
 
     /// Does the next block.
     mutating func advance(into result: FeatureMap, accumulate: Bool) {

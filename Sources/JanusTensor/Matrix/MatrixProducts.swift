@@ -10,6 +10,7 @@ extension Matrix {
         precondition(columns == weights.columns && out.rows == rows && out.columns == weights.rows, "product's sides")
         guard out.count > 0 else { return }
         let outputs = weights.rows
+        MultiplyAdds.count(rows * columns * outputs)
         if rows <= Self.thinRowsMax {
             let grain = max(1, Self.thinGrainValues / max(columns, 1))
             Threads.split(outputs, grain: grain) { range in
@@ -28,6 +29,7 @@ extension Matrix {
     package func multiply(by other: Matrix, into out: Matrix) {
         precondition(columns == other.rows && out.rows == rows && out.columns == other.columns, "product's sides")
         guard out.count > 0 else { return }
+        MultiplyAdds.count(rows * columns * out.columns)
         unsafe janus_sgemm(
             Int32(rows), Int32(out.columns), Int32(columns), base, Int32(stride), other.base, Int32(other.stride),
             out.base, Int32(out.stride))

@@ -17,6 +17,7 @@ extension Matrix {
         precondition(bias.map { $0.rows == 1 && $0.columns == layout.outputs } ?? true, "a bias of other width")
         precondition(isa.isSupported, "no \(isa.name) on this processor")
         guard out.count > 0 else { return }
+        MultiplyAdds.count(rows * layout.inputs * layout.outputs)
         let quantized = Activations(self, layout, prepare: prepare)
         let few = rows * layout.inputs * layout.outputs < Self.packedGrainProducts
         // Where there are few panels, blocks of rows are shared out too.

@@ -1,0 +1,136 @@
+import Foundation
+import JanusEngine
+import JanusJob
+import JanusModel
+import JanusTensor
+import JanusWire
+import TestSupport
+import Testing
+
+/// A worker shows that it lives whenever an observer of one of its jobs is called. What is computed between two of these
+/// calls is bounded; the bounds are counted here.
+@Suite("signs of life")
+struct SignsOfLifeTests {
+    /// Of the checkpoints that are served, with a batch as full as it can be.
+    @Test(
+        "no stretch between two signs is longer than the heartbeat promises, at any size in any precision",
+        arguments: [ModelShape.oneB, .sevenB], [PackedPrecision?.none, .bf16, .int8, .int4])
+    func bounded(shape: ModelShape, precision: PackedPrecision?) {
+        var options = Engine.Options()
+        // f32 takes one job at a time
+        if precision == nil { options.jobsMax = 1 }
+        let configuration = shape.configuration
+        let signs = SignsOfLife(
+            configuration, isPacked: precision != nil, SignsOfLife.Bounds.full(configuration, options))
+        print(
+            "\(shape.rawValue) \(precision?.rawValue ?? "f32"), multiply-adds between two signs of life: layer "
+                + "\(signs.layer / 1_000_000) million, drawing \(signs.drawing / 1_000_000), vision "
+                + "\(signs.vision / 1_000_000), picture \(signs.picture / 1_000_000)")
+        #expect(signs.multiplyAddsMax <= multiplyAddsBetweenSignsMax)
+        let seconds = Double(signs.multiplyAddsMax) / Double(slowestMultiplyAddsPerSecond)
+        #expect(seconds <= heartbeatSecondsMax)
+        // a bound far from what is true would bound nothing
+        if shape == .sevenB { #expect(signs.multiplyAddsMax > multiplyAddsBetweenSignsMax * 9 / 10) }
+    }
+
+    /// What was computed in each stretch, by the phase in which it ended; and the prompt's tokens.
+    private func count(_ engine: Engine, _ task: JobTask, pictures: [Int] = []) throws -> (
+        stretches: [JobPhase: Set<Int>], promptTokens: Int
+    ) {
+        var stretches: [JobPhase: Set<Int>] = [:]
+        var before = MultiplyAdds.ofThisThread
+        var promptTokens: Int?
+        engine.batcher.submit(
+            task, pictures: try pictures.map(referencePicture),
+            observer: { progress in
+                let now = MultiplyAdds.ofThisThread
+                stretches[progress.phase, default: []].insert(now - before)
+                before = now
+                return true
+            },
+            end: { end in
+                switch end {
+                case .success(.images(_, let usage)): promptTokens = usage.promptTokens
+                case .success(.answer(let answer)): promptTokens = answer.usage.promptTokens
+                case .failure(let error): #expect(Bool(false), "\(error)")
+                }
+            })
+        while !engine.batcher.isIdle { engine.batcher.advance() }
+        return (stretches, try #require(promptTokens))
+    }
+
+    private func engine(_ precision: String) throws -> Engine {
+        precision == "f32" ? try tinyEngine() : try packedEngine(precision)
+    }
+
+    private func signs(
+        _ engine: Engine, _ precision: String, positions: Int = 0, imageRows: Int = 0, context: Int = 0
+    ) -> SignsOfLife {
+        SignsOfLife(
+            engine.configuration, isPacked: precision != "f32",
+            .init(positions: positions, imageRows: imageRows, textRows: 1, context: context))
+    }
+
+    private static let precisions = ["f32", "bf16", "int8", "int4"]
+
+    @Test("within a pass there is a sign at every layer", arguments: precisions)
+    func layer(precision: String) throws {
+        let engine = try engine(precision)
+        // several passes as long as they may be
+        let question = String(repeating: "many words ", count: 250)
+        let (stretches, promptTokens) = try count(engine, MixedJobs.answer(question, maxTokens: 1))
+        #expect(promptTokens > 3 * PassPlan.positionsMax)
+        let formula = signs(engine, precision, positions: PassPlan.positionsMax, context: promptTokens).layer
+        let counted = try #require(stretches[.prefill]?.max())
+        print("\(precision), a layer: counted \(counted), formula \(formula)")
+        #expect(counted <= formula)
+        // the formula lets every position see the whole context
+        #expect(Double(counted) > 0.6 * Double(formula))
+    }
+
+    @Test("there is a sign between drawing tokens and the first layer", arguments: precisions)
+    func drawing(precision: String) throws {
+        let engine = try engine(precision)
+        let images = 8
+        let (stretches, promptTokens) = try count(engine, MixedJobs.image("a red fox", images: images))
+        let context = promptTokens + engine.configuration.generationTokens
+        let formula = signs(engine, precision, positions: 2 * images, imageRows: 2 * images, context: context)
+        // of text rows there are none
+        let drawing = formula.drawing - engine.configuration.vocabularySize * engine.configuration.hiddenSize
+        #expect(stretches[.drawing]?.contains(drawing) == true, "\(drawing) is not in \(stretches)")
+        let counted = try #require(stretches[.drawing]?.max())
+        #expect(counted <= max(formula.layer, formula.drawing, formula.picture))
+    }
+
+    @Test("every part of seeing a picture is a sign", arguments: precisions)
+    func vision(precision: String) throws {
+        let engine = try engine(precision)
+        let task = MixedJobs.answer("?", images: 1, maxTokens: 1)
+        let (stretches, promptTokens) = try count(engine, task, pictures: [0])
+        let formula = signs(engine, precision, positions: promptTokens, context: promptTokens)
+        #expect(stretches[.prefill]?.contains(formula.vision) == true, "\(formula.vision) is not in \(stretches)")
+        let counted = try #require(stretches[.prefill]?.max())
+        #expect(counted <= max(formula.vision, formula.layer))
+    }
+
+    @Test("every part of a picture's decoding is a sign", arguments: precisions)
+    func picture(precision: String) throws {
+        let engine = try engine(precision)
+        let (stretches, _) = try count(engine, MixedJobs.image("a red fox"))
+        #expect(stretches[.decoding]?.max() == signs(engine, precision).picture)
+    }
+
+    @Test("each picture of a question is a sign of life before it is decoded")
+    func files() throws {
+        var calls = 0
+        let engine = try packedEngine()
+        engine.batcher.submit(
+            MixedJobs.answer("What is different?", images: 3), pictures: try (0..<3).map(referencePicture),
+            observer: { progress in
+                if progress.phase == .preparing { calls += 1 }
+                return true
+            }, end: { _ in })
+        // the first, and one before each
+        #expect(calls == 4)
+    }
+}
