@@ -1,5 +1,6 @@
 import Foundation
 import JanusTensor
+import TestSupport
 import Testing
 
 @Suite("functions of single values and of rows against f64")

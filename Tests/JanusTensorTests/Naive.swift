@@ -1,18 +1,5 @@
 import JanusTensor
-
-/// SplitMix64: the same values in every run.
-struct SeededGenerator: RandomNumberGenerator {
-    var state: UInt64
-    init(_ seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
-}
+import TestSupport
 
 /// A matrix of random values, seen through a wider one (its rows are not dense).
 func random(_ rows: Int, _ columns: Int, seed: UInt64, scale: Float = 1) -> Matrix {

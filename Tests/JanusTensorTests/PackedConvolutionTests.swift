@@ -52,7 +52,7 @@ struct PackedConvolutionTests {
             guard shape.height >= step, shape.width >= step else { continue }
             let expected = linear(patches(x, step: step, pad: resampling == .same ? 1 : 0))
             let convolution = Convolution3x3(linear, resampling: resampling)
-            for isa in InstructionSet.allCases where isa.isSupported {
+            for isa in InstructionSet.supported {
                 #expect(bits(convolution(x, isa: isa).pixels) == bits(expected), "\(isa.name), \(resampling)")
                 let residual = FeatureMap(
                     height: shape.height / step, width: shape.width / step,
@@ -145,7 +145,7 @@ struct PackedConvolutionTests {
                 expected[place..<place + 1].copy(from: values[pixel..<pixel + 1])
             }
         }
-        for isa in InstructionSet.allCases where isa.isSupported {
+        for isa in InstructionSet.supported {
             let found = Convolution3x3(phases: packed, bias: bias)(x, isa: isa)
             #expect(found.height == 2 * x.height && found.width == 2 * x.width)
             #expect(bits(found.pixels) == bits(expected), "\(isa.name)")

@@ -41,6 +41,7 @@ struct SafetensorsTests {
         let data = Data((0...UInt16.max).flatMap { [UInt8(truncatingIfNeeded: $0), UInt8($0 >> 8)] })
         writer.tensors["all"] = .init(type: "F16", shape: [65_536], data: data)
         let values = try open(try writer.encoded()).floats("all")
+        #expect(values.count == 65_536)
         for (index, value) in values.enumerated() {
             let expected = Float(Float16(bitPattern: UInt16(index)))
             #expect(value == expected || (value.isNaN && expected.isNaN), "\(index)")

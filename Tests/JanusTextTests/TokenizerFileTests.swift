@@ -119,7 +119,8 @@ struct TokenizerFileTests {
         arguments: ["(a|b)", "a{2}", "[a-z", "\\w+", "a+?", "[a&&b]", "\\p{Foo}", "x*", "(?=a)", "[z-a]", "a\\"])
     func unsupportedPatterns(regex: String) throws {
         let file = try withSteps([["type": "Split", "pattern": ["Regex": regex], "behavior": "Isolated"]])
-        #expect(throws: TextError.self) { try load(file) }
+        let error = #expect(throws: TextError.self) { try load(file) }
+        #expect(error?.description.contains(regex) == true, "\(String(describing: error))")
     }
 
     @Test("behaviours other than Isolated are refused", arguments: ["Removed", "MergedWithPrevious"])

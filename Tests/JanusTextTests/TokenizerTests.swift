@@ -10,7 +10,7 @@ private let deepSeek = Reference.external("deepseek-llm-tokenizer")
 struct TokenizerTests {
     @Test(
         "every case of llama.cpp's test of DeepSeek-LLM's tokenizer gives its ids",
-        .enabled(if: deepSeek != nil, "the tokenizer is not in the repository: set JANUS_REFERENCE to its folder"))
+        .enabled(if: deepSeek != nil, "its tokenizer is not in the repository: JANUS_REFERENCE names its folder"))
     func deepSeekCases() throws {
         let folder = try #require(deepSeek)
         let tokenizer = try Tokenizer(path: folder + "/tokenizer.json")
@@ -18,7 +18,7 @@ struct TokenizerTests {
             .split(onLine: "__ggml_vocab_test__")
         let outputs = try String(contentsOfFile: folder + "/cases.out", encoding: .utf8).unicodeScalars
             .split(separator: "\n", omittingEmptySubsequences: false)
-        #expect(inputs.count == 47)
+        #expect(inputs.count == 47 && outputs.count >= inputs.count)
         for (input, output) in zip(inputs, outputs) {
             let expected = output.split(separator: " ").compactMap { Int32(String($0)) }
             #expect(tokenizer.encode(text: input) == expected, "\(input.debugDescription)")
@@ -75,17 +75,13 @@ struct TokenizerTests {
         var decode: [Case]
     }
 
+    /// And those that whoever changes the tokenizer names: JANUS_TOKENIZER_CASES=tokenizer.json:cases.json
     @Test("random Unicode texts and ids go both ways as in Hugging Face's tokenizers")
     func huggingFaceCases() throws {
         try check(tinyPath, Reference.file("Fixtures/tokenizer-cases.json"))
-    }
-
-    /// More of them, for whoever changes the tokenizer: JANUS_TOKENIZER_CASES=tokenizer.json:cases.json
-    @Test(
-        "cases named by the environment go both ways",
-        .enabled(if: ProcessInfo.processInfo.environment["JANUS_TOKENIZER_CASES"] != nil, "none are named"))
-    func namedCases() throws {
-        let paths = try #require(ProcessInfo.processInfo.environment["JANUS_TOKENIZER_CASES"]).split(separator: ":")
+        guard let named = ProcessInfo.processInfo.environment["JANUS_TOKENIZER_CASES"] else { return }
+        let paths = named.split(separator: ":")
+        try #require(paths.count == 2, "JANUS_TOKENIZER_CASES=\(named)")
         try check(String(paths[0]), String(paths[1]))
     }
 
