@@ -112,25 +112,52 @@ import Testing
         _ = daemon
     }
 
-    @Test("started and progress webhooks come before the end, when asked for")
+    @Test("started and then growing progress are called before the end, when asked for")
     func liveWebhooks() async throws {
         let stage = try await Stage.make()
-        let daemon = try await stage.readyDaemon()
+        let daemon = try await stage.readyDaemon(["JANUSD_PROGRESS_SECONDS": "0.1"])
+        let worker = try #require(daemon.children.first)
         let job = try await stage.enqueue(
-            "janus.generate('a fox', images => 4, webhook_url => $1, webhook_events => '{started,progress,succeeded}')",
+            "janus.generate('a fox', images => 8, webhook_url => $1, webhook_events => '{started,progress,succeeded}')",
             [.text(stage.receiver.url("/hook/live"))])
+        // the worker moves by a few milliseconds at a time, so that the job cannot end before its progress was told thrice
+        try await waitUntil("three calls of progress") {
+            kill(worker, SIGCONT)
+            try await Task.sleep(for: .milliseconds(2))
+            kill(worker, SIGSTOP)
+            return try events(stage, "/hook/live").count { $0.type == "job.progress" } >= 3
+        }
+        kill(worker, SIGCONT)
         try await stage.wait(job, for: "succeeded")
         try await waitUntil("the last webhook") {
-            try stage.receiver.requests("/hook/live").contains {
-                String(decoding: $0.body, as: UTF8.self).contains("job.succeeded")
-            }
+            try events(stage, "/hook/live").last?.type == "job.succeeded"
         }
-        let types = try stage.receiver.requests("/hook/live").compactMap { request in
-            (try JSONSerialization.jsonObject(with: request.body) as? [String: Any])?["type"] as? String
+        let events = try events(stage, "/hook/live")
+        #expect(events.allSatisfy { $0.job == "\(job)" })
+        #expect(events.first?.type == "job.started")
+        let middle = events.dropFirst().dropLast()
+        #expect(middle.allSatisfy { $0.type == "job.progress" && $0.state == "running" }, "\(events)")
+        let progress = middle.map(\.progress)
+        #expect(zip(progress, progress.dropFirst()).allSatisfy { $0 <= $1 }, "\(progress)")
+        #expect(Set(progress).count >= 2 && progress.allSatisfy { (0..<100).contains($0) }, "\(progress)")
+        #expect(events.last?.progress == 100 && events.last?.state == "succeeded")
+    }
+
+    private struct LiveEvent: Decodable {
+        struct JobData: Decodable {
+            var id: String
+            var state: String
+            var progress: Double
         }
-        #expect(types.contains("job.started"))
-        #expect(types.last == "job.succeeded")
-        _ = daemon
+        var type: String
+        var data: JobData
+        var job: String { data.id }
+        var state: String { data.state }
+        var progress: Double { data.progress }
+    }
+
+    private func events(_ stage: Stage, _ path: String) throws -> [LiveEvent] {
+        try stage.receiver.requests(path).map { try JSONDecoder().decode(LiveEvent.self, from: $0.body) }
     }
 
     @Test("a webhook that is refused once is delivered on the next try, under the same id")
@@ -152,18 +179,12 @@ import Testing
 
     /// By the library that customers use, in the environment that Deploy/python makes.
     private func verifyWebhooks(_ receiver: HTTPReceiver, secret: String) throws {
-        let process = Process()
-        process.executableURL = URL(filePath: TestPaths.root + "/Deploy/python")
-        process.arguments = [
-            TestPaths.root + "/Tests/TestSupport/verify_webhook.py",
-            receiver.folder.appending(path: "requests.jsonl").path, secret,
-        ]
-        let output = Pipe()
-        process.standardOutput = output
-        process.standardError = output
-        try process.run()
-        let said = String(decoding: try output.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
-        process.waitUntilExit()
-        #expect(process.terminationStatus == 0, "\(said)")
+        let verified = try TestProcess.run(
+            URL(filePath: TestPaths.root + "/Deploy/python"),
+            [
+                TestPaths.root + "/Tests/TestSupport/verify_webhook.py",
+                receiver.folder.appending(path: "requests.jsonl").path, secret,
+            ], joinsErrors: true)
+        #expect(verified.status == 0, "\(verified.output)")
     }
 }

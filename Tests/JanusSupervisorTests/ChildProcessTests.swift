@@ -1,0 +1,112 @@
+import CProcess
+import Foundation
+import Testing
+
+/// What a worker gets of the supervisor, with a shell in its place that tells what it sees.
+@Suite("child processes")
+struct ChildProcessTests {
+    private struct End: Equatable {
+        var code: Int32
+        var bySignal = false
+    }
+
+    /// A child, and our end of its socket.
+    private struct Child {
+        let pidfd: Int32
+        let socket: Int32
+
+        /// What it wrote to its socket until it closed it.
+        func output() -> String {
+            var bytes: [UInt8] = []
+            var buffer = [UInt8](repeating: 0, count: 4096)
+            while true {
+                let count = unsafe read(socket, &buffer, buffer.count)
+                guard count > 0 else { return String(decoding: bytes, as: UTF8.self) }
+                bytes += buffer.prefix(count)
+            }
+        }
+
+        func end() -> End {
+            var (code, bySignal): (Int32, Int32) = (0, 0)
+            #expect(janus_wait_exit(pidfd, 60_000) == 1)
+            #expect(unsafe janus_reap(pidfd, &code, &bySignal) == 0)
+            close(pidfd)
+            close(socket)
+            return End(code: code, bySignal: bySignal != 0)
+        }
+    }
+
+    private func spawn(
+        _ program: String = "/bin/sh", _ arguments: [String], environment: [String] = []
+    ) throws -> (child: Child?, error: Int32) {
+        var (ours, theirs, pidfd): (Int32, Int32, Int32) = (-1, -1, -1)
+        try #require(unsafe janus_socketpair(&ours, &theirs) == 0)
+        func cStrings(_ strings: [String]) -> [UnsafeMutablePointer<CChar>?] {
+            unsafe strings.map { unsafe strdup($0) } + [nil]
+        }
+        let (arguments, variables) = unsafe (cStrings([program] + arguments), cStrings(environment))
+        defer { unsafe (arguments + variables).forEach { unsafe free($0) } }
+        let pid = unsafe janus_spawn(program, arguments, variables, theirs, 500, &pidfd)
+        close(theirs)
+        guard pid > 0 else {
+            close(ours)
+            return (nil, -pid)
+        }
+        return (Child(pidfd: pidfd, socket: ours), 0)
+    }
+
+    private func shell(_ script: String, environment: [String] = []) throws -> Child {
+        try #require(try spawn(["-c", script], environment: environment).child)
+    }
+
+    @Test("it has its socket as descriptor 3, nothing to read, and none of our other descriptors")
+    func descriptors() throws {
+        // open without O_CLOEXEC, as a library might
+        let leak = open("/dev/null", O_RDONLY)
+        defer { close(leak) }
+        #expect(leak > 3)
+        let child = try shell(
+            #"exec >&3; for f in /proc/self/fd/*; do [ -e "$f" ] && echo "${f##*/}"; done; read -r line || echo end"#)
+        #expect(child.output().split(separator: "\n") == ["0", "1", "2", "3", "end"])
+        #expect(child.end() == End(code: 0))
+    }
+
+    @Test("its environment is what it is given, and it goes first when memory runs out")
+    func environment() throws {
+        let child = try shell(
+            "exec >&3; /usr/bin/env; read -r score </proc/self/oom_score_adj; echo $score",
+            environment: ["JANUS=1", "OTHER=two words"])
+        let lines = child.output().split(separator: "\n").filter { !$0.hasPrefix("PWD=") && !$0.hasPrefix("_=") }
+        #expect(lines == ["JANUS=1", "OTHER=two words", "500"] || lines == ["OTHER=two words", "JANUS=1", "500"])
+        #expect(child.end() == End(code: 0))
+    }
+
+    @Test("it ignores and blocks no signal that we do")
+    func signals() throws {
+        signal(SIGUSR2, SIG_IGN)
+        defer { signal(SIGUSR2, SIG_DFL) }
+        let child = try shell("exec >&3; while read -r line; do echo \"$line\"; done </proc/self/status")
+        let lines = child.output().split(separator: "\n")
+        for name in ["SigIgn:", "SigBlk:"] {
+            let line = try #require(lines.first { $0.hasPrefix(name) })
+            #expect(UInt64(line.dropFirst(name.count).filter { !$0.isWhitespace }, radix: 16) == 0, "\(line)")
+        }
+        #expect(child.end() == End(code: 0))
+    }
+
+    @Test("a program that cannot be started is an error by its number")
+    func missing() throws {
+        let (child, error) = try spawn("/nonexistent", [])
+        #expect(child == nil && error == ENOENT)
+    }
+
+    @Test("its end is waited for and told: a status, or a signal")
+    func ends() throws {
+        let status = try shell("exit 7")
+        #expect(status.end() == End(code: 7))
+        let stopped = try shell("read -r line <&3")
+        #expect(janus_wait_exit(stopped.pidfd, 0) == 0)
+        #expect(janus_signal(stopped.pidfd, SIGTERM) == 0)
+        #expect(stopped.end() == End(code: SIGTERM, bySignal: true))
+    }
+}
