@@ -111,15 +111,12 @@ struct PackTests {
         return sum / Double(expected.rows)
     }
 
-    /// `gate` is what MODEL.md asks of a trained model, `bound` what tiny reaches with a little room. Its weights are random
-    /// and it is 64 wide: int8 only just passes the gate there and int4 misses it (0.0019 and 0.128 nats when this was
-    /// written). `QualityTests` asks a trained model where there is one.
+    /// `bound` is what tiny reaches with a little room. Its weights are random and it is 64 wide: four bits are far off. The
+    /// gates of trained models are held by `QualityTests`, on janus-nano.
     @Test(
-        "text logits stay near those of f32",
-        arguments: [
-            (PackedPrecision.bf16, 0.002, 0.0002), (.int8, 0.002, 0.003), (.int4, 0.05, 0.18),
-        ])
-    func quality(precision: PackedPrecision, gate: Double, bound: Double) throws {
+        "text logits of tiny stay as near to those of f32 as its random weights allow",
+        arguments: [(PackedPrecision.bf16, 0.0002), (.int8, 0.003), (.int4, 0.18)])
+    func quality(precision: PackedPrecision, bound: Double) throws {
         let folder = try TemporaryDirectory()
         let reference = try TinyReference()
         let packed = try JanusModel.load(directory: try pack(precision, in: folder))
@@ -141,12 +138,8 @@ struct PackTests {
         }
         let mean = sum / Double(names.count)
         print("mean KL of text logits, tiny, \(precision.rawValue): \(mean) nats")
-        #expect(mean <= bound && mean >= 0)
-        withKnownIssue("tiny does not show that \(precision.rawValue) passes its gate", isIntermittent: true) {
-            #expect(mean <= gate)
-        } when: {
-            precision != .bf16
-        }
+        // nothing at all would be f32 compared with itself
+        #expect(mean <= bound && mean > 0)
     }
 
     @Test("pictures seen and made stay near those of f32")

@@ -82,6 +82,7 @@ struct ReferenceTests {
         #expect(relativeError(planes, try reference.floats(name + ".pixels")) < tolerance)
         let image = try reference.expected.bytes(name + ".image")
         let bytes = JanusModel.bytes(pixels: pixels)
+        #expect(bytes.count == image.count && !image.isEmpty)
         // a value within rounding of a whole number may be truncated to either side
         #expect(zip(bytes, image).allSatisfy { abs(Int($0) - Int($1)) <= 1 })
         #expect(zip(bytes, image).count { $0 != $1 } <= image.count / 1000)

@@ -43,11 +43,14 @@ struct MigratorTests {
         let migrator = try Migrator(dsn: database.deployerDSN, directory: TestPaths.migrations)
         let bare = try await dump(database)
         #expect(bare.isEmpty)
-        #expect(try await migrator.status().allSatisfy { $0.state == .pending })
+        let before = try await migrator.status()
+        #expect(before.count == SchemaVersion.current && before.allSatisfy { $0.state == .pending })
         #expect(try await migrator.up().map(\.version) == Array(1...SchemaVersion.current))
         let full = try await dump(database)
         #expect(try await migrator.up().isEmpty)
-        #expect(try await migrator.status().allSatisfy { if case .applied = $0.state { true } else { false } })
+        let after = try await migrator.status()
+        #expect(after.count == SchemaVersion.current)
+        #expect(after.allSatisfy { if case .applied = $0.state { true } else { false } })
         for version in (0..<SchemaVersion.current).reversed() {
             #expect(try await migrator.down(to: version).map(\.version) == [version + 1])
         }
