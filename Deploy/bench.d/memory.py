@@ -37,6 +37,8 @@ with tempfile.TemporaryDirectory() as folder:
         for worker in workers:
             worker.kill()
         codes = [worker.wait() for worker in workers]
+if not most:
+    sys.exit("no process's memory could be read while all of them ran")
 if any(code > 0 for code in codes):
     sys.exit(f"a process failed: exit statuses {codes}")
 size = pack.stat().st_size

@@ -48,20 +48,20 @@ struct ImageTokenizer {
         let latent = try FeatureMapRun(picture, encoder.network).finish(check: check)
         let codes = encoder.quantize(latent.pixels)  // [T, code]
         codes.normalizeRows()
-        return nearest(codes)
+        return try nearest(codes)
     }
 
     /// Of unit vectors the nearest is the one with the greatest product; the first of equals.
-    private func nearest(_ codes: Matrix) -> [Int32] {
+    private func nearest(_ codes: Matrix) throws(ModelError) -> [Int32] {
         var tokens: [Int32] = []
         for start in stride(from: 0, to: codes.rows, by: Self.nearestRows) {
             let block = codes[start..<min(start + Self.nearestRows, codes.rows)]
             let products = Matrix(rows: block.rows, columns: codebook.rows)
             block.multiply(byTransposed: codebook, into: products)
             for row in 0..<products.rows {
-                let values = products.row(row)
-                var best = 0
-                for index in values.indices where values[index] > values[best] { best = index }
+                guard let best = products[row..<row + 1].greatest else {
+                    throw .notFinite(name: "model.vqmodel.encoder")
+                }
                 tokens.append(Int32(best))
             }
         }

@@ -182,6 +182,7 @@ private final class PackWriter: ModelWeights {
     }
 
     private func emit(_ name: String, _ matrix: Matrix) throws(ModelError) {
+        try check(name, matrix)
         try unsafe matrix.withBytes { bytes throws(ModelError) in try unsafe emit(name, bytes) }
     }
 
@@ -189,7 +190,12 @@ private final class PackWriter: ModelWeights {
         try emitRows(name, try reader.matrix(name, [rows, columns]))
     }
 
+    private func check(_ name: String, _ matrix: Matrix) throws(ModelError) {
+        for row in 0..<matrix.rows where !matrix.row(row).allSatisfy(\.isFinite) { throw .notFinite(name: name) }
+    }
+
     private func emitRows(_ name: String, _ matrix: Matrix) throws(ModelError) -> EmbeddingRows {
+        try check(name, matrix)
         try unsafe matrix.withHalfBytes { bytes throws(ModelError) in try unsafe emit(name, bytes) }
         return EmbeddingRows(.placeholder([matrix.rows, matrix.columns]))
     }
@@ -198,11 +204,8 @@ private final class PackWriter: ModelWeights {
 
     func imageTokenEmbeddings(codebook: Int, codeWidth: Int, hidden: Int) throws(ModelError) -> ImageTokenEmbeddings {
         let table = try reader.imageTokenEmbeddings(codebook: codebook, codeWidth: codeWidth, hidden: hidden)
-        let rows = try table.all(codebook: codebook, hidden: hidden)
-        for row in 0..<rows.rows where !rows.row(row).allSatisfy(\.isFinite) {
-            throw .notFinite(name: ImageTokenEmbeddings.name)
-        }
-        return ImageTokenEmbeddings(stored: try emitRows(ImageTokenEmbeddings.name, rows))
+        return ImageTokenEmbeddings(
+            stored: try emitRows(ImageTokenEmbeddings.name, try table.all(codebook: codebook, hidden: hidden)))
     }
 
     func linear(_ layer: LinearLayer) throws(ModelError) -> Linear {

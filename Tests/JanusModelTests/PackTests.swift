@@ -196,6 +196,27 @@ struct PackTests {
         #expect(throws: ModelError.self) { try JanusModel.load(directory: plain) }
     }
 
+    @Test(
+        "a checkpoint with a value that is not finite is refused by the tensor's name, and leaves nothing behind",
+        arguments: [
+            "model.language_model.norm.weight", "model.language_model.embed_tokens.weight", "model.aligner.fc1.bias",
+            "model.vqmodel.quantize.embedding.weight", "model.language_model.layers.1.mlp.down_proj.weight",
+            "model.vision_model.embeddings.position_embedding.weight",
+        ], [Float.nan, .infinity])
+    func notFinite(name: String, value: Float) throws {
+        var checkpoint = try SpoiledCheckpoint()
+        let found = try #require(checkpoint.weights.tensors[name])
+        let bytes = SafetensorsWriter.encoded([value], type: found.type)
+        checkpoint.weights.tensors[name]?.data.replaceSubrange(0..<bytes.count, with: bytes)
+        let (folder, output) = (try checkpoint.write(), try TemporaryDirectory())
+        let error = #expect(throws: ModelError.self) {
+            try Packer.pack(directory: folder, precision: .int8, output: output.path + "/x.pack.safetensors")
+        }
+        let layer = name.replacing(".weight", with: "").replacing(".bias", with: "")
+        #expect(error?.description.contains(layer) == true, "\(String(describing: error))")
+        #expect(try FileManager.default.contentsOfDirectory(atPath: output.path).isEmpty)
+    }
+
     @Test("a directory that is not there, and a checkpoint that is none, leave nothing behind")
     func unwritable() throws {
         #expect(throws: ModelError.self) {

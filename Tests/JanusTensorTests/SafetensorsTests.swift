@@ -48,47 +48,68 @@ struct SafetensorsTests {
         }
     }
 
-    static let lies: [(String, String, Int)] = [
-        ("unknown element type", #"{"a":{"dtype":"F31","shape":[1],"data_offsets":[0,4]}}"#, 4),
-        ("shape and offsets disagree", #"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}"#, 4),
-        ("shape overflows", #"{"a":{"dtype":"F32","shape":[4294967296,4294967296,4],"data_offsets":[0,4]}}"#, 4),
-        ("a side beyond 64 bits", #"{"a":{"dtype":"F32","shape":[99999999999999999999],"data_offsets":[0,4]}}"#, 4),
-        ("negative side", #"{"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}}"#, 4),
-        ("two negative sides", #"{"a":{"dtype":"F32","shape":[-1,-1],"data_offsets":[0,4]}}"#, 4),
-        ("fractional side", #"{"a":{"dtype":"F32","shape":[0.5],"data_offsets":[0,4]}}"#, 4),
-        ("offsets run backwards", #"{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}}"#, 4),
-        ("negative offset", #"{"a":{"dtype":"F32","shape":[1],"data_offsets":[-4,0]}}"#, 4),
-        ("three offsets", #"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4,4]}}"#, 4),
-        ("ends beyond the file", #"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}"#, 4),
+    /// What is wrong, the header, how many bytes follow it, and what is said.
+    static let lies: [(String, String, Int, String)] = [
+        (
+            "unknown element type", #"{"a":{"dtype":"F31","shape":[1],"data_offsets":[0,4]}}"#, 4,
+            "unknown element type F31"
+        ),
+        (
+            "shape and offsets disagree", #"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}"#, 4,
+            "4 bytes, but F32 [2] takes 8"
+        ),
+        (
+            "shape overflows", #"{"a":{"dtype":"F32","shape":[4294967296,4294967296,4],"data_offsets":[0,4]}}"#, 4,
+            "too large"
+        ),
+        (
+            "a side beyond 64 bits", #"{"a":{"dtype":"F32","shape":[99999999999999999999],"data_offsets":[0,4]}}"#, 4,
+            "not the JSON"
+        ),
+        ("negative side", #"{"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}}"#, 4, "shape [-1]"),
+        ("two negative sides", #"{"a":{"dtype":"F32","shape":[-1,-1],"data_offsets":[0,4]}}"#, 4, "shape [-1, -1]"),
+        ("fractional side", #"{"a":{"dtype":"F32","shape":[0.5],"data_offsets":[0,4]}}"#, 4, "not the JSON"),
+        (
+            "offsets run backwards", #"{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}}"#, 4,
+            "data_offsets [4, 0]"
+        ),
+        ("negative offset", #"{"a":{"dtype":"F32","shape":[1],"data_offsets":[-4,0]}}"#, 4, "data_offsets [-4, 0]"),
+        ("three offsets", #"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4,4]}}"#, 4, "data_offsets [0, 4, 4]"),
+        ("ends beyond the file", #"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}"#, 4, "ends at byte 8 of 4"),
         (
             "begins far beyond",
-            #"{"a":{"dtype":"F32","shape":[1],"data_offsets":[9223372036854775803,9223372036854775807]}}"#, 4
+            #"{"a":{"dtype":"F32","shape":[1],"data_offsets":[9223372036854775803,9223372036854775807]}}"#, 4,
+            "ends at byte 9223372036854775807 of 4"
         ),
-        ("hole before it", #"{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}"#, 8),
-        ("bytes left over", #"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#, 8),
+        ("hole before it", #"{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}"#, 8, "a leaves a hole"),
+        ("bytes left over", #"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#, 8, "4 bytes behind"),
         (
             "overlap",
             #"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}"#,
-            8
+            8, "b overlaps"
         ),
         (
             "twice the same bytes",
             #"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#,
-            4
+            4, "b overlaps"
         ),
-        ("no dtype", #"{"a":{"shape":[1],"data_offsets":[0,4]}}"#, 4),
-        ("too many sides", #"{"a":{"dtype":"U8","shape":[1,1,1,1,1,1,1,1,1],"data_offsets":[0,1]}}"#, 1),
-        ("not an object", "[1, 2]", 0),
-        ("not JSON", "{\"a\": ", 0),
-        ("nothing", "", 0),
-        ("deeply nested", String(repeating: "[", count: 100_000), 0),
+        ("no dtype", #"{"a":{"shape":[1],"data_offsets":[0,4]}}"#, 4, "not the JSON"),
+        (
+            "too many sides", #"{"a":{"dtype":"U8","shape":[1,1,1,1,1,1,1,1,1],"data_offsets":[0,1]}}"#, 1,
+            "shape [1, 1"
+        ),
+        ("not an object", "[1, 2]", 0, "not the JSON"),
+        ("not JSON", "{\"a\": ", 0, "not the JSON"),
+        ("nothing", "", 0, "not the JSON"),
+        ("deeply nested", String(repeating: "[", count: 100_000), 0, "not the JSON"),
     ]
 
-    @Test("a header that lies is refused", arguments: lies)
-    func lyingHeader(what: String, header: String, dataBytes: Int) {
-        #expect(throws: TensorError.self, "\(what)") {
+    @Test("a header that lies is refused, by the lie", arguments: lies)
+    func lyingHeader(what: String, header: String, dataBytes: Int, says: String) {
+        let error = #expect(throws: TensorError.self, "\(what)") {
             try open(SafetensorsWriter.file(header: Data(header.utf8), data: Data(count: dataBytes)))
         }
+        #expect(error?.description.contains(says) == true, "\(what): \(String(describing: error))")
     }
 
     @Test("a header's length is not believed", arguments: [3, 1_000, 100_000_001, UInt64(Int64.max), UInt64.max])

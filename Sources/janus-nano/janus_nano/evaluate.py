@@ -25,6 +25,8 @@ def drawing(performer: Performer, guidance: float, prompts: int, images: int, se
     for column in (*score.DRAWING_COLUMNS, *score.EXTRA_COLUMNS):
         tasks = score.drawing_tasks(column, prompts, seed, held_out)
         pictures = performer.draw([task.prompt for task in tasks], images, guidance, seed)
+        if len(pictures) != len(tasks) * images:
+            raise ValueError(f"{column}: {len(pictures)} pictures of {len(tasks)} prompts with {images} each")
         scores[column] = sum(score.judge(tasks[i // images], picture) for i, picture in enumerate(pictures)) / len(pictures)
     return scores
 

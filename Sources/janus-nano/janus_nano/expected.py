@@ -104,6 +104,9 @@ def write(folder: Path, guidance: float, seed: int = 5) -> float:
             f"{name}.greedy_tokens": drawn[0].int(), f"{name}.pixels": core.vqmodel.decode(drawn)[0], f"{name}.image": torch.from_numpy(device.pixels_out(core.vqmodel.decode(drawn))[0]),
         }  # fmt: skip
         metadata |= {f"{name}.prompt": f"{words.USER}: {asked}\n\n{words.ASSISTANT}:{words.IMAGE_BEGIN}", f"{name}.cfg_weight": float(guidance)}
+    for key, value in out.items():
+        if value.is_floating_point() and not value.isfinite().all():
+            raise SystemExit(f"{key}: a value is not finite; nothing was written")
     text = {key: json.dumps(value, ensure_ascii=False) for key, value in metadata.items()}
     save_file({key: value.detach().contiguous().clone() for key, value in out.items()}, folder / "expected.safetensors", text)
     (folder / "expected.safetensors").chmod(0o644)  # the library writes it for its owner alone
