@@ -41,40 +41,15 @@ struct BenchTests {
         "vq", "vision", "prefill", "image", "images", "answer", "answer_step", "answers", "answers_step",
     ]
 
-    private func run(
-        _ program: String, _ arguments: [String], input: String = ""
-    ) throws -> (status: Int32, output: String, errors: String) {
-        let folder = try TemporaryDirectory()
-        let process = Process()
-        process.executableURL = URL(filePath: program)
-        process.arguments = arguments
-        // files, because two pipes would have to be read at the same time
-        let input = try folder.write("input", Data(input.utf8))
-        let output = try folder.write("output", Data())
-        let errors = try folder.write("errors", Data())
-        process.standardInput = try FileHandle(forReadingFrom: URL(filePath: input))
-        process.standardOutput = try FileHandle(forWritingTo: URL(filePath: output))
-        process.standardError = try FileHandle(forWritingTo: URL(filePath: errors))
-        try process.run()
-        process.waitUntilExit()
-        return (
-            process.terminationStatus, try String(contentsOfFile: output, encoding: .utf8),
-            try String(contentsOfFile: errors, encoding: .utf8)
-        )
+    private func bench(_ arguments: [String], input: String = "") throws -> TestProcess.Result {
+        try TestProcess.run(
+            Reference.executable("janus-model"),
+            ["bench", "--shape", "tiny", "--images", "2", "--text", "2"] + arguments, input: .text(input))
     }
 
-    private func bench(
-        _ arguments: [String], input: String = ""
-    ) throws -> (status: Int32, output: String, errors: String) {
-        try run(
-            try Reference.executable("janus-model").path,
-            ["bench", "--shape", "tiny", "--images", "2", "--text", "2"] + arguments, input: input)
-    }
-
-    private func script(_ name: String, _ arguments: [String]) throws -> (status: Int32, output: String, errors: String)
-    {
-        try run(
-            "/usr/bin/env",
+    private func script(_ name: String, _ arguments: [String]) throws -> TestProcess.Result {
+        try TestProcess.run(
+            URL(filePath: "/usr/bin/env"),
             ["PYTHONDONTWRITEBYTECODE=1", "python3", TestPaths.root + "/Deploy/bench.d/" + name] + arguments)
     }
 
@@ -276,7 +251,7 @@ struct BenchTests {
             (["--precisions", "f32"], "f32"),
             (["--only", "images", "--images", "0"], "images"), (["--runs", "0"], "--runs"),
         ] {
-            let result = try run(TestPaths.root + "/Deploy/bench", arguments)
+            let result = try TestProcess.run(URL(filePath: TestPaths.root + "/Deploy/bench"), arguments)
             #expect(result.status == 64 && result.errors.contains(word), "\(result)")
         }
     }

@@ -9,6 +9,8 @@ package final class TestProcess: Sendable {
     /// What it reads.
     package enum Input {
         case nothing
+        /// At most the 64 KiB that a pipe holds.
+        case text(String)
         /// Open until `closeInput`, or until the end of this object, which then leaves the ending to the program.
         case held
         /// A descriptor, which stays the caller's.
@@ -34,6 +36,13 @@ package final class TestProcess: Sendable {
         case .nothing:
             self.input = nil
             process.standardInput = FileHandle.nullDevice
+        case .text(let text):
+            self.input = nil
+            guard text.utf8.count <= 1 << 16 else { throw WaitingError("\(text.utf8.count) bytes for a pipe") }
+            let pipe = Pipe()
+            try pipe.fileHandleForWriting.write(contentsOf: Data(text.utf8))
+            try pipe.fileHandleForWriting.close()
+            process.standardInput = pipe
         case .held:
             let pipe = Pipe()
             self.input = pipe.fileHandleForWriting
