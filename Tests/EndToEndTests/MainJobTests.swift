@@ -132,15 +132,15 @@ import Testing
         try await waitUntil("the last webhook") {
             try events(stage, "/hook/live").last?.type == "job.succeeded"
         }
-        let events = try events(stage, "/hook/live")
-        #expect(events.allSatisfy { $0.job == "\(job)" })
-        #expect(events.first?.type == "job.started")
-        let middle = events.dropFirst().dropLast()
-        #expect(middle.allSatisfy { $0.type == "job.progress" && $0.state == "running" }, "\(events)")
+        let calls = try events(stage, "/hook/live")
+        #expect(calls.allSatisfy { $0.job == "\(job)" })
+        #expect(calls.first?.type == "job.started")
+        let middle = calls.dropFirst().dropLast()
+        #expect(middle.allSatisfy { $0.type == "job.progress" && $0.state == "running" }, "\(calls)")
         let progress = middle.map(\.progress)
         #expect(zip(progress, progress.dropFirst()).allSatisfy { $0 <= $1 }, "\(progress)")
         #expect(Set(progress).count >= 2 && progress.allSatisfy { (0..<100).contains($0) }, "\(progress)")
-        #expect(events.last?.progress == 100 && events.last?.state == "succeeded")
+        #expect(calls.last?.progress == 100 && calls.last?.state == "succeeded")
     }
 
     private struct LiveEvent: Decodable {

@@ -3,7 +3,10 @@ import itertools
 import random
 from dataclasses import replace
 
-from janus_nano import detector, language, score
+import numpy as np
+import pytest
+
+from janus_nano import detector, evaluate, language, score
 from janus_nano.render import render
 from janus_nano.world import COLOURS, KIND_WEIGHTS, Scene, Thing, is_held_out, place, sample_scene
 
@@ -103,3 +106,12 @@ def test_a_right_picture_is_judged_right_and_a_wrong_one_wrong():
     assert score.judge(score.DrawingTask("position", "", wanted, relation=scene.relation), picture)
     assert not score.judge(score.DrawingTask("position", "", wanted, relation=language.INVERSE[scene.relation]), picture)
     assert not score.judge(score.DrawingTask("colors", "", wanted[:1]), picture)
+
+
+def test_pictures_that_are_missing_are_an_error_and_no_score():
+    class Silent:
+        def draw(self, prompts, images, guidance, seed):
+            return np.zeros((len(prompts) * images - 1, 64, 64, 3), np.uint8)
+
+    with pytest.raises(ValueError, match="single object: 5 pictures of 3 prompts with 2 each"):
+        evaluate.drawing(Silent(), 1.0, prompts=3, images=2, seed=1)
