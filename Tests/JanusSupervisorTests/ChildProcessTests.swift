@@ -37,7 +37,7 @@ struct ChildProcessTests {
     }
 
     private func spawn(
-        _ program: String = "/bin/sh", _ arguments: [String], environment: [String] = []
+        _ program: String, _ arguments: [String], environment: [String] = []
     ) throws -> (child: Child?, error: Int32) {
         var (ours, theirs, pidfd): (Int32, Int32, Int32) = (-1, -1, -1)
         try #require(unsafe janus_socketpair(&ours, &theirs) == 0)
@@ -56,13 +56,13 @@ struct ChildProcessTests {
     }
 
     private func shell(_ script: String, environment: [String] = []) throws -> Child {
-        try #require(try spawn(["-c", script], environment: environment).child)
+        try #require(try spawn("/bin/sh", ["-c", script], environment: environment).child)
     }
 
     @Test("it has its socket as descriptor 3, nothing to read, and none of our other descriptors")
     func descriptors() throws {
         // open without O_CLOEXEC, as a library might
-        let leak = open("/dev/null", O_RDONLY)
+        let leak = unsafe open("/dev/null", O_RDONLY)
         defer { close(leak) }
         #expect(leak > 3)
         let child = try shell(
