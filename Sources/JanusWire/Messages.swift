@@ -65,5 +65,5 @@ package struct WorkerReady: Codable, Sendable, Equatable {
 package let heartbeatSecondsMax = Double(multiplyAddsBetweenSignsMax) / Double(slowestMultiplyAddsPerSecond)
 /// Multiplications with an addition: a layer of Janus-Pro-7B for a full pass. A test counts them.
 package let multiplyAddsBetweenSignsMax = 70_000_000_000
-/// One core with AVX2 in bf16, the precision that it has no instructions for.
+/// Half of what a core with AVX2 makes in bf16, for which it has no instructions, where this was measured.
 package let slowestMultiplyAddsPerSecond = 14_000_000_000
