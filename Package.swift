@@ -121,7 +121,7 @@ let package = Package(
         .tests(
             "JanusEngineTests",
             ["JanusEngine", "JanusImage", "JanusJob", "JanusModel", "JanusTensor", "JanusText", "JanusWire"]),
-        .tests("JanusSupervisorTests", ["CProcess", "JanusJob", "JanusQueue", "JanusSupervisor", "JanusWire"]),
+        .tests("JanusSupervisorTests", ["CProcess", "JanusJob", "JanusQueue", "JanusSupervisor", "JanusSystem", "JanusWire"]),
         .tests("EndToEndTests", ["JanusPostgres", "JanusQueue"]),
     ],
     swiftLanguageModes: [.v6]

@@ -1,5 +1,6 @@
 import CProcess
 import Foundation
+import JanusSystem
 import Testing
 
 /// What a worker gets of the supervisor, with a shell in its place that tells what it sees.
@@ -41,12 +42,11 @@ struct ChildProcessTests {
     ) throws -> (child: Child?, error: Int32) {
         var (ours, theirs, pidfd): (Int32, Int32, Int32) = (-1, -1, -1)
         try #require(unsafe janus_socketpair(&ours, &theirs) == 0)
-        func cStrings(_ strings: [String]) -> [UnsafeMutablePointer<CChar>?] {
-            unsafe strings.map { unsafe strdup($0) } + [nil]
+        let pid = unsafe withCStrings([program] + arguments) { arguments in
+            unsafe withCStrings(environment) { environment in
+                unsafe janus_spawn(program, arguments, environment, theirs, 500, &pidfd)
+            }
         }
-        let (arguments, variables) = unsafe (cStrings([program] + arguments), cStrings(environment))
-        defer { unsafe (arguments + variables).forEach { unsafe free($0) } }
-        let pid = unsafe janus_spawn(program, arguments, variables, theirs, 500, &pidfd)
         close(theirs)
         guard pid > 0 else {
             close(ours)
