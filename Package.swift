@@ -121,7 +121,9 @@ let package = Package(
         .tests(
             "JanusEngineTests",
             ["JanusEngine", "JanusImage", "JanusJob", "JanusModel", "JanusTensor", "JanusText", "JanusWire"]),
-        .tests("JanusSupervisorTests", ["CProcess", "JanusJob", "JanusQueue", "JanusSupervisor", "JanusSystem", "JanusWire"]),
+        .tests(
+            "JanusSupervisorTests",
+            ["CProcess", "JanusJob", "JanusQueue", "JanusSupervisor", "JanusSystem", "JanusWire"]),
         .tests("EndToEndTests", ["JanusPostgres", "JanusQueue"]),
     ],
     swiftLanguageModes: [.v6]
