@@ -52,7 +52,7 @@ final class AnswerJob: BatchedJob {
         pictures = []
         for (index, file) in files.enumerated() {
             // a large one takes a second or more
-            if run.wantsToStop() { throw .stopped }
+            if reporter.wantsToStop() { throw .stopped }
             pictures.append(try engine.encoderInput(file, index: index))
         }
         do throws(ModelError) {

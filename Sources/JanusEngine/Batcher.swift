@@ -103,7 +103,7 @@ package final class Batcher {
         settle()
         runPass()
         // between the last layer and the work beside
-        for entry in entries { entry.job.run.wantsToStop() }
+        for entry in entries { entry.job.reporter.wantsToStop() }
         resources.betweenPasses.advance(afterPassOf: passSeconds)
         settle()
     }
