@@ -69,6 +69,8 @@ struct PillowTests {
                     for mask: UInt8 in [0x01, 0x80, 0xFF] {
                         var bytes = file.file
                         bytes[index] ^= mask
+                        // else the chunk's checksum would end nearly all of them before their bytes are looked at
+                        if format == .png { bytes = checksummed(bytes) }
                         cases += 1
                         do throws(ImageError) {
                             _ = try RGBImage(decoding: bytes, limits: limits)
@@ -89,7 +91,7 @@ struct PillowTests {
                 "\(format) with a flipped byte: \(cases) cases, \(decoded) decoded, \(refusedInside) refused by the codec"
             )
             #expect(cases > 1000 && decoded + refusedInside > cases * 9 / 10, "\(format)")
-            #expect(decoded > cases / 10 && refusedInside > cases / 10, "\(format)")
+            #expect(decoded > cases / 20 && refusedInside > cases / 20, "\(format)")
         }
     }
 
@@ -169,6 +171,28 @@ func noise(width: Int, height: Int, seed: UInt32) -> RGBImage {
         return UInt8(state >> 24)
     }
     return RGBImage(width: width, height: height, pixels: pixels)
+}
+
+/// A PNG whose chunks have the checksums of what is in them, as far as they can be followed.
+private func checksummed(_ file: Data) -> Data {
+    var bytes = [UInt8](file)
+    var start = 8
+    while start + 12 <= bytes.count {
+        let length = bytes[start..<start + 4].reduce(0) { $0 << 8 | Int($1) }
+        let end = start + 8 + length
+        guard end + 4 <= bytes.count else { break }
+        let sum = crc32(bytes[start + 4..<end])
+        for place in 0..<4 { bytes[end + place] = UInt8(truncatingIfNeeded: sum >> (24 - 8 * place)) }
+        start = end + 4
+    }
+    return Data(bytes)
+}
+
+/// Of PNG's chunks.
+func crc32(_ bytes: some Sequence<UInt8>) -> UInt32 {
+    ~bytes.reduce(UInt32.max) { crc, byte in
+        (0..<8).reduce(crc ^ UInt32(byte)) { crc, _ in crc & 1 == 1 ? crc >> 1 ^ 0xEDB8_8320 : crc >> 1 }
+    }
 }
 
 private func fnv1a(_ bytes: [UInt8]) -> UInt64 {

@@ -89,7 +89,10 @@ struct ChildProcessTests {
         let lines = child.output().split(separator: "\n")
         for name in ["SigIgn:", "SigBlk:"] {
             let line = try #require(lines.first { $0.hasPrefix(name) })
-            #expect(UInt64(line.dropFirst(name.count).filter { !$0.isWhitespace }, radix: 16) == 0, "\(line)")
+            let mask = try #require(UInt64(line.dropFirst(name.count).filter { !$0.isWhitespace }, radix: 16))
+            // two belong to the C library's threads, which lets nobody set them
+            let reserved: UInt64 = 1 << 31 | 1 << 32
+            #expect(mask & ~reserved == 0, "\(line)")
         }
         #expect(child.end() == End(code: 0))
     }
