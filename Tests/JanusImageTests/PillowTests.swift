@@ -1,5 +1,6 @@
 import Foundation
 import JanusImage
+import JanusJob
 import TestSupport
 import Testing
 
@@ -61,8 +62,8 @@ struct PillowTests {
     func damage() throws {
         var limits = ImageLimits()
         limits.pixelsMax = 1 << 20
-        for format in PictureFormat.allCases {
-            let files = try Pictures.read().files.filter { PictureFormat(sniffing: $0.file) == format }
+        for format in ImageFormat.allCases {
+            let files = try Pictures.read().files.filter { ImageFormat(sniffing: $0.file) == format }
             var (cases, decoded, refusedInside) = (0, 0, 0)
             for file in files {
                 for index in file.file.indices {
