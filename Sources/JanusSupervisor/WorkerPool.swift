@@ -82,7 +82,10 @@ actor WorkerPool {
         }
         logger.debug(
             "job sent to its worker",
-            metadata: ["job": "\(start.run.job)", "pid": "\(slots[index].process?.pid ?? 0)"])
+            metadata: [
+                "job": "\(start.run.job)", "kind": "\(start.task.kind.rawValue)",
+                "pid": "\(slots[index].process?.pid ?? 0)",
+            ])
     }
 
     func cancel(_ run: JobRun) {
