@@ -61,20 +61,28 @@ package final class Engine {
         return "\(precision.rawValue)\(format)/v\(Self.numericsVersion)/\(Threads.isa.name)/\(parts.model.fingerprint)"
     }
 
-    /// Loads a checkpoint's directory (config.json, safetensors, tokenizer.json, preprocessor_config.json) or a pack,
-    /// which holds all of that.
-    /// - Parameters:
-    ///   - directory: see `ModelLocation`.
-    ///   - name: nil takes the directory's name.
-    ///   - progress: told the fraction that is loaded, from 0 to 1.
-    /// - Throws: `EngineError` with the file and what to do.
+    /// As `load(_:)`, of what a path stands for.
+    /// - Parameter directory: see `ModelLocation`.
     package static func load(
         directory: String, name: String? = nil, options: Options = Options(),
         progress: @escaping (Double) -> Void = { _ in }
     ) throws(EngineError) -> Engine {
         let location: ModelLocation
         do throws(ModelError) { location = try ModelLocation.find(directory) } catch { throw .model(error) }
-        let folder = URL(filePath: directory)
+        return try load(location, name: name, options: options, progress: progress)
+    }
+
+    /// Loads a checkpoint's directory (config.json, safetensors, tokenizer.json, preprocessor_config.json) or a pack,
+    /// which holds all of that.
+    /// - Parameters:
+    ///   - name: nil takes the location's.
+    ///   - progress: told the fraction that is loaded, from 0 to 1.
+    /// - Throws: `EngineError` with the file and what to do.
+    package static func load(
+        _ location: ModelLocation, name: String? = nil, options: Options = Options(),
+        progress: @escaping (Double) -> Void = { _ in }
+    ) throws(EngineError) -> Engine {
+        let folder = URL(filePath: location.path)
         // The small files first: what is wrong with them should not cost a load.
         let tokenizer: Tokenizer
         let preprocessor: ImagePreprocessor
@@ -82,7 +90,7 @@ package final class Engine {
         let tokenizerFile: Data?
         let preprocessorFile: Data?
         do throws(ModelError) {
-            _ = try JanusModel.describe(directory: directory)
+            _ = try JanusModel.describe(location)
             tokenizerFile = try location.carriedFile("tokenizer.json")
             preprocessorFile = try location.carriedFile("preprocessor_config.json")
         } catch { throw .model(error) }
@@ -97,11 +105,10 @@ package final class Engine {
         } catch { throw .preprocessor(error) }
         Threads.configure(max(options.threads, 1))
         do throws(ModelError) {
-            model = try JanusModel.load(directory: directory, progress: progress)
+            model = try JanusModel.load(location, progress: progress)
         } catch { throw .model(error) }
         return try Engine(
-            model, tokenizer, preprocessor, name: name ?? location.name, directory: directory,
-            options: options)
+            model, tokenizer, preprocessor, name: name ?? location.name, directory: location.path, options: options)
     }
 
     init(

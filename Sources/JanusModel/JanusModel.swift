@@ -45,15 +45,22 @@ package final class JanusModel {
         imageTokenizer = try ImageTokenizer(configuration.tokenizer, reader, encodes: encodes)
     }
 
-    /// Maps a checkpoint, checks every tensor and converts it to f32; or maps a pack, which needs no conversion.
-    /// - Parameters:
-    ///   - directory: a checkpoint, a pack, or a directory with one pack (`ModelLocation`).
-    ///   - encodes: whether `encodeImage` will be called. What only it needs is else checked, and not read.
-    ///   - progress: told the fraction of bytes converted, from 0 to 1.
+    /// As `load(_:)`, of what a path stands for.
+    /// - Parameter directory: a checkpoint, a pack, or a directory with one pack (`ModelLocation`).
     package static func load(
         directory: String, encodes: Bool = false, progress: @escaping (Double) -> Void = { _ in }
     ) throws(ModelError) -> JanusModel {
-        switch try ModelLocation.find(directory) {
+        try load(ModelLocation.find(directory), encodes: encodes, progress: progress)
+    }
+
+    /// Maps a checkpoint, checks every tensor and converts it to f32; or maps a pack, which needs no conversion.
+    /// - Parameters:
+    ///   - encodes: whether `encodeImage` will be called. What only it needs is else checked, and not read.
+    ///   - progress: told the fraction of bytes converted, from 0 to 1.
+    package static func load(
+        _ location: ModelLocation, encodes: Bool = false, progress: @escaping (Double) -> Void = { _ in }
+    ) throws(ModelError) -> JanusModel {
+        switch location {
         case .checkpoint(let directory):
             let source = try CheckpointDirectory(directory)
             return try load(
@@ -71,7 +78,7 @@ package final class JanusModel {
         }
     }
 
-    /// As `load(directory:)`, of weights that any reader gives under the names of the configuration's layout.
+    /// As `load(_:)`, of weights that any reader gives under the names of the configuration's layout.
     package static func load(
         _ configuration: JanusConfiguration, from checkpoint: any Checkpoint, fingerprint: String,
         encodes: Bool = false, progress: @escaping (Double) -> Void = { _ in }
@@ -83,8 +90,8 @@ package final class JanusModel {
     }
 
     /// The parts of a checkpoint or pack, read from its headers only.
-    package static func describe(directory: String) throws(ModelError) -> ModelDescription {
-        switch try ModelLocation.find(directory) {
+    package static func describe(_ location: ModelLocation) throws(ModelError) -> ModelDescription {
+        switch location {
         case .checkpoint(let directory): try CheckpointDirectory(directory).describe()
         case .pack(let file): try PackFile(path: file).describe()
         }

@@ -127,6 +127,13 @@ package enum ModelLocation: Sendable, Equatable {
         }
     }
 
+    package var path: String {
+        switch self {
+        case .checkpoint(let directory): directory
+        case .pack(let file): file
+        }
+    }
+
     /// One of the small files beside the weights, or in the pack; nil when a pack has none of that name. Of a checkpoint,
     /// the caller reads it by its path.
     package func carriedFile(_ name: String) throws(ModelError) -> Data? {

@@ -25,7 +25,7 @@ struct Describe: ParsableCommand {
     func run() throws {
         let description: ModelDescription
         do throws(ModelError) {
-            description = try JanusModel.describe(directory: model)
+            description = try JanusModel.describe(ModelLocation.find(model))
         } catch {
             throw Failure(error.description)
         }

@@ -78,7 +78,7 @@ struct JanusWorker: ParsableCommand {
         do throws(EngineError) {
             let choice = try PackChoice.find(
                 model, name: modelName, precision: precision, cache: packs, options)
-            engine = try Engine.load(directory: choice.path, name: choice.name, options: options)
+            engine = try Engine.load(choice.location, name: choice.name, options: options)
         } catch {
             WorkerExit.configuration.end("cannot load the model: \(error.description)")
         }

@@ -4,9 +4,9 @@ import JanusJob
 import JanusModel
 import JanusTensor
 
-/// Which file a worker maps: what it was given, or a pack of it in the cache, which the first worker makes.
+/// What a worker maps: what it was given, or a pack of it in the cache, which the first worker makes.
 struct PackChoice {
-    var path: String
+    var location: ModelLocation
     /// What the model is called; a pack in the cache has a name that means nothing to people.
     var name: String?
 
@@ -17,17 +17,18 @@ struct PackChoice {
     static func find(
         _ model: String, name: String?, precision: Precision, cache: String?, _ options: Engine.Options
     ) throws(EngineError) -> PackChoice {
-        guard case .packed(let precision) = precision, let cache else { return PackChoice(path: model, name: name) }
         do throws(ModelError) {
             let location = try ModelLocation.find(model)
-            guard case .checkpoint(let directory) = location else { return PackChoice(path: model, name: name) }
+            guard case .packed(let precision) = precision, let cache, case .checkpoint(let directory) = location else {
+                return PackChoice(location: location, name: name)
+            }
             let name = name ?? location.name
             Threads.configure(max(options.threads, 1))
             var log = PackLog(what: "\(name) in \(precision.rawValue)")
             let path = try PackCache(directory: cache).pack(of: directory, name: name, precision: precision) { event in
                 log.record(event)
             }
-            return PackChoice(path: path, name: name)
+            return PackChoice(location: .pack(file: path), name: name)
         } catch { throw .model(error) }
     }
 }

@@ -190,12 +190,12 @@ struct CheckpointTests {
         let whole = try checkpoint.weights.encoded()
         try checkpoint.directory.write("model.safetensors", whole.prefix(whole.count - 1))
         #expect(throws: ModelError.self) { try JanusModel.load(directory: path) }
-        #expect(throws: ModelError.self) { try JanusModel.describe(directory: path) }
+        #expect(throws: ModelError.self) { try JanusModel.describe(ModelLocation.find(path)) }
     }
 
     @Test("the parts, their parameters and memory come from the headers alone")
     func describe() throws {
-        let description = try JanusModel.describe(directory: TinyReference.model)
+        let description = try JanusModel.describe(ModelLocation.find(TinyReference.model))
         let model = try JanusModel.load(directory: TinyReference.model)
         #expect(description.configuration == model.configuration && description.fingerprint == model.fingerprint)
         #expect(description.fingerprint.count == 64)

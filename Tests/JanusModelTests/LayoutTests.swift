@@ -60,7 +60,7 @@ struct LayoutTests {
         try write(map)
         let found = try outputs(try JanusModel.load(directory: path, encodes: true))
         #expect(found == (try outputs(try JanusModel.load(directory: TinyReference.model, encodes: true))))
-        #expect(try JanusModel.describe(directory: path).files.count == 3)
+        #expect(try JanusModel.describe(ModelLocation.find(path)).files.count == 3)
 
         for (name, file) in [
             ("lm_head.weight", "model-9.safetensors"), ("lm_head.weight", "../model-0.safetensors"),
@@ -115,7 +115,7 @@ struct LayoutTests {
             "vision_config": ["cls": "CLIPVisionTower", "params": ["image_size": 64, "select_layer": -1]],
         ]
         try expectSame(checkpoint)
-        #expect(try JanusModel.describe(directory: try checkpoint.write()).ignored.tensors == 2)
+        #expect(try JanusModel.describe(ModelLocation.find(try checkpoint.write())).ignored.tensors == 2)
     }
 
     /// MODEL's table of names, written down a second time.

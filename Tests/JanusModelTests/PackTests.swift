@@ -164,10 +164,13 @@ struct PackTests {
         let paths = [try pack(.int8, in: one), try pack(.int8, in: two)]
         let files = try paths.map { try Data(contentsOf: URL(filePath: $0)) }
         #expect(files[0] == files[1])
-        let prints = try [paths[0], try pack(.bf16, in: one)].map { try JanusModel.describe(directory: $0).fingerprint }
+        let prints = try [paths[0], try pack(.bf16, in: one)].map { path in
+            try JanusModel.describe(ModelLocation.find(path)).fingerprint
+        }
         #expect(prints[0] != prints[1])
-        #expect(try JanusModel.describe(directory: two.path).precision == .packed(.int8), "a directory with one pack")
-        #expect(throws: ModelError.self) { try JanusModel.describe(directory: one.path) }
+        let only = try JanusModel.describe(ModelLocation.find(two.path))
+        #expect(only.precision == .packed(.int8), "a directory with one pack")
+        #expect(throws: ModelError.self) { try JanusModel.describe(ModelLocation.find(one.path)) }
         #expect(try FileManager.default.contentsOfDirectory(atPath: two.path).count == 1, "nothing else is left")
     }
 

@@ -42,7 +42,7 @@ private final class MemoryCheckpoint: Checkpoint {
 struct ReaderTests {
     private let configuration: JanusConfiguration
 
-    init() throws { configuration = try JanusModel.describe(directory: TinyReference.model).configuration }
+    init() throws { configuration = try JanusModel.describe(ModelLocation.find(TinyReference.model)).configuration }
 
     private func memory() throws -> MemoryCheckpoint {
         try MemoryCheckpoint(copyOf: try SafetensorsCheckpoint(directory: TinyReference.model))
