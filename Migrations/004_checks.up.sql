@@ -76,7 +76,7 @@ BEGIN
     ELSIF value ~ '^https?://' THEN
         PERFORM janus_private.check_url(argument, value);
     ELSIF value ~ '^s3://' THEN
-        PERFORM janus_private.refuse(format('%s is %s: s3:// is not supported yet', argument, shown),
+        PERFORM janus_private.refuse(format('%s is %s: s3:// is not a sink', argument, shown),
             'Use a presigned https:// URL for each output, or db:.');
     ELSIF value ~ '^file:' THEN
         PERFORM janus_private.check_text(argument, value, janus_private.setting_int('url_bytes_max'));

@@ -47,11 +47,9 @@ extension JobQueue {
         } catch {
             // undefined_table, invalid_schema_name
             guard case .database(let reason) = error, ["42P01", "3F000"].contains(reason.sqlState) else { throw error }
-            throw .schema(found: nil, supported: SchemaVersion.supported)
+            throw .schema(found: nil)
         }
-        guard let found, SchemaVersion.supported.contains(found) else {
-            throw .schema(found: found, supported: SchemaVersion.supported)
-        }
+        guard found == SchemaVersion.current else { throw .schema(found: found) }
     }
 
     /// Asks the server for a sign of life.

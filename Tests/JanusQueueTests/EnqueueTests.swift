@@ -50,7 +50,7 @@ struct EnqueueTests {
         ("generate('a', webhook_events => ARRAY[NULL])", "webhook_events contains NULL"),
         ("generate('a', webhook_events => NULL)", "webhook_events is NULL"),
         ("generate('a', webhook_events => '{}', webhook_url => 'https://x/')", "webhook_events is empty"),
-        ("generate('a', upload_to => '{s3://bucket/x}')", "s3:// is not supported yet"),
+        ("generate('a', upload_to => '{s3://bucket/x}')", "s3:// is not a sink"),
         ("generate('a', upload_to => '{gopher://x}')", "its scheme is not"),
         ("generate('a', upload_to => '{file:///out/}')", "may not upload there"),
         ("generate('a', upload_to => '{file:///out}')", "it must be a folder"),

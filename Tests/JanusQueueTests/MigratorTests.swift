@@ -130,7 +130,7 @@ struct MigratorTests {
             let error = await #expect(throws: QueueError.self) {
                 try await queue.register(models: ["tiny"], queues: ["default"], version: "1")
             }
-            if case .schema(let found, _) = error { return found }
+            if case .schema(let found) = error { return found }
             throw BenchError("it did not name the schema")
         }
         #expect(try await found() == nil)
