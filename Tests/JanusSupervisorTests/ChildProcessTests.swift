@@ -103,6 +103,17 @@ struct ChildProcessTests {
         #expect(child == nil && error == ENOENT)
     }
 
+    @Test("it dies with the thread that started it, and so with the whole supervisor, whatever it does")
+    func parentDeath() async throws {
+        let started = await withCheckedContinuation { continuation in
+            Thread.detachNewThread {
+                continuation.resume(returning: Result { try self.spawn("/bin/sleep", ["20"]).child })
+            }
+        }
+        let child = try #require(try started.get())
+        #expect(child.end() == End(code: SIGKILL, bySignal: true))
+    }
+
     @Test("its end is waited for and told: a status, or a signal")
     func ends() throws {
         let status = try shell("exit 7")
