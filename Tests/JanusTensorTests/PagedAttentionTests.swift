@@ -108,9 +108,12 @@ struct PagedAttentionTests {
         let n = shape.positions
         for format in KeyValueFormat.allCases {
             let whole = run(test, chunks: [n], format, isa: isa)
-            #expect(run(test, chunks: Array(repeating: 1, count: n), format, isa: isa) == whole)
-            #expect(run(test, chunks: [3] + Array(repeating: 13, count: n), format, isa: isa) == whole)
-            #expect(run(test, chunks: [1, 16, 15, 17] + Array(repeating: 32, count: n), format, isa: isa) == whole)
+            for (first, then) in [([], 1), ([3], 13), ([1, 16, 15, 17], 32)] {
+                let chunks = first + Array(repeating: then, count: n)
+                // as a variable: a failed expectation would compare both value by value
+                let isSame = run(test, chunks: chunks, format, isa: isa) == whole
+                #expect(isSame, "\(format), chunks of \(chunks.prefix(5))")
+            }
         }
     }
 
