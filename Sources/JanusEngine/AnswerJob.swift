@@ -135,6 +135,7 @@ final class AnswerJob: BatchedJob {
     // MARK: the course
 
     func proceed() {
+        if let failure = (fill ?? prefix?.fill)?.failure { return fail(failure) }
         if let prefix, prefix.last != nil, let row {
             resources.cache.copyRow(prefix.row, to: row)
             begin(PromptFill(row: row, embeddings: embeddings[prefix.key.tokens.count..<embeddings.rows]))
@@ -165,7 +166,7 @@ final class AnswerJob: BatchedJob {
     }
 
     func accept(_ token: Int?, for sequence: TokenSequence) {
-        guard let token else { return fail(.failed(.notNumbers)) }
+        guard let token else { return fail(.failed(.notFinite("the logits of a text token"))) }
         let id = Int32(token)
         sequence.tokens.append(id)
         answer.tokens.append(id)

@@ -2,11 +2,11 @@ import JanusModel
 import JanusTensor
 
 /// What the jobs of a batch share.
-final class BatchResources {
+package final class BatchResources {
     /// Sequences that a pass steps at once: bounds its scratch memory.
-    static let rowsMax = 256
+    package static let rowsMax = 256
     /// Positions that a pass takes at most, of sequences and prompts.
-    static let passPositionsMax = max(rowsMax + PassPlan.positionsBesideSteps, PassPlan.positionsMax)
+    package static let passPositionsMax = max(rowsMax + PassPlan.positionsBesideSteps, PassPlan.positionsMax)
 
     let engine: EngineParts
     let cache: KVCache

@@ -70,7 +70,7 @@ final class VisionTask: BetweenPassesTask {
         self.charge = charge
     }
 
-    var isAbandoned: Bool { fill.isAbandoned }
+    var isAbandoned: Bool { fill.isAbandoned || fill.failure != nil }
 
     func advance() throws(Interruption) -> Bool {
         guard run != nil else {
@@ -80,7 +80,13 @@ final class VisionTask: BetweenPassesTask {
         }
         run?.advance()
         guard let run, run.isDone else { return false }
-        fill.see(model.alignVision(run.features), at: range)
+        do throws(Interruption) {
+            let features = try run.features.finite("the features of the vision encoder")
+            fill.see(try model.alignVision(features).finite("the embeddings of the understanding adaptor"), at: range)
+        } catch {
+            // other jobs may wait for it too
+            fill.fail(error)
+        }
         return true
     }
 

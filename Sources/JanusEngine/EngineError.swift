@@ -1,6 +1,7 @@
 package import JanusImage
 package import JanusJob
 package import JanusModel
+import JanusTensor
 package import JanusText
 
 /// Why a checkpoint cannot serve jobs.
@@ -40,5 +41,17 @@ extension Interruption {
 }
 
 extension JobError {
-    static let notNumbers = JobError(.internalError, "the model's logits are not numbers", retryable: false)
+    /// - Parameter what: a stage of the model has computed.
+    static func notFinite(_ what: String) -> JobError {
+        JobError(.internalError, "\(what) are not finite numbers: the model is damaged", retryable: false)
+    }
+}
+
+extension Matrix {
+    /// Itself.
+    /// - Throws: `failed` where a value is NaN or infinite.
+    func finite(_ what: String) throws(Interruption) -> Matrix {
+        guard isFinite else { throw .failed(.notFinite(what)) }
+        return self
+    }
 }

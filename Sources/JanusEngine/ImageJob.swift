@@ -134,7 +134,7 @@ final class ImageJob: BatchedJob {
     }
 
     func accept(_ token: Int?, for sequence: TokenSequence) {
-        guard let token else { return fail(.failed(.notNumbers)) }
+        guard let token else { return fail(.failed(.notFinite("the logits of an image token"))) }
         sequence.tokens.append(Int32(token))
         tokensDrawn += 1
         // The last token needs no successor.
@@ -218,7 +218,7 @@ private final class DecodingTask: BetweenPassesTask {
         } catch { throw Interruption(error) }
         decoding?.advance()
         if let done = decoding, done.isDone {
-            encoder = owner.encoder(index: index, pixels: done.pixels)
+            encoder = owner.encoder(index: index, pixels: try done.pixels.finite("the pixels of the VQ decoder"))
             decoding = nil
         }
         return false

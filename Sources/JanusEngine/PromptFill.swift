@@ -13,6 +13,8 @@ final class PromptFill {
     private(set) var picturesAwaited: Int
     /// Nobody waits for it any more.
     var isAbandoned = false
+    /// Why it will never be whole: whoever waits for it fails.
+    private(set) var failure: Interruption?
     /// [positions, hidden]; given up when all are in.
     private var embeddings: Matrix
 
@@ -32,6 +34,9 @@ final class PromptFill {
         embeddings[range].copy(from: picture)
         picturesAwaited -= 1
     }
+
+    /// A picture's embeddings will never come.
+    func fail(_ interruption: Interruption) { failure = interruption }
 
     func next(_ count: Int) -> Matrix { embeddings[done..<done + count] }
 

@@ -26,11 +26,11 @@ package struct TokenSampler {
     ///   - topK: draw only from the tokens whose logit is at least the k-th greatest; 0 draws from all.
     ///   - topP: draw only from the smallest set of most likely tokens whose probabilities reach this; 1 draws from all.
     ///   - scratch: as large as the logits, to be written to where topK or topP ask for it; nil takes its own.
-    /// - Returns: the index of the token; nil when the logits hold a NaN.
+    /// - Returns: the index of the token; nil when the logits hold a NaN, or the greatest is infinite.
     package func draw(
         _ logits: Matrix, image: Int = 0, position: Int, topK: Int = 0, topP: Float = 1, scratch: Matrix? = nil
     ) -> Int? {
-        guard let greatest = logits.greatest else { return nil }
+        guard let greatest = logits.greatest, logits[0, greatest].isFinite else { return nil }
         guard temperature > 0 else { return greatest }
         var floor = -Float.infinity
         if topK > 0 || topP < 1 {

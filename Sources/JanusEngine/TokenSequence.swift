@@ -50,7 +50,7 @@ protocol BatchedJob: AnyObject {
     /// - Parameters:
     ///   - logits: [the sequence's rows, tokens]; may be overwritten.
     ///   - scratch: [1, tokens], to be written to.
-    /// - Returns: the next token; nil when the logits are not numbers. Changes nothing else: sequences draw at the same time,
+    /// - Returns: the next token; nil when the logits are not finite. Changes nothing else: sequences draw at the same time,
     ///   on any of the pool's threads.
     func draw(_ logits: Matrix, scratch: Matrix, for sequence: TokenSequence) -> Int?
     /// What came of it.

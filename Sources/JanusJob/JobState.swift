@@ -1,4 +1,4 @@
-/// Where a job is in its life. The CHECK constraints of the `job` table say the same machine.
+/// Where a job is in its life. The `job` table holds its rows to the same machine.
 ///
 ///     queued ──► running ──► succeeded
 ///       ▲ │         │ ├────► failed ───┐
@@ -18,16 +18,6 @@ package enum JobState: String, Codable, Sendable, CaseIterable {
     case failed
     /// Stopped on request. Becomes `queued` only by `janus.retry`.
     case canceled
-
-    /// The states that may follow this one.
-    package var successors: Set<JobState> {
-        switch self {
-        case .queued: [.running, .canceled, .failed]
-        case .running: [.succeeded, .failed, .canceled, .queued]
-        case .succeeded: []
-        case .failed, .canceled: [.queued]
-        }
-    }
 
     /// Whether the job's webhooks and outputs of this generation are settled.
     package var isFinished: Bool {

@@ -79,7 +79,7 @@ extension ImageTokenizerConfiguration {
         decoding.reduce(0) { $0 + Self.products($1) }
     }
 
-    /// Of one part of that, at most: what `PictureRun.advance` does at once.
+    /// Of one part of that, at most: what `FeatureMapRun.advance` does at once.
     package func decodingPartProductsMax(isPacked: Bool) -> Int {
         decoding.reduce(0) { most, work in
             switch work {

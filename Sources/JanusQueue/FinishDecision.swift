@@ -6,10 +6,8 @@ package enum ClaimEnd: Sendable, Equatable {
     case reported(JobOutcome, isSuspect: Bool = false)
     /// Its daemon holds it in the database and not in memory: the claim's acknowledgement was lost.
     case unknownToDaemon
-    /// Its host stopped renewing the lease.
-    case leaseExpired(host: String)
-    /// The same, and the attempt is beyond its run_timeout by now.
-    case leaseAndTimeExpired(host: String, runTimeout: String)
+    /// Its host stopped renewing the lease of an attempt that began so long ago.
+    case leaseExpired(host: String, runSeconds: Double, runTimeoutSeconds: Double)
 
     /// What it means for the job.
     var outcome: JobOutcome {
@@ -17,24 +15,24 @@ package enum ClaimEnd: Sendable, Equatable {
         case .reported(let outcome, _): outcome
         case .unknownToDaemon:
             .released(reason: "the daemon that claimed it did not know of the claim: the connection broke meanwhile")
-        case .leaseExpired(let host):
+        case .leaseExpired(let host, let runSeconds, let runTimeoutSeconds) where runSeconds > runTimeoutSeconds:
+            .failed(
+                JobError(
+                    .runTimeout,
+                    "the attempt ran longer than run_timeout, \(runTimeoutSeconds) s, on host \(host), which stopped "
+                        + "renewing its lease"))
+        case .leaseExpired(let host, _, _):
             .failed(
                 JobError(
                     .leaseExpired,
                     "host \(host) stopped renewing its lease: it crashed, lost the database, or was cut off"))
-        case .leaseAndTimeExpired(let host, let runTimeout):
-            .failed(
-                JobError(
-                    .runTimeout,
-                    "the attempt took longer than run_timeout (\(runTimeout)) on host \(host), which stopped renewing it"
-                ))
         }
     }
 
     /// `attempt.outcome`.
     var recordedName: String {
         switch self {
-        case .leaseExpired, .leaseAndTimeExpired: "lease_expired"
+        case .leaseExpired: "lease_expired"
         case .reported, .unknownToDaemon:
             switch outcome {
             case .succeeded: "succeeded"

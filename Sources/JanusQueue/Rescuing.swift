@@ -26,10 +26,9 @@ extension JobQueue {
     package func rescue() async throws(QueueError) -> [JobRun] {
         try await takeBack(lockStaleSQL, [.uuid(options.instance), .int(takeBackRunsMax)]) {
             row throws(PostgresError) in
-            let host = try row.text("host")
-            return try row.bool("is_late")
-                ? .leaseAndTimeExpired(host: host, runTimeout: try row.text("run_timeout"))
-                : .leaseExpired(host: host)
+            .leaseExpired(
+                host: try row.text("host"), runSeconds: try row.double("run_seconds"),
+                runTimeoutSeconds: try row.double("run_timeout"))
         }
     }
 
@@ -60,7 +59,8 @@ extension JobQueue {
 
 /// The lock on `run` makes a renewal that came in between count.
 private let lockStaleSQL = """
-    SELECT r.job, r.run_lease, r.claim_token, a.host, now() > r.started_at + j.run_timeout AS is_late, j.run_timeout,
+    SELECT r.job, r.run_lease, r.claim_token, a.host, extract(epoch FROM now() - r.started_at)::float8 AS run_seconds,
+        extract(epoch FROM j.run_timeout)::float8 AS run_timeout,
         \(FinishDecision.Standing.columns)
     FROM janus_private.run r
     JOIN janus_private.job j ON j.id = r.job

@@ -88,8 +88,9 @@ package struct RunMachine: Sendable {
 
     /// A worker must obey `.cancel` within this: it does so between two passes of its batch.
     package static let stopSecondsMax = 10.0
-    /// A worker that has the job must be heard within this, about any of its runs, or it hangs. Relation: several heartbeats of JanusWire.
-    package static let silenceSecondsMax = 60.0
+    /// A worker that has the job must be heard within this, about any of its runs, or it hangs: it is killed, and its runs
+    /// fail with `worker_hung`. 60 s, many heartbeats: the processor may be shared.
+    package static let silenceSecondsMax = 12 * heartbeatSecondsMax
 
     package private(set) var state = State.loading
     private let deadline: Double

@@ -26,7 +26,9 @@ struct VerifyReport {
             let difference = abs(Double(a) - Double(b))
             worst = max(worst, difference.isFinite ? difference : .infinity)
         }
-        stages.append((name, .error(worst == 0 ? 0 : worst / max(largest, .leastNormalMagnitude))))
+        // infinite by anything stays infinite
+        let isMeasured = worst > 0 && worst.isFinite
+        stages.append((name, .error(isMeasured ? worst / max(largest, .leastNormalMagnitude) : worst)))
     }
 
     mutating func compare(ids name: String, _ found: [Int32], _ expected: [Int32]) {

@@ -116,6 +116,20 @@ struct QualityTests {
     }
 
     @Test(
+        "verify calls the error against an expected value that is not finite infinite",
+        arguments: [Float.nan, .infinity])
+    func expectedNotFinite(value: Float) throws {
+        let copy = try NanoCopy { values in
+            let bytes = SafetensorsWriter.encoded([value], type: "F32")
+            values.tensors["chat.prompt_logits"]?.data.replaceSubrange(0..<bytes.count, with: bytes)
+        }
+        let result = try TestProcess.run(Reference.executable("janus-model"), ["verify", copy.path])
+        #expect(result.status == 1, "\(result)")
+        let line = result.output.split(separator: "\n").first { $0.hasPrefix("chat.prompt_logits") }
+        #expect(line?.hasSuffix("relative error inf   FAILED") == true, "\(line ?? "no line")")
+    }
+
+    @Test(
         "verify refuses a file that lacks a kind of case: it would agree with every model",
         arguments: [".resized", ".greedy_ids", ".greedy_tokens"])
     func nothingToVerify(suffix: String) throws {
@@ -129,7 +143,7 @@ struct QualityTests {
 }
 
 /// janus-nano with something changed, in a directory of its own.
-private final class NanoCopy {
+final class NanoCopy {
     static let original = TestPaths.root + "/Deploy/models/janus-nano"
     private static let weights = "model.safetensors"
     private static let expected = "expected.safetensors"

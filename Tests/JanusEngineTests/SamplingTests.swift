@@ -85,11 +85,13 @@ struct SamplingTests {
         #expect(sampler.draw([-Float.infinity, -5], position: 0) == 1)
     }
 
-    @Test("logits that are not numbers draw nothing")
-    func notNumbers() {
+    @Test("logits that are not numbers, or whose greatest is infinite, draw nothing")
+    func notFinite() {
         for temperature: Float in [0, 1] {
             let sampler = TokenSampler(seed: 1, domain: .text, temperature: temperature)
             #expect(sampler.draw([1, .nan, 3], position: 0) == nil)
+            #expect(sampler.draw([1, .infinity, 3], position: 0) == nil)
+            #expect(sampler.draw([-Float.infinity, -Float.infinity], position: 0) == nil)
         }
     }
 

@@ -6,7 +6,8 @@ import Testing
 struct FinishDecisionTests {
     private static let crash = JobError(.workerCrashed, "x")
     private static let released = ClaimEnd.reported(.released(reason: "x"))
-    private static let vanished = ClaimEnd.leaseExpired(host: "h")
+    private static let vanished = ClaimEnd.leaseExpired(host: "h", runSeconds: 90, runTimeoutSeconds: 1800)
+    private static let vanishedLate = ClaimEnd.leaseExpired(host: "h", runSeconds: 1801, runTimeoutSeconds: 1800)
 
     /// Of at most 3 attempts and 2 hand-overs; delays are 10, 20, … s.
     private func decide(
@@ -34,7 +35,7 @@ struct FinishDecisionTests {
         "a failed attempt and one whose host vanished are charged alike: backoff, then the end",
         arguments: [
             ClaimEnd.reported(.failed(FinishDecisionTests.crash)), FinishDecisionTests.vanished,
-            .leaseAndTimeExpired(host: "h", runTimeout: "1 s"),
+            FinishDecisionTests.vanishedLate,
         ])
     func charged(_ end: ClaimEnd) {
         let first = decide(end)
@@ -91,8 +92,8 @@ struct FinishDecisionTests {
     func recorded() {
         let expired = decide(Self.vanished)
         #expect(expired.outcomeName == "lease_expired" && expired.error?.code == .leaseExpired)
-        let late = decide(.leaseAndTimeExpired(host: "h", runTimeout: "00:30:00"))
+        let late = decide(Self.vanishedLate)
         #expect(late.outcomeName == "lease_expired" && late.error?.code == .runTimeout)
-        #expect(late.error?.message.contains("00:30:00") == true)
+        #expect(late.error?.message.contains("run_timeout, 1800.0 s") == true)
     }
 }

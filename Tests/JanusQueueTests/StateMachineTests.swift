@@ -6,7 +6,17 @@ import TestSupport
 
 @Suite("The state machine")
 struct StateMachineTests {
-    @Test("the table allows exactly the transitions of JobState")
+    /// The states that may follow one, as `JobState`'s diagram draws them.
+    private static func successors(_ state: JobState) -> Set<JobState> {
+        switch state {
+        case .queued: [.running, .canceled, .failed]
+        case .running: [.succeeded, .failed, .canceled, .queued]
+        case .succeeded: []
+        case .failed, .canceled: [.queued]
+        }
+    }
+
+    @Test("the table allows exactly the transitions of JobState's diagram")
     func transitions() async throws {
         let bench = try await QueueBench()
         let id = try await bench.generate()
@@ -31,7 +41,7 @@ struct StateMachineTests {
                     #expect(error.sqlState == "23514")
                     isAllowed = false
                 }
-                #expect(isAllowed == from.successors.contains(to), "\(from) to \(to)")
+                #expect(isAllowed == Self.successors(from).contains(to), "\(from) to \(to)")
             }
         }
     }

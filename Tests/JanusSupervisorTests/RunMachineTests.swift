@@ -126,11 +126,6 @@ import JanusSupervisor
         #expect(jobError(machine.handle(.workerEnded(.signal(9), .charged), now: late + 1))?.code == .workerHung)
     }
 
-    @Test("silence is allowed for many heartbeats")
-    func relation() {
-        #expect(RunMachine.silenceSecondsMax >= 4 * heartbeatSecondsMax)
-    }
-
     @Test("draining hands the run back uncharged")
     func draining() {
         var machine = working()

@@ -4,7 +4,9 @@
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
+#include "JanusActivations.h"
 #include "JanusAttention.h"
+#include "JanusFeatureMap.h"
 #include "JanusPacked.h"
 #include "JanusProbe.h"
 #include "JanusRuntime.h"
@@ -49,12 +51,6 @@ void janus_thin_product(const float *x, size_t x_stride, const float *w, size_t 
 void janus_attend(const float *query, const float *keys, const float *values, size_t stride, size_t positions,
                   size_t size, float scale, float *scores, float *out);
 
-// 3×3 patches of x[height][width][channels] for `count` output pixels from `first` on, out[count][3][3][channels];
-// an output pixel (r, c) looks at rows r·step − pad …, outside is zero; out_width output pixels a row
-void janus_patches3x3(const float *x, size_t height, size_t width, size_t channels, size_t step, size_t pad,
-                      size_t out_width, size_t first, size_t count, float *out);
-// nearest neighbour: rows first ..< first + count of y[2h][2w][c]
-void janus_upsample2(const float *x, size_t width, size_t channels, size_t first, size_t count, float *y);
 // clip((x + 1) / 2 · 255, 0, 255), truncated; NaN is 0
 void janus_pixels_u8(const float *x, uint8_t *y, size_t n);
 

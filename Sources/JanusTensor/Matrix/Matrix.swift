@@ -113,6 +113,9 @@ package struct Matrix {
         }
     }
 
+    /// Whether no value is NaN or infinite.
+    package var isFinite: Bool { array().allSatisfy { $0.isFinite } }
+
     /// Writes another matrix of the same sides into this one; the two must not overlap.
     package func copy(from other: Matrix) {
         precondition(rows == other.rows && columns == other.columns, "copy of different sides")

@@ -1,25 +1,26 @@
-package import JanusModel
+import JanusEngine
+import JanusModel
 import JanusTensor
 
 /// What a worker computes at most between two calls of its jobs' observers, which are its signs of life: in multiplications
 /// with an addition, from the model's sizes and the batch's bounds. Each figure is of one stretch between two places in the
-/// code that ask an observer; a test compares them with what is counted.
-package struct SignsOfLife {
+/// code that ask an observer; the tests compare them with what is counted.
+struct SignsOfLife {
     private let configuration: JanusConfiguration
     private let isPacked: Bool
     private let bounds: Bounds
 
     /// How much a pass may be about.
-    package struct Bounds {
+    struct Bounds {
         /// Positions of a pass: of sequences and of pieces of prompts.
-        package var positions: Int
+        var positions: Int
         /// Rows that draw image tokens, and rows that draw text tokens, from one step's logits.
-        package var imageRows: Int
-        package var textRows: Int
+        var imageRows: Int
+        var textRows: Int
         /// Keys that a position sees.
-        package var context: Int
+        var context: Int
 
-        package init(positions: Int, imageRows: Int, textRows: Int, context: Int) {
+        init(positions: Int, imageRows: Int, textRows: Int, context: Int) {
             self.positions = positions
             self.imageRows = imageRows
             self.textRows = textRows
@@ -27,7 +28,7 @@ package struct SignsOfLife {
         }
 
         /// Of a batch that is as full as it can be.
-        package static func full(_ configuration: JanusConfiguration, _ options: Engine.Options) -> Bounds {
+        static func full(_ configuration: JanusConfiguration, _ options: Engine.Options) -> Bounds {
             Bounds(
                 positions: BatchResources.passPositionsMax, imageRows: BatchResources.rowsMax,
                 textRows: min(options.jobsMax, BatchResources.rowsMax),
@@ -36,16 +37,16 @@ package struct SignsOfLife {
     }
 
     /// - Parameter isPacked: else in f32.
-    package init(_ configuration: JanusConfiguration, isPacked: Bool, _ bounds: Bounds) {
+    init(_ configuration: JanusConfiguration, isPacked: Bool, _ bounds: Bounds) {
         self.configuration = configuration
         self.isPacked = isPacked
         self.bounds = bounds
     }
 
-    package var multiplyAddsMax: Int { max(layer, drawing, vision, picture) }
+    var multiplyAddsMax: Int { max(layer, drawing, vision, picture) }
 
     /// Within a pass, from one layer's beginning to the next: `JanusModel.interrupt`.
-    package var layer: Int {
+    var layer: Int {
         let language = configuration.language
         return bounds.positions
             * (language.stepWeights / language.layers + 2 * bounds.context * language.heads * language.headSize)
@@ -53,7 +54,7 @@ package struct SignsOfLife {
 
     /// From the beginning of a step to the first layer: logits of all that draw, and what is fed back, which a pack has in a
     /// table.
-    package var drawing: Int {
+    var drawing: Int {
         let hidden = configuration.hiddenSize
         let codeWidth = configuration.tokenizer.codeWidth
         let fed = isPacked ? 0 : hidden * (codeWidth + hidden)
@@ -62,7 +63,7 @@ package struct SignsOfLife {
     }
 
     /// A part of a picture's way through the understanding encoder, or the adaptor behind it.
-    package var vision: Int {
+    var vision: Int {
         let vision = configuration.vision
         let (width, hidden) = (vision.width, configuration.hiddenSize)
         return vision.tokens
@@ -72,5 +73,5 @@ package struct SignsOfLife {
     }
 
     /// A part of a picture's decoding.
-    package var picture: Int { configuration.tokenizer.decodingPartProductsMax(isPacked: isPacked) }
+    var picture: Int { configuration.tokenizer.decodingPartProductsMax(isPacked: isPacked) }
 }
