@@ -2,9 +2,10 @@
 bench`), and of the peers transformers.json, llama-KIND.json, ik-llama-KIND.json and openvino-KIND.json, each with "runs": seconds by
 key. A ratio is how many times as fast we are, median by median.
 
-Exit status 1 where something that was asked for is missing or is no number; a target that is missed is only said."""
+Exit status 1 where something that was asked for is missing, was run too seldom or is no number that can be; a target that is missed
+is only said."""
 
-import argparse, json, math, pathlib, sys
+import argparse, collections, json, math, pathlib, sys
 
 import shapes
 
@@ -30,6 +31,10 @@ TARGETS = {
 MEMORY_MAX = {("7b", "int8"): 12e9}
 # a decoding step is held against the family at the same bits, the rest against its best
 SAME_BITS = {("answer_step", "int8"): "-q8_0", ("answer_step", "int4"): "-q4_0"}
+# what README promises
+RUNS_MIN, PEER_RUNS_MIN = 5, 3
+# A floor may lie somewhat above the median, where others took bandwidth while the ceilings were measured; not so much.
+FLOOR_PERCENT_MAX = 200
 gaps: list[str] = []
 
 
@@ -50,6 +55,49 @@ def read(name: str, is_wanted: bool = True):
     except ValueError as error:
         gap(f"{file.name} is no JSON: {error}")
         return None
+
+
+def is_positive(value) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and value > 0
+
+
+Kind = collections.namedtuple("Kind", "words holds")
+TEXT = Kind("a text", lambda value: isinstance(value, str) and value != "")
+POSITIVE = Kind("a positive number", is_positive)
+COUNT = Kind("a count", lambda value: type(value) is int and value >= 0)
+# 0 where the processor has no such instructions
+RATE = Kind("a number of at least 0", lambda value: is_positive(value) or type(value) in (int, float) and value == 0)
+LIST = Kind("a list", lambda value: isinstance(value, list))
+ANY = Kind("there", lambda value: True)
+CEILINGS = {"readGBPerSecond": POSITIVE, "int8GOPPerSecond": RATE, "bf16GOPPerSecond": RATE, "f32GOPPerSecond": RATE}
+REPORT = {
+    "shape": TEXT, "threads": COUNT, "isa": TEXT, "kv_bytes_per_position": POSITIVE, "ceilings_before": CEILINGS,
+    "ceilings_after": CEILINGS, "memory": {"high_water": POSITIVE}, "runs_discarded": COUNT, "cases": ANY,
+    "parts": [{"key": TEXT, "name": TEXT, "measured": TEXT, "count": POSITIVE, "runs": LIST}],
+}
+REQUEST = {"precisions": [TEXT], "peers": [TEXT], "parts": [TEXT], "others": [TEXT]}
+SHARING = {"workers": POSITIVE, "proportional": POSITIVE, "pack": POSITIVE, "cache": POSITIVE, "limit": POSITIVE}
+
+
+def is_sound(place: str, value, kind) -> bool:
+    """Whether a value is what it must be; each thing that it is not is a gap."""
+    if isinstance(kind, dict):
+        if not isinstance(value, dict):
+            gap(f"{place} is {value}, not an object")
+            return False
+        lacking = [key for key in kind if key not in value]
+        for key in lacking:
+            gap(f"{place} has no {key}")
+        return not lacking and all([is_sound(f"{place}: {key}", value[key], inner) for key, inner in kind.items()])
+    if isinstance(kind, list):
+        if not isinstance(value, list):
+            gap(f"{place} is {value}, not a list")
+            return False
+        return all([is_sound(f"{place} {number}", each, kind[0]) for number, each in enumerate(value)])
+    if not kind.holds(value):
+        gap(f"{place} is {value}, not {kind.words}")
+        return False
+    return True
 
 
 class Runs:
@@ -74,19 +122,24 @@ def short(seconds: float) -> str:
 
 
 def runs_of(name: str, seconds: dict, key: str) -> Runs | None:
-    """None where there is none; where one is no number, that is a gap."""
+    """None where there is none; where one is no number, or they are too few, that is a gap."""
     runs = seconds.get(key)
     if not runs:
         return None
-    if not all(isinstance(value, (int, float)) and math.isfinite(value) and value > 0 for value in runs):
+    if not isinstance(runs, list) or not all(is_positive(value) for value in runs):
         gap(f"{name}: {key} has a run that is no positive number: {runs}")
         return None
+    least = RUNS_MIN if name.startswith("janus-") else PEER_RUNS_MIN
+    if len(runs) < least:
+        gap(f"{name}: runs of {key}: {len(runs)}, expected at least {least}")
     return Runs(runs)
 
 
 def measured(name: str, report: dict | None) -> dict[str, Runs]:
     """By key, what is measured and sound."""
-    seconds = (report or {}).get("runs", {})
+    if report is None or not is_sound(name, report, {"runs": {}}):
+        return {}
+    seconds = report["runs"]
     found = {key: runs_of(name, seconds, key) for key in seconds}
     return {key: runs for key, runs in found.items() if runs}
 
@@ -94,7 +147,7 @@ def measured(name: str, report: dict | None) -> dict[str, Runs]:
 def rate(part: dict, median: float) -> str:
     if part["key"] in ("image", "images"):
         return f"{short(median / part['count'])} s an image" if part["count"] > 1 else ""
-    return f"{part['tokens'] / median:.1f} tok/s" if part.get("tokens") else ""
+    return f"{part['tokens'] / median:.1f} tok/s" if is_positive(part.get("tokens")) else ""
 
 
 def fastest(peers: dict[str, dict[str, Runs]], key: str) -> tuple[str, float] | None:
@@ -138,10 +191,16 @@ class Row:
             return
         self.rate = rate(part, self.runs.median)
         floor = part.get("floor_seconds")
-        if isinstance(floor, (int, float)) and math.isfinite(floor):
-            self.share = 100 * floor / self.runs.median
+        if not is_positive(floor):
+            gap(f"janus-{precision}: the floor of {key} is {floor}, not a positive number")
+        elif 100 * floor > FLOOR_PERCENT_MAX * self.runs.median:
+            gap(f"janus-{precision}: the floor of {key} is {floor:g} s, more than {FLOOR_PERCENT_MAX} % of the median of "
+                f"{short(self.runs.median)} s: the ceilings cannot be those of this run")
         else:
-            gap(f"janus-{precision}: the floor of {key} is {floor}")
+            self.share = 100 * floor / self.runs.median
+            if self.share > 100:
+                notes.append(f"janus-{precision}: the floor of {key} lies above the median ({self.share:.0f} %): while the "
+                             "ceilings were measured there was less bandwidth than during the runs")
         bits = SAME_BITS.get((key, precision), "")
         if key in transformers:
             self.compare("transformers", ("", transformers[key].median), times)
@@ -167,7 +226,12 @@ class Row:
         return missed + (["floor"] if self.misses_floor() else [])
 
 
-wanted = read("run") or {}
+notes: list[str] = []
+wanted = read("run")
+if not is_sound("run.json", wanted, REQUEST):
+    wanted = {}
+elif not wanted["parts"]:
+    gap("run.json asks for no part")
 is_wanted = "transformers" in wanted.get("peers", ())
 peer = read("transformers", is_wanted)
 transformers = measured("transformers", peer)
@@ -189,7 +253,7 @@ reports: dict[str, dict] = {}
 tables: dict[str, list[Row]] = {}
 for precision in wanted.get("precisions", ()):
     report = read(f"janus-{precision}")
-    if report is None:
+    if report is None or not is_sound(f"janus-{precision}", report, REPORT):
         continue
     if report["cases"] != shapes.CASES:
         gap(f"janus-{precision} ran other cases than its peers: {report['cases']} instead of {shapes.CASES}")
@@ -206,8 +270,9 @@ def ceilings(report: dict) -> str:
         key: max(report[when][key] for when in ("ceilings_before", "ceilings_after"))
         for key in report["ceilings_before"]
     }
-    return (f"{best['readGBPerSecond']:.1f} GB/s, int8 {best['int8GOPPerSecond']:.0f}, "
-            f"bf16 {best['bf16GOPPerSecond']:.0f}, f32 {best['f32GOPPerSecond']:.0f} GOP/s")
+    rates = ", ".join(f"{name} {best[f'{name}GOPPerSecond']:.0f}" if best[f"{name}GOPPerSecond"] else f"{name} without"
+                      for name in ("int8", "bf16", "f32"))
+    return f"{best['readGBPerSecond']:.1f} GB/s, {rates} GOP/s"
 
 
 def print_text() -> None:
@@ -264,7 +329,8 @@ def print_markdown() -> None:
         cells.append(f"{theirs}" + (f", {theirs.count} runs" if theirs.count > 1 else "") if theirs else "–")
         print("| " + " | ".join(cells) + " |")
     for precision, report in reports.items():
-        print(f"\n{precision}: {len(report['parts'][0]['runs'])} runs, {report['threads']} threads, {report['isa']}, "
+        counts = sorted({len(part["runs"]) for part in report["parts"]})
+        print(f"\n{precision}: {' or '.join(map(str, counts)) or 'no'} runs, {report['threads']} threads, {report['isa']}, "
               f"ceilings {ceilings(report)}; memory at most {report['memory']['high_water'] / 1e9:.2f} GB.")
     print(f"\n{LEGEND[0].upper()}{LEGEND[1:]}.")
 
@@ -275,14 +341,16 @@ missed += sum(
     report["memory"]["high_water"] >= MEMORY_MAX.get((report["shape"], precision), math.inf)
     for precision, report in reports.items())
 sharing = read("memory", wanted.get("memory", False))
-if sharing:
+if sharing is not None and is_sound("memory.json", sharing, SHARING):
     print(f"\n{sharing['workers']} processes on one pack: proportional memory {sharing['proportional'] / 1e9:.2f} GB; pack "
           f"{sharing['pack'] / 1e9:.2f} GB + keys and values {sharing['cache'] / 1e9:.2f} GB + 15 % = "
           f"{sharing['limit'] / 1e9:.2f} GB" + ("" if sharing["proportional"] <= sharing["limit"] else "  missed"))
     missed += sharing["proportional"] > sharing["limit"]
 print(f"\nmissed targets: {missed} of what was measured")
-if not tables:
+if not any(tables.values()):
     gap("nothing of janusd was measured")
+for text in notes:
+    print(f"note: {text}")
 for text in gaps:
     print(f"missing: {text}")
 sys.exit(1 if gaps else 0)

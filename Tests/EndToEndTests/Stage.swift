@@ -58,8 +58,9 @@ struct Stage {
         try await client.query("SELECT \(call) AS id", parameters).row.int64("id")
     }
 
-    func status(_ job: Int64) async throws -> PostgresRow {
-        try await client.query(
+    /// - Parameter reader: who asks, where that is not `client`.
+    func status(_ job: Int64, as reader: PostgresConnection? = nil) async throws -> PostgresRow {
+        try await (reader ?? client).query(
             """
             SELECT state, phase, attempt, progress::float8 AS progress, text, error ->> 'code' AS code,
                 error ->> 'message' AS message, outputs -> 0 ->> 'sha256' AS sha256,
@@ -70,11 +71,13 @@ struct Stage {
     }
 
     /// Waits for a state; an earlier end of another kind is an error that shows the job.
-    func wait(_ job: Int64, for state: String, seconds: Double = 60) async throws {
+    func wait(
+        _ job: Int64, for state: String, seconds: Double = 60, as reader: PostgresConnection? = nil
+    ) async throws {
         var last = ""
         do {
             try await waitUntil("job \(job) is \(state)", seconds: seconds) {
-                let row = try await status(job)
+                let row = try await status(job, as: reader)
                 last = "\(try row.text("state")): \(try row.textIfAny("message") ?? "")"
                 return try row.text("state") == state
             }

@@ -71,6 +71,52 @@ import Testing
         _ = daemon
     }
 
+    @Test("README's SQL runs as it is written, by a client, behind the two jobs of its transcript")
+    func sql() async throws {
+        let stage = try await Stage.make()
+        let client = try await stage.database.clientDSN("reader")
+        let connection = try await stage.database.connect(client)
+        let daemon = try await stage.readyDaemon()
+        for call in ["janus.generate('a red fox', seed => 1)", "janus.understand('Hi', max_tokens => 2)"] {
+            let job = try await connection.query("SELECT \(call) AS id").row.int64("id")
+            try await stage.wait(job, for: "succeeded", as: connection)
+        }
+        // so that its examples stay in the queue: nobody calls example.org
+        daemon.signal(SIGTERM)
+        #expect(try await daemon.waitForExit() == 0, "\(daemon.log)")
+        let blocks = try Self.blocks("sql")
+        try #require(blocks.count == 1)
+        let psql = try TestProcess.run(
+            URL(filePath: "/usr/bin/env"), ["psql", "-X", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", client],
+            environment: ["LANG": "C.UTF-8"], input: .text(blocks[0]))
+        #expect(psql.status == 0 && psql.errors.isEmpty, "\(psql.errors)")
+        let lines = psql.output.split(separator: "\n").map(String.init)
+        try #require(lines.count > 7, "\(lines)")
+        #expect(Array(lines[..<3]) == ["3", "4", "5"])
+        #expect(lines[3].contains("queued"), "\(lines[3])")
+        #expect(lines[4].hasPrefix("\\x89504e47"), "a PNG's bytes")
+        #expect(Array(lines[5...6]) == ["canceled", "queued"])
+        #expect(lines[7...].count == 5, "TABLE janus.jobs has the five: \(lines)")
+    }
+
+    @Test("LISTEN janus_finished carries the id of every job that ended")
+    func finished() async throws {
+        let stage = try await Stage.make()
+        let listener = try await stage.database.client("listener")
+        try await listener.query("LISTEN janus_finished")
+        func next() async throws -> [String] {
+            try await listener.notifications(withinSeconds: 60).map { "\($0.channel) \($0.payload)" }
+        }
+        let canceled = try await stage.enqueue("janus.generate('a red fox', run_at => now() + interval '1 day')")
+        try await stage.client.query("SELECT janus.cancel($1)", [.int(canceled)])
+        #expect(try await next() == ["janus_finished \(canceled)"])
+        let daemon = try await stage.readyDaemon()
+        let drawn = try await stage.enqueue("janus.generate('a red fox')")
+        #expect(try await next() == ["janus_finished \(drawn)"])
+        #expect(try await stage.status(drawn).text("state") == "succeeded")
+        _ = daemon
+    }
+
     /// A line after `$ ` and what README shows below it.
     private struct Command {
         var line: String

@@ -52,7 +52,7 @@ struct PackedConvolutionTests {
             guard shape.height >= step, shape.width >= step else { continue }
             let expected = linear(patches(x, step: step, pad: resampling == .same ? 1 : 0))
             let convolution = Convolution3x3(linear, resampling: resampling)
-            for isa in InstructionSet.supported {
+            InstructionSet.compare(InstructionSet.supported) { isa in
                 #expect(bits(convolution(x, isa: isa).pixels) == bits(expected), "\(isa.name), \(resampling)")
                 let residual = FeatureMap(
                     height: shape.height / step, width: shape.width / step,

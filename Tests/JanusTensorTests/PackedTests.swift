@@ -44,7 +44,7 @@ struct PackedTests {
             let weights = try #require(
                 PackedMatrix(values(shape.n, shape.k, seed: 2, sizes), precision: precision))
             let expected = bits(product(x, weights, .scalar))
-            for isa in InstructionSet.twins {
+            InstructionSet.compare(InstructionSet.twins) { isa in
                 #expect(bits(product(x, weights, isa)) == expected, "\(isa.name), \(sizes)")
             }
         }

@@ -96,7 +96,7 @@ struct PagedAttentionTests {
                 test.keys[shape.positions - 2, 0] = .nan
             }
             let expected = run(test, chunks: [shape.positions], format, isa: .scalar)
-            for isa in InstructionSet.twins {
+            InstructionSet.compare(InstructionSet.twins) { isa in
                 #expect(run(test, chunks: [shape.positions], format, isa: isa) == expected, "\(isa.name), \(sizes)")
             }
         }

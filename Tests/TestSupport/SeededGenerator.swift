@@ -49,6 +49,15 @@ extension Data {
     }
 }
 
+extension Data {
+    /// JSON with one of its texts or numbers replaced by another, which may well stand there.
+    package func otherValues(using generator: inout SeededGenerator) throws -> Data {
+        let whole = try JSONSerialization.jsonObject(with: self, options: .fragmentsAllowed)
+        let changed = JSONMutation.similar(to: whole, using: &generator)
+        return try JSONSerialization.data(withJSONObject: changed, options: .fragmentsAllowed)
+    }
+}
+
 /// Changes one place of a JSON value.
 private enum JSONMutation {
     /// What may stand anywhere and is right almost nowhere.
@@ -57,6 +66,21 @@ private enum JSONMutation {
             NSNull(), true, 0, -1, 1, 2.5, 1e300, Int64.max, Int64.min, UInt64.max, "", "\u{0}", "nan", "1",
             String(repeating: "x", count: 300), [Any](), [1, "two"] as [Any], [String: Any](), ["run": NSNull()],
         ]
+    }
+
+    static func similar(to value: Any, using generator: inout SeededGenerator) -> Any {
+        if var object = value as? [String: Any], let key = object.keys.sorted().randomElement(using: &generator) {
+            object[key] = object[key].map { similar(to: $0, using: &generator) }
+            return object
+        }
+        if var array = value as? [Any], let index = array.indices.randomElement(using: &generator) {
+            array[index] = similar(to: array[index], using: &generator)
+            return array
+        }
+        if let text = value as? String {
+            return [text + "e", String(text.reversed()), "", "🦊"].randomElement(using: &generator) ?? text
+        }
+        return value is NSNumber ? Int.random(in: 0...10, using: &generator) : value
     }
 
     static func mutate(_ value: Any, using generator: inout SeededGenerator) -> Any {
