@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """The table of a run: `table.py [--markdown] FOLDER`. FOLDER holds run.json (what was asked for), janus-PRECISION.json (`janus-model
 bench`), and of the peers transformers.json, llama-KIND.json, ik-llama-KIND.json and openvino-KIND.json, each with "runs": seconds by
 key. A ratio is how many times as fast we are, median by median.

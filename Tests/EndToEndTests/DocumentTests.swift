@@ -30,6 +30,24 @@ import Testing
         #expect(broken.isEmpty)
     }
 
+    @Test("README's measurements have whole images and answers, of both precisions and of transformers")
+    func measurements() throws {
+        let text = try String(contentsOfFile: TestPaths.root + "/README.md", encoding: .utf8)
+        let begin = try #require(text.range(of: "<!-- Deploy/bench.d/table.py --markdown: begin -->\n"))
+        let end = try #require(text.range(of: "<!-- end -->", range: begin.upperBound..<text.endIndex))
+        let rows = text[begin.upperBound..<end.lowerBound].split(separator: "\n").filter { $0.hasPrefix("| ") }
+            .map { $0.split(separator: "|").map { $0.trimmingCharacters(in: .whitespaces) } }
+        // a median with its least and most
+        let figure = /^[0-9.]+ \([0-9.]+–[0-9.]+\)/
+        for name in ["one image", "8 images at once", "answer of 64 about a picture", "16 answers of 64 at once"] {
+            let row = try #require(rows.first { $0.first == name }, "there is no row \(name)")
+            try #require(row.count == 9, "\(row)")
+            #expect(row[1] == "whole", "\(row)")
+            for column in [2, 5, 8] { #expect(row[column].firstMatch(of: figure) != nil, "\(row)") }
+            for column in [4, 7] { #expect(row[column].firstMatch(of: /^[0-9.]+×/) != nil, "\(row)") }
+        }
+    }
+
     @Test("links and anchors are read as Markdown has them")
     func targetsAndAnchors() throws {
         let text = "[a](b.md), [c](#d) and ![e](f.png \"title\")\n# D e-f: `g`!\n```\n[no](link)\n```\n"
