@@ -53,14 +53,17 @@ struct PackedConvolutionTests {
             let expected = linear(patches(x, step: step, pad: resampling == .same ? 1 : 0))
             let convolution = Convolution3x3(linear, resampling: resampling)
             InstructionSet.compare(InstructionSet.supported) { isa in
-                #expect(bits(convolution(x, isa: isa).pixels) == bits(expected), "\(isa.name), \(resampling)")
+                // as a variable: a failed expectation would compare both value by value
+                let isSame = bits(convolution(x, isa: isa).pixels) == bits(expected)
+                #expect(isSame, "\(isa.name), \(resampling)")
                 let residual = FeatureMap(
                     height: shape.height / step, width: shape.width / step,
                     pixels: dense(random(expected.rows, shape.outputs, seed: 43)))
                 let sum = Matrix(rows: expected.rows, columns: shape.outputs)
                 sum.copy(from: residual.pixels)
                 linear.apply(patches(x, step: step, pad: resampling == .same ? 1 : 0), into: sum, accumulate: true)
-                #expect(bits(convolution(x, addedTo: residual, isa: isa).pixels) == bits(sum), "\(isa.name), added")
+                let isSumSame = bits(convolution(x, addedTo: residual, isa: isa).pixels) == bits(sum)
+                #expect(isSumSame, "\(isa.name), added")
             }
         }
     }
@@ -105,7 +108,8 @@ struct PackedConvolutionTests {
             }
             // the norm's, and one a row where parts are that small
             #expect(productsMax > 1 ? parts >= 2 : parts == (resampling == .downsampling ? 8 : 15))
-            #expect(bits(run.result.pixels) == whole, "\(productsMax)")
+            let isSame = bits(run.result.pixels) == whole
+            #expect(isSame, "\(productsMax)")
         }
     }
 
@@ -148,7 +152,8 @@ struct PackedConvolutionTests {
         for isa in InstructionSet.supported {
             let found = Convolution3x3(phases: packed, bias: bias)(x, isa: isa)
             #expect(found.height == 2 * x.height && found.width == 2 * x.width)
-            #expect(bits(found.pixels) == bits(expected), "\(isa.name)")
+            let isSame = bits(found.pixels) == bits(expected)
+            #expect(isSame, "\(isa.name)")
         }
     }
 

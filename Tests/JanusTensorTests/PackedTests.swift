@@ -45,7 +45,9 @@ struct PackedTests {
                 PackedMatrix(values(shape.n, shape.k, seed: 2, sizes), precision: precision))
             let expected = bits(product(x, weights, .scalar))
             InstructionSet.compare(InstructionSet.twins) { isa in
-                #expect(bits(product(x, weights, isa)) == expected, "\(isa.name), \(sizes)")
+                // as a variable: a failed expectation would compare both value by value
+                let isSame = bits(product(x, weights, isa)) == expected
+                #expect(isSame, "\(isa.name), \(sizes)")
             }
         }
     }
@@ -70,7 +72,8 @@ struct PackedTests {
             for count in [1, 2, 5, 8, 17, 48, 49] {
                 for start in [0, 52] {
                     let alone = product(x[start..<start + count], weights, isa)
-                    #expect(bits(alone) == bits(together[start..<start + count]), "\(count) rows, \(isa.name)")
+                    let isSame = bits(alone) == bits(together[start..<start + count])
+                    #expect(isSame, "\(count) rows, \(isa.name)")
                 }
             }
         }

@@ -97,7 +97,9 @@ struct PagedAttentionTests {
             }
             let expected = run(test, chunks: [shape.positions], format, isa: .scalar)
             InstructionSet.compare(InstructionSet.twins) { isa in
-                #expect(run(test, chunks: [shape.positions], format, isa: isa) == expected, "\(isa.name), \(sizes)")
+                // as a variable: a failed expectation would compare both value by value
+                let isSame = run(test, chunks: [shape.positions], format, isa: isa) == expected
+                #expect(isSame, "\(isa.name), \(sizes)")
             }
         }
     }
@@ -110,7 +112,6 @@ struct PagedAttentionTests {
             let whole = run(test, chunks: [n], format, isa: isa)
             for (first, then) in [([], 1), ([3], 13), ([1, 16, 15, 17], 32)] {
                 let chunks = first + Array(repeating: then, count: n)
-                // as a variable: a failed expectation would compare both value by value
                 let isSame = run(test, chunks: chunks, format, isa: isa) == whole
                 #expect(isSame, "\(format), chunks of \(chunks.prefix(5))")
             }
