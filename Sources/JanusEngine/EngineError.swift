@@ -34,7 +34,7 @@ extension Interruption {
         switch error {
         case .interrupted: self = .stopped
         case .notAModel, .pickleOnly, .configuration, .weights, .missingTensor, .extraTensors, .misshapenTensor,
-            .tokenOutOfRange, .pack, .packCache, .notFinite, .cacheMemory:
+            .tokenOutOfRange, .pack, .packCache, .notFinite, .encodingNotFinite, .cacheMemory:
             self = .failed(JobError(.internalError, error.description, retryable: false))
         }
     }

@@ -60,7 +60,7 @@ struct ImageTokenizer {
             block.multiply(byTransposed: codebook, into: products)
             for row in 0..<products.rows {
                 guard let best = products[row..<row + 1].greatest else {
-                    throw .notFinite(name: "model.vqmodel.encoder")
+                    throw .encodingNotFinite
                 }
                 tokens.append(Int32(best))
             }

@@ -21,6 +21,8 @@ package enum ModelError: Error, Equatable, CustomStringConvertible {
     case packCache(directory: String, reason: String)
     /// A weight that is NaN, infinite or too large to be packed.
     case notFinite(name: String)
+    /// The image encoder gave a value that is NaN or infinite.
+    case encodingNotFinite
     /// The system does not reserve the memory that keys and values may take.
     case cacheMemory(bytes: Int)
     /// `JanusModel.interrupt` answered true.
@@ -55,6 +57,7 @@ package enum ModelError: Error, Equatable, CustomStringConvertible {
         case .packCache(let directory, let reason):
             "cannot keep packs in \(directory): \(reason); "
                 + "set cache.directory to a directory that can be written and has room, or pack with janus-model pack"
+        case .encodingNotFinite: "the image encoder gave a value that is not finite; the checkpoint is damaged"
         case .notFinite(let name):
             "the weights of \(name) hold a value that is not finite or too large to be packed; the checkpoint is damaged"
         case .cacheMemory(let bytes):

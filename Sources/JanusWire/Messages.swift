@@ -33,8 +33,9 @@ package struct JobStart: Codable, Sendable, Equatable {
 package enum WorkerMessage: Sendable, Equatable {
     /// The weights are loaded; jobs may come. Sent once, first.
     case ready(WorkerReady)
-    /// Sent at least every `heartbeatSecondsMax` from the computing thread itself, for each job that has begun. The first of a
-    /// job, `preparing`, is sent before anything of it is touched; one job at a time is prepared.
+    /// Sent at least every `heartbeatSecondsMax` from the computing thread itself while any job has begun, about one of them:
+    /// a worker is judged by its silence, not each job. The first of a job, `preparing`, is sent before anything of it is
+    /// touched; one job at a time is prepared.
     case progress(JobRun, JobProgress)
     /// One output; those of a run come in the order of their index, before `.finished`.
     case output(JobRun, JobOutput)

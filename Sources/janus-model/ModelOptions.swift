@@ -13,7 +13,7 @@ struct ModelOptions: ParsableArguments {
     var threads: Int?
 
     @Option(help: "Tokens of prompt, pictures and answer together.")
-    var contextTokensMax = 4096
+    var contextTokensMax = Engine.Options().contextTokensMax
 
     @Option(help: "bf16 or int8: how a pack's keys and values are kept (default: int8, of a bf16 pack bf16).")
     var kv: KeyValueFormat?

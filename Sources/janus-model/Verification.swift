@@ -74,7 +74,10 @@ struct Verification {
             embeddings.append(embedded)
             features += seen.array()
             aligned += embedded.array()
-            tokens += try model.encodeImage(pixels: pixels)
+            do throws(ModelError) { tokens += try model.encodeImage(pixels: pixels) } catch {
+                // the stage then lacks a picture's tokens, and differs
+                guard case .encodingNotFinite = error else { throw error }
+            }
         }
         report.compare("vision.features", features, try expected.floats("vision.features"))
         report.compare("aligner.output", aligned, try expected.floats("aligner.output"))

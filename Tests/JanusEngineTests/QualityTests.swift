@@ -116,6 +116,17 @@ struct QualityTests {
     }
 
     @Test(
+        "verify shows the image encoder's stage when a value in it is not finite, and goes on",
+        arguments: [Float.nan, .infinity])
+    func verifyEncoder(value: Float) throws {
+        let copy = try NanoCopy(with: value, in: "model.vqmodel.encoder.conv_in.weight")
+        let result = try TestProcess.run(Reference.executable("janus-model"), ["verify", copy.path])
+        #expect(result.status == 1 && result.output.contains("1 of "), "\(result)")
+        let failed = result.output.split(separator: "\n").filter { $0.hasSuffix("FAILED") }
+        #expect(failed.count == 1 && failed[0].hasPrefix("vq.encode_tokens"), "\(failed)")
+    }
+
+    @Test(
         "verify calls the error against an expected value that is not finite infinite",
         arguments: [Float.nan, .infinity])
     func expectedNotFinite(value: Float) throws {
