@@ -191,7 +191,7 @@ private final class PackWriter: ModelWeights {
     }
 
     private func check(_ name: String, _ matrix: Matrix) throws(ModelError) {
-        for row in 0..<matrix.rows where !matrix.row(row).allSatisfy(\.isFinite) { throw .notFinite(name: name) }
+        guard matrix.isFinite else { throw .notFinite(name: name) }
     }
 
     private func emitRows(_ name: String, _ matrix: Matrix) throws(ModelError) -> EmbeddingRows {

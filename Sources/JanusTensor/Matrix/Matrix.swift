@@ -114,7 +114,7 @@ package struct Matrix {
     }
 
     /// Whether no value is NaN or infinite.
-    package var isFinite: Bool { array().allSatisfy { $0.isFinite } }
+    package var isFinite: Bool { (0..<rows).allSatisfy { row($0).allSatisfy(\.isFinite) } }
 
     /// Writes another matrix of the same sides into this one; the two must not overlap.
     package func copy(from other: Matrix) {
