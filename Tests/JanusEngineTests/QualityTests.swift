@@ -121,9 +121,9 @@ struct QualityTests {
     func verifyEncoder(value: Float) throws {
         let copy = try NanoCopy(with: value, in: "model.vqmodel.encoder.conv_in.weight")
         let result = try TestProcess.run(Reference.executable("janus-model"), ["verify", copy.path])
-        #expect(result.status == 1 && result.output.contains("1 of "), "\(result)")
+        #expect(result.status == 1, "\(result)")
         let failed = result.output.split(separator: "\n").filter { $0.hasSuffix("FAILED") }
-        #expect(failed.count == 1 && failed[0].hasPrefix("vq.encode_tokens"), "\(failed)")
+        #expect(failed.count == 1 && failed.first?.hasPrefix("vq.encode_tokens") == true, "\(result)")
     }
 
     @Test(
