@@ -61,17 +61,6 @@ package final class Engine {
         return "\(precision.rawValue)\(format)/v\(Self.numericsVersion)/\(Threads.isa.name)/\(parts.model.fingerprint)"
     }
 
-    /// As `load(_:)`, of what a path stands for.
-    /// - Parameter directory: see `ModelLocation`.
-    package static func load(
-        directory: String, name: String? = nil, options: Options = Options(),
-        progress: @escaping (Double) -> Void = { _ in }
-    ) throws(EngineError) -> Engine {
-        let location: ModelLocation
-        do throws(ModelError) { location = try ModelLocation.find(directory) } catch { throw .model(error) }
-        return try load(location, name: name, options: options, progress: progress)
-    }
-
     /// Loads a checkpoint's directory (config.json, safetensors, tokenizer.json, preprocessor_config.json) or a pack,
     /// which holds all of that.
     /// - Parameters:

@@ -7,9 +7,8 @@ import JanusText
 
 /// Draws images from a text.
 ///
-/// A step: logits = u + w·(c − u) of a conditional and an unconditional row, divided by the temperature; draw; both
-/// rows receive the token. The unconditional prompt is the conditional one with every position but the first and the
-/// last replaced by pad.
+/// A step: logits = u + w·(c − u) of a conditional and an unconditional row (`PromptTemplate.unconditional`),
+/// divided by the temperature; draw; both rows receive the token.
 ///
 /// Both prompts are prefixes: every image's rows begin as their copies. Images begin as there is room, in order.
 final class ImageJob: BatchedJob {
@@ -37,9 +36,8 @@ final class ImageJob: BatchedJob {
         let prompt = try engine.generationPrompt(parameters)
         var prompts = [PrefixKey(tokens: prompt)]
         if parameters.usesGuidance {
-            var unconditional = prompt
-            for index in prompt.indices.dropFirst().dropLast() { unconditional[index] = engine.tokenizer.specials.pad }
-            prompts.append(PrefixKey(tokens: unconditional))
+            prompts.append(
+                PrefixKey(tokens: PromptTemplate.unconditional(prompt, pad: engine.tokenizer.specials.pad)))
         }
         self.parameters = parameters
         self.resources = resources

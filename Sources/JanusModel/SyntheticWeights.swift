@@ -117,9 +117,11 @@ package enum ModelShape: String, Sendable, CaseIterable {
 
 extension JanusModel {
     /// A model of real sizes and no meaning, to measure with.
-    package static func synthetic(_ shape: ModelShape, precision: PackedPrecision) throws(ModelError) -> JanusModel {
+    package static func synthetic(
+        _ configuration: JanusConfiguration, precision: PackedPrecision
+    ) throws(ModelError) -> JanusModel {
         try JanusModel(
-            shape.configuration, precision: precision, fingerprint: "synthetic",
+            configuration, precision: precision, fingerprint: "synthetic",
             weights: SyntheticWeights(precision), encodes: false)
     }
 }

@@ -60,6 +60,15 @@ package enum PromptTemplate {
         conversation([PromptTurn(role: .user, content: prompt)], system: "") + [.special(.beginOfImage)]
     }
 
+    /// The ids of a generation's prompt for the row without a condition: all but the first (BOS) and the last (begin of
+    /// image) become pad.
+    package static func unconditional(_ prompt: [Int32], pad: Int32) -> [Int32] {
+        prompt.indices.map { $0 == prompt.startIndex || $0 == prompt.endIndex - 1 ? prompt[$0] : pad }
+    }
+
+    /// The text with which a conversation of one user's turn ends, where the assistant is to answer.
+    package static let answerBegins = "\n\n" + PromptTurn.Role.assistant.rawValue + ":"
+
     /// What the official code's string for these segments looks like.
     package static func text(of segments: [PromptSegment]) -> String {
         segments.map { segment in

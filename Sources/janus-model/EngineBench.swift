@@ -53,7 +53,7 @@ struct EngineBench {
         self.images = images
         self.texts = texts
         do throws(ModelError) {
-            model = try JanusModel.synthetic(shape, precision: precision)
+            model = try JanusModel.synthetic(shape.configuration, precision: precision)
         } catch { throw Failure(error.description) }
         configuration = model.configuration.keeping(format)
         var options = Engine.Options(threads: threads)

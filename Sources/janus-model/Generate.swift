@@ -30,10 +30,11 @@ struct Generate: ParsableCommand {
 
     func run() throws {
         let bar = ProgressBar(quiet: options.quiet)
-        let engine = try options.load(bar)
+        let location = try options.location()
+        let engine = try options.load(location, bar)
         let parameters = GenerateParameters(
             prompt: prompt, images: images, seed: seed ?? Int64.random(in: 0...Int64(UInt32.max)),
-            cfgWeight: try cfg ?? GenerationDefaults.read(model: options.model).guidanceScale ?? 5,
+            cfgWeight: try cfg ?? GenerationDefaults.read(location).guidanceScale ?? 5,
             temperature: temperature, topK: topK, format: format)
         do {
             try FileManager.default.createDirectory(atPath: output, withIntermediateDirectories: true)
@@ -68,13 +69,15 @@ private struct GenerationDefaults: Decodable {
 
     enum CodingKeys: String, CodingKey { case guidanceScale = "guidance_scale" }
 
-    static func read(model: String) throws -> GenerationDefaults {
-        let location = try ModelLocation.find(model)
-        if case .pack = location {
-            guard let data = try location.carriedFile("generation_config.json") else { return GenerationDefaults() }
-            return try decode(data, name: "generation_config.json of " + model)
+    static func read(_ location: ModelLocation) throws -> GenerationDefaults {
+        let name = "generation_config.json"
+        let path: URL
+        switch location {
+        case .pack(let file):
+            guard let data = try location.carriedFile(name) else { return GenerationDefaults() }
+            return try decode(data, name: "\(name) of \(file)")
+        case .checkpoint(let directory): path = URL(filePath: directory).appending(path: name)
         }
-        let path = URL(filePath: model).appending(path: "generation_config.json")
         guard FileManager.default.fileExists(atPath: path.path) else { return GenerationDefaults() }
         return try decode(Data(contentsOf: path), name: path.path)
     }

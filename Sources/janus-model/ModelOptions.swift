@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import JanusEngine
 import JanusJob
+import JanusModel
 import JanusTensor
 
 /// Arguments that every command which runs a model has.
@@ -27,15 +28,19 @@ struct ModelOptions: ParsableArguments {
         }
     }
 
+    func location() throws -> ModelLocation {
+        do throws(ModelError) { return try ModelLocation.find(model) } catch { throw Failure(error.description) }
+    }
+
     /// Loads the model, showing how far that is.
-    func load(_ bar: ProgressBar) throws -> Engine {
+    func load(_ location: ModelLocation, _ bar: ProgressBar) throws -> Engine {
         var options = Engine.Options()
         if let threads { options.threads = threads }
         options.contextTokensMax = contextTokensMax
         options.keyValueFormat = kv
         defer { bar.clear() }
         do throws(EngineError) {
-            return try Engine.load(directory: model, options: options) { bar.show("loading", $0) }
+            return try Engine.load(location, options: options) { bar.show("loading", $0) }
         } catch {
             throw Failure(error.description)
         }

@@ -63,7 +63,7 @@ struct QualityCases {
     }
 
     private func unconditional(_ prompt: [Int32]) -> [Int32] {
-        prompt.indices.map { $0 == 0 || $0 == prompt.count - 1 ? prompt[$0] : tokenizer.specials.pad }
+        PromptTemplate.unconditional(prompt, pad: tokenizer.specials.pad)
     }
 
     private func draw(
@@ -107,10 +107,6 @@ struct QualityCases {
             progress(Double(position) / Double(steps))
         }
         return words.indices.map { Drawing(name: words[$0], prompt: prompts[$0], tokens: drawn[$0]) }
-    }
-
-    private static func guided(_ conditional: [Float], _ unconditional: [Float]) -> [Float] {
-        zip(conditional, unconditional).map { $1 + guidance * ($0 - $1) }
     }
 
     private func answer(
@@ -185,8 +181,9 @@ struct QualityCases {
             let unconditional = model.imageLogits(hidden[count + first..<2 * count])
             let guided = Matrix(rows: conditional.rows, columns: conditional.columns)
             for row in 0..<guided.rows {
-                let values = Self.guided(conditional.row(row), unconditional.row(row))
-                guided[row..<row + 1].copy(from: Matrix(values, rows: 1, columns: values.count))
+                let rows = row..<row + 1
+                guided[rows].guide(
+                    conditional: conditional[rows], unconditional: unconditional[rows], weight: Self.guidance)
             }
             return (
                 try conditional.finite(subject.stage("image logits of \"\(drawing.name)\"")),

@@ -36,7 +36,7 @@ struct Understand: ParsableCommand {
                 throw Failure("\(path) cannot be read: \(error.localizedDescription)")
             }
         }
-        let engine = try options.load(bar)
+        let engine = try options.load(options.location(), bar)
         let parameters = AnswerParameters(
             messages: [ChatMessage(role: .user, content: question, images: files.count)], systemPrompt: system,
             maxTokens: maxTokens, temperature: temperature, topP: topP, seed: seed, stop: stop)

@@ -94,7 +94,7 @@ struct Verification {
         if let start = message.range(of: PromptTurn.Role.user.rawValue + ": ") {
             message = String(message[start.upperBound...])
         }
-        if let end = message.range(of: "\n\n<|Assistant|>:") { message = String(message[..<end.lowerBound]) }
+        if let end = message.range(of: PromptTemplate.answerBegins) { message = String(message[..<end.lowerBound]) }
         var pictures = 0
         let placeholder = SpecialToken.imagePlaceholder.content + "\n"
         while message.hasPrefix(placeholder) {
@@ -149,7 +149,7 @@ struct Verification {
     private mutating func generation(_ name: String) throws {
         let ids = try prompt(name)
         let weight: Float = try metadata(name + ".cfg_weight")
-        let unconditional = ids.indices.map { $0 == 0 || $0 == ids.count - 1 ? ids[$0] : tokenizer.specials.pad }
+        let unconditional = PromptTemplate.unconditional(ids, pad: tokenizer.specials.pad)
         let count = model.configuration.generationTokens
         let cache = try KVCache(model.configuration, rows: 2, positionsMax: ids.count + count)
         let prefilled = try model.forward(
@@ -162,10 +162,11 @@ struct Verification {
         var logits: (conditional: [Float], unconditional: [Float]) = ([], [])
         while tokens.count < count {
             let both = model.imageLogits(last)
-            let (conditional, unconditional) = (both.row(0), both.row(1))
-            logits.conditional += conditional
-            logits.unconditional += unconditional
-            guard let token = argMax(zip(conditional, unconditional).map { $1 + weight * ($0 - $1) }) else { break }
+            logits.conditional += both.row(0)
+            logits.unconditional += both.row(1)
+            let own = both[0..<1]
+            own.guide(conditional: own, unconditional: both[1..<2], weight: weight)
+            guard let token = own.greatest.map({ Int32($0) }) else { break }
             tokens.append(token)
             guard tokens.count < count else { break }
             let next = try model.embed(imageTokens: [token, token])

@@ -2,6 +2,7 @@ import Foundation
 import JanusEngine
 import JanusImage
 import JanusJob
+import JanusModel
 import TestSupport
 import Testing
 
@@ -123,7 +124,7 @@ struct AnswerTests {
         }
         var options = Engine.Options(threads: 1)
         options.imageLimits.pixelsMax = 600
-        let strict = try Engine.load(directory: tinyFolder, options: options)
+        let strict = try Engine.load(ModelLocation.find(tinyFolder), options: options)
         let error = #expect(throws: Interruption.self) { try strict.answer(ask("q", images: 1), pictures: [good]) }
         guard case .failed(let job) = error else { return #expect(Bool(false), "\(String(describing: error))") }
         #expect(job.code == .inputTooLarge)
@@ -176,7 +177,7 @@ struct LoadingTests {
                 at: URL(filePath: tinyFolder).appending(path: name), to: folder.appending(path: name))
         }
         try change(folder)
-        _ = try Engine.load(directory: folder.path, options: Engine.Options(threads: 1))
+        _ = try Engine.load(ModelLocation.find(folder.path), options: Engine.Options(threads: 1))
     }
 
     @Test("a missing file is named", arguments: ["tokenizer.json", "preprocessor_config.json", "config.json"])

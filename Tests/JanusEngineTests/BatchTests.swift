@@ -47,7 +47,7 @@ func packedEngine(
     options.keyValueFormat = kv
     options.cacheBytesMax = cacheBytesMax
     options.jobsMax = jobsMax
-    return try Engine.load(directory: TinyPack.path(precision), name: "tiny", options: options)
+    return try Engine.load(ModelLocation.find(TinyPack.path(precision)), name: "tiny", options: options)
 }
 
 @Suite("many jobs in one batch")
@@ -142,7 +142,7 @@ struct BatchTests {
     func dense() throws {
         var options = Engine.Options(threads: 1)
         options.jobsMax = 8
-        let engine = try Engine.load(directory: tinyFolder, name: "tiny", options: options)
+        let engine = try Engine.load(ModelLocation.find(tinyFolder), name: "tiny", options: options)
         #expect(engine.jobsWithRoom == 1)
         var live: Set<Int> = []
         let ends = try run(engine, MixedJobs.all) { index, progress in

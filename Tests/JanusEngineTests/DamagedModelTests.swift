@@ -1,6 +1,7 @@
 import Foundation
 import JanusEngine
 import JanusJob
+import JanusModel
 import TestSupport
 import Testing
 
@@ -45,7 +46,7 @@ struct DamagedModelTests {
     @Test("every job that waits for a picture which cannot be seen fails, and so does the next")
     func shared() throws {
         let copy = try NanoCopy(with: .nan, in: "model.vision_model.post_layernorm.bias")
-        let engine = try Engine.load(directory: copy.path, options: Engine.Options())
+        let engine = try Engine.load(ModelLocation.find(copy.path), options: Engine.Options())
         var errors: [JobError] = []
         func submit(_ question: String) throws {
             engine.batcher.submit(

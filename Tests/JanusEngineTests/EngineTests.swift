@@ -2,6 +2,7 @@ import Foundation
 import JanusEngine
 import JanusImage
 import JanusJob
+import JanusModel
 import TestSupport
 import Testing
 
@@ -11,7 +12,7 @@ func tinyEngine(contextTokensMax: Int = 4096, cacheBytesMax: Int = 1 << 30) thro
     var options = Engine.Options(threads: 1)
     options.contextTokensMax = contextTokensMax
     options.cacheBytesMax = cacheBytesMax
-    return try Engine.load(directory: tinyFolder, name: "tiny", options: options)
+    return try Engine.load(ModelLocation.find(tinyFolder), name: "tiny", options: options)
 }
 
 func referencePicture(_ index: Int) throws -> Data {

@@ -46,10 +46,13 @@ struct SignsOfLife {
     var multiplyAddsMax: Int { max(layer, drawing, vision, picture) }
 
     /// Within a pass, from one layer's beginning to the next: `JanusModel.interrupt`.
-    var layer: Int {
+    var layer: Int { layer(keysSeen: bounds.positions * bounds.context) }
+
+    /// - Parameter keysSeen: by all of its positions together.
+    func layer(keysSeen: Int) -> Int {
         let language = configuration.language
-        return bounds.positions
-            * (language.stepWeights / language.layers + 2 * bounds.context * language.heads * language.headSize)
+        return bounds.positions * language.stepWeights / language.layers
+            + 2 * keysSeen * language.heads * language.headSize
     }
 
     /// From the beginning of a step to the first layer: logits of all that draw, and what is fed back, which a pack has in a

@@ -118,6 +118,70 @@ struct SignsOfLifeTests {
         #expect(stretches[.decoding]?.max() == signs(engine, precision).picture)
     }
 
+    /// Of which the tiny model has none: bands of convolutions, passes as long as they may be.
+    @Test(
+        "at Janus-Pro-1B's sizes a layer, a part of seeing and a part of decoding compute exactly what is said",
+        arguments: PackedPrecision.allCases)
+    func realSizes(precision: PackedPrecision) throws {
+        var configuration = ModelShape.oneB.configuration
+        // more of the same layers would be more of the same stretches; words are no part of any of these
+        configuration.language.layers = 2
+        configuration.vision.layers = 2
+        configuration.language.vocabularySize = 1024
+        let model = try JanusModel.synthetic(configuration, precision: precision)
+        var before = MultiplyAdds.ofThisThread
+        func stretch() -> Int {
+            let now = MultiplyAdds.ofThisThread
+            defer { before = now }
+            return now - before
+        }
+
+        let positions = BatchResources.passPositionsMax
+        let signs = SignsOfLife(
+            configuration, isPacked: true, .init(positions: positions, imageRows: 0, textRows: 0, context: positions))
+        var layers: [Int] = []
+        model.interrupt = {
+            layers.append(stretch())
+            return false
+        }
+        let cache = try KVCache(model.configuration, rows: 1, positionsMax: positions)
+        let tokens = (0..<Int32(positions)).map { $0 }
+        _ = try model.forward(
+            try model.embed(tokens: tokens), spans: [.init(row: 0, positions: positions)], cache: cache)
+        layers.append(stretch())
+        // a position sees itself and those before it
+        let layer = signs.layer(keysSeen: positions * (positions + 1) / 2)
+        #expect(layers == [0, layer, layer])
+
+        var vision: [Int] = []
+        var seeing = model.beginVision(
+            pixels: [Float](repeating: 0.5, count: 3 * configuration.imageSize * configuration.imageSize))
+        vision.append(stretch())
+        while !seeing.isDone {
+            seeing.advance()
+            vision.append(stretch())
+        }
+        _ = model.alignVision(seeing.features)
+        vision.append(stretch())
+        #expect(vision.max() == signs.vision)
+
+        var picture: [Int] = []
+        var decoding = try model.beginDecoding(
+            imageTokens: (0..<Int32(configuration.generationTokens)).map { $0 })
+        while !decoding.isDone {
+            picture.append(stretch())
+            decoding.advance()
+        }
+        picture.append(stretch())
+        #expect(picture.max() == signs.picture)
+        // some of its convolutions are done in several bands
+        #expect(signs.picture <= Convolution3x3.partProductsMax)
+        #expect(picture.count { $0 > Convolution3x3.partProductsMax / 2 } > 6)
+        print(
+            "1b \(precision.rawValue), counted: layer \(layer), vision \(vision.max() ?? 0), picture "
+                + "\(picture.max() ?? 0) in \(picture.count) parts")
+    }
+
     @Test("each picture of a question is a sign of life before it is decoded")
     func files() throws {
         var calls = 0

@@ -2,6 +2,7 @@ import CAllocations
 import Foundation
 import JanusEngine
 import JanusJob
+import JanusModel
 
 /// Counts the allocations of steps in which several images and texts are drawn and a further job waits for room. A program
 /// of its own, so that nothing else allocates beside it.
@@ -39,7 +40,7 @@ import JanusJob
         var options = Engine.Options(threads: 2)
         options.cacheBytesMax = cacheBytesMax
         options.jobsMax = jobs.count
-        let engine = try Engine.load(directory: pack, options: options)
+        let engine = try Engine.load(ModelLocation.find(pack), options: options)
         let phases = Phases(jobs.count)
         for (index, job) in jobs.enumerated() {
             engine.batcher.submit(

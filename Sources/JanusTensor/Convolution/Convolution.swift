@@ -105,8 +105,10 @@ package struct Convolution3x3 {
         }
         // of what bands are made of: a row of the result, or two where its sides double
         let doubles = resampling == .upsampling
-        let band =
+        let row =
             side * UpsamplingConvolution.filled(outputs) * inputs * (doubles ? 2 * UpsamplingConvolution.taps : 9)
-        return max(band, min(partProductsMax, band * (doubles ? side / 2 : side)))
+        return row
+            * ConvolutionBands.bandRows(
+                of: doubles ? side / 2 : side, rowProducts: row, productsMax: partProductsMax)
     }
 }

@@ -40,10 +40,14 @@ struct ConvolutionBands {
         // few outputs cost what a panel does
         let outputs = UpsamplingConvolution.filled(result.channels)
         rowProducts = max(result.pixels.rows / max(height, 1) * outputs * weights.layout.inputs, 1)
-        let bandRowsMax = max(productsMax / rowProducts, 1)
-        let bands = (height + bandRowsMax - 1) / bandRowsMax
-        // as even as they can be
-        bandRows = max((height + bands - 1) / max(bands, 1), 1)
+        bandRows = Self.bandRows(of: height, rowProducts: rowProducts, productsMax: productsMax)
+    }
+
+    /// How many rows a band has at most: one, or as many as `productsMax` allows, in bands as even as they can be.
+    static func bandRows(of height: Int, rowProducts: Int, productsMax: Int) -> Int {
+        let rowsMax = max(productsMax / rowProducts, 1)
+        let bands = (height + rowsMax - 1) / rowsMax
+        return max((height + bands - 1) / max(bands, 1), 1)
     }
 
     var isDone: Bool { rowsDone == height }
