@@ -13,6 +13,15 @@ package struct QueueDepth: Sendable, Equatable {
     package var isPaused: Bool
 }
 
+extension QueueDepth: CustomStringConvertible {
+    package var description: String {
+        let oldest = waiting > 0 ? ", the oldest for \(Int(oldestWaitingSeconds)) s" : ""
+        let of = model.map { "queue \(queue), model \($0)" } ?? "queue \(queue)"
+        return "\(of): \(waiting) waiting\(oldest), \(scheduled) scheduled, \(running) running"
+            + (isPaused ? ", paused" : "")
+    }
+}
+
 extension JobQueue {
     /// Load by queue and model.
     package func depth() async throws(QueueError) -> [QueueDepth] {

@@ -44,7 +44,9 @@ struct Doctor: AsyncParsableCommand {
         guard let queue else { return }
         guard await report.check("connection to \(queue.target)", { try await queue.ping() }) != nil else { return }
         guard await report.check("schema", { try await queue.checkSchema() }) != nil else { return }
-        await report.check("rights of janus_daemon") { _ = try await queue.depth() }
+        if let depths = await report.check("rights of janus_daemon", { try await queue.depth() }) {
+            for depth in depths { print("       \(depth)") }
+        }
         if plan.listens {
             await report.check("notifications") {
                 for await event in try QueueListener(dsn: plan.listenDSN) {

@@ -70,7 +70,7 @@ import Testing
         #expect(notANumber.status != 0 && notANumber.output.contains("lease.seconds"), "\(notANumber.output)")
     }
 
-    @Test("doctor names a wrong DSN without its password, and a missing schema")
+    @Test("doctor names a wrong DSN without its password, and a missing schema; it tells what waits")
     func doctor() async throws {
         let models = ["JANUSD_MODELS": "tiny=" + Reference.file("Reference/tiny/hf")]
         let refused = try janusd(
@@ -85,8 +85,13 @@ import Testing
         let missing = try janusd(["doctor"], models.merging(["JANUSD_DATABASE_DSN": empty.daemonDSN]) { $1 })
         #expect(missing.output.contains("janusd migrate up"), "\(missing.output)")
         let good = try await TestPostgres.database()
+        let client = ["JANUSD_DATABASE_DSN": try await good.clientDSN("shop")]
+        #expect(try janusd(["enqueue", "generate", "a red fox", "--model", "tiny"], client).status == 0)
         let well = try janusd(["doctor"], models.merging(["JANUSD_DATABASE_DSN": good.daemonDSN]) { $1 })
         #expect(well.status == 0 && well.output.contains("all well"), "\(well.output)")
+        #expect(
+            well.output.contains("queue default, model tiny: 1 waiting, the oldest for ")
+                && well.output.contains(", 0 scheduled, 0 running\n"), "\(well.output)")
     }
 
     @Test("migrate, enqueue, status and cancel work from the command line")
