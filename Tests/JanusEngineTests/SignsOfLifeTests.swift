@@ -182,6 +182,41 @@ struct SignsOfLifeTests {
                 + "\(picture.max() ?? 0) in \(picture.count) parts")
     }
 
+    @Test(
+        "two jobs at once: whatever is computed, at the latest behind a layer's work one of them is told",
+        arguments: ["bf16", "int8", "int4"])
+    func together(precision: String) throws {
+        let engine = try engine(precision)
+        var (before, longest, told, ended) = (MultiplyAdds.ofThisThread, 0, [0, 0], 0)
+        let tasks = [
+            MixedJobs.image("a red fox", images: 2),
+            MixedJobs.answer(String(repeating: "many words ", count: 250), maxTokens: 20),
+        ]
+        for (index, task) in tasks.enumerated() {
+            engine.batcher.submit(
+                task, pictures: [],
+                observer: { _ in
+                    let now = MultiplyAdds.ofThisThread
+                    longest = max(longest, now - before)
+                    before = now
+                    told[index] += 1
+                    return true
+                },
+                end: { end in
+                    if case .failure(let error) = end { Issue.record("\(error)") }
+                    ended += 1
+                })
+        }
+        while !engine.batcher.isIdle { engine.batcher.advance() }
+        #expect(ended == 2 && told.allSatisfy { $0 > 20 }, "\(told)")
+        let signs = SignsOfLife(
+            engine.configuration, isPacked: true,
+            .init(
+                positions: BatchResources.passPositionsMax, imageRows: 4, textRows: 1,
+                context: engine.configuration.language.positionsMax))
+        #expect(longest <= signs.multiplyAddsMax, "\(longest), at most \(signs.multiplyAddsMax)")
+    }
+
     @Test("each picture of a question is a sign of life before it is decoded")
     func files() throws {
         var calls = 0

@@ -17,6 +17,17 @@ import Testing
                 task: .understand(
                     AnswerParameters(messages: [ChatMessage(role: .user, content: "", images: 2)], stop: ["\n"])),
                 inputCount: 2)),
+        .start(
+            JobStart(
+                run: run,
+                task: .chat(
+                    AnswerParameters(
+                        messages: [
+                            ChatMessage(role: .user, content: "Was ist das?", images: 1),
+                            ChatMessage(role: .assistant, content: "Ein Fuchs."),
+                            ChatMessage(role: .user, content: "Und dahinter?"),
+                        ], systemPrompt: "Answer briefly.", temperature: 0.5, topP: 0.9)),
+                inputCount: 1)),
         .input(run, index: 1, Data([0, 255, 74, 65, 78, 87])),
         .input(run, index: 0, Data()),
         .cancel(run),
@@ -27,6 +38,8 @@ import Testing
         .ready(WorkerReady(jobsMax: 1, fingerprint: "f32:abc", summary: "tiny")),
         .progress(run, JobProgress(phase: .drawing, stepsDone: 5, stepsTotal: 576)),
         .output(run, JobOutput(index: 3, format: .image(.png, width: 384, height: 256), data: Data([1, 2, 3]))),
+        .output(run, JobOutput(index: 0, format: .image(.jpeg, width: 1, height: 1), data: Data([255, 216]))),
+        .output(run, JobOutput(index: 1, format: .image(.webp, width: 384, height: 384), data: Data("RIFF".utf8))),
         .output(run, JobOutput(text: "a cat 🐈")),
         .finished(run, JobCompletion(finishReason: .stop, usage: JobUsage(promptTokens: 600))),
         .failed(run, JobError(.invalidImage, "picture 0 is not a PNG, JPEG or WebP file")),
