@@ -85,7 +85,7 @@ messages: An array of 1 to messages_max objects {"role": …, "content": …, "i
 image_urls: Pictures to fetch when the job begins, before those of image_data; https:// (http:// where setting allow_http is on), at most url_bytes_max bytes each. Both together have at most input_images_max.
 image_data: Pictures themselves, PNG, JPEG or WebP, 1 to input_image_bytes_max bytes each.
 max_tokens: The answer ends after so many tokens at the latest; 1 to max_tokens_max.
-temperature: 0 takes the most likely token, which needs no seed; up to 5. The logits are divided by it.
+temperature: The logits are divided by it, 0 to 5; 0 takes the most likely token, which needs no seed.
 top_p: Draws from the smallest set of most likely tokens whose probabilities reach it; 0.0001 to 1, which draws from all.
 seed: 0 to 9223372036854775807. NULL draws one, which janus.jobs shows; the same seed, model and arguments give the same answer.
 system_prompt: What the conversation begins with, at most system_prompt_bytes_max bytes. NULL takes the model''s own.
@@ -744,7 +744,7 @@ prompt: The question, 1 to prompt_bytes_max bytes, not white space alone; '''' b
 image_urls: Pictures to fetch when the job begins, before those of image_data; https:// (http:// where setting allow_http is on), at most url_bytes_max bytes each. Both together have at most input_images_max.
 image_data: Pictures themselves, PNG, JPEG or WebP, 1 to input_image_bytes_max bytes each.
 max_tokens: The answer ends after so many tokens at the latest; 1 to max_tokens_max.
-temperature: 0 takes the most likely token, which needs no seed; up to 5. The logits are divided by it.
+temperature: The logits are divided by it, 0 to 5; 0 takes the most likely token, which needs no seed.
 top_p: Draws from the smallest set of most likely tokens whose probabilities reach it; 0.0001 to 1, which draws from all.
 seed: 0 to 9223372036854775807. NULL draws one, which janus.jobs shows; the same seed, model and arguments give the same answer.
 system_prompt: What the conversation begins with, at most system_prompt_bytes_max bytes. NULL takes the model''s own.
