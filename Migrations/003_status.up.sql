@@ -165,7 +165,7 @@ COMMENT ON VIEW janus.webhook_deliveries IS 'Calls of your webhooks, made and to
 COMMENT ON COLUMN janus.webhook_deliveries.id IS 'What janus.redeliver takes.';
 COMMENT ON COLUMN janus.webhook_deliveries.job IS 'The job''s id.';
 COMMENT ON COLUMN janus.webhook_deliveries.type IS 'job.succeeded, job.failed or job.canceled.';
-COMMENT ON COLUMN janus.webhook_deliveries.state IS 'pending, delivered (2xx) or abandoned (410, or all tries used up).';
+COMMENT ON COLUMN janus.webhook_deliveries.state IS 'pending, delivered (2xx) or abandoned: the receiver answered 410, the URL is none or may not be called from here, or all tries are used up.';
 COMMENT ON COLUMN janus.webhook_deliveries.attempts IS 'Calls so far.';
 COMMENT ON COLUMN janus.webhook_deliveries.last_status IS 'HTTP status of the last call; NULL: no answer.';
 COMMENT ON COLUMN janus.webhook_deliveries.last_error IS 'Why the last call failed.';

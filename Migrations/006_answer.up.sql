@@ -168,19 +168,19 @@ max_tokens: The answer ends after so many tokens at the latest; 1 to max_tokens_
 temperature: The logits are divided by it, 0 to 5; 0 takes the most likely token, which needs no seed.
 top_p: Draws from the smallest set of most likely tokens whose probabilities reach it; 0.0001 to 1, which draws from all.
 seed: 0 to 9223372036854775807. NULL draws one, which janus.jobs shows; the same seed, model and arguments give the same answer.
-system_prompt: What the conversation begins with, at most system_prompt_bytes_max bytes. NULL takes the model's own.
+system_prompt: What the conversation begins with, 1 to system_prompt_bytes_max bytes. NULL takes the model's own.
 stop: The answer ends before the first of these strings; at most stop_max, 1 to 256 bytes each.$text$;
     common CONSTANT text := $text$
 priority: 0 (first) to 9 (last).
 run_at: Does not start before. NULL: as soon as possible.
-expires_at: Fails with code expired if it has not started by then; later than run_at and now. NULL: may wait for ever.
+expires_at: Fails with code expired if it waits until then, for its first attempt or a later one; later than run_at and now. NULL: may wait for ever.
 max_attempts: How often it is tried before it fails, 1 to max_attempts_max. Hand-overs do not count.
 run_timeout: Longest running time of one attempt, 1 second to run_timeout_seconds_max.
 idempotency_key: 1 to 255 bytes, your role's own. A repeat with the same arguments returns the first job's id, with others it is refused; times, traceparent and query strings of URLs may differ.
 webhook_url: Is called (POST) at the events of webhook_events; https:// (http:// where setting allow_http is on), at most url_bytes_max bytes. NULL: no calls.
 webhook_events: Any of started, progress, succeeded, failed, canceled, each once; at least one with webhook_url.
 upload_to: Sinks, at most upload_to_max, each once; every output goes to all of them before the job succeeds. db: keeps it in the database, as {} does; https://host/path/ is the start of a URL for each output; other https:// URLs take one output each, in order; file:///folder/ needs janus.grant_upload.
-model: One that a daemon ever served, at most 128 bytes. NULL takes setting default_model.
+model: One that a daemon ever served, 1 to 128 bytes. NULL takes setting default_model.
 queue: 1 to 64 letters, digits, _ . -
 concurrency_key: A mark of yours, 1 to 255 bytes; kept and shown. Nothing is limited by it.
 traceparent: A W3C trace context; kept and shown.

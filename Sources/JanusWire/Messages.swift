@@ -64,7 +64,8 @@ package struct WorkerReady: Codable, Sendable, Equatable {
 /// How often a working worker shows that it lives: what it computes at most between two signs, at the rate of the slowest
 /// processor that this is promised for. Supervisors allow a multiple of it.
 package let heartbeatSecondsMax = Double(multiplyAddsBetweenSignsMax) / Double(slowestMultiplyAddsPerSecond)
-/// Multiplications with an addition: a layer of Janus-Pro-7B for a full pass. A test counts them.
+/// Multiplications with an addition: a layer of Janus-Pro-7B for a full pass in which every position sees a whole context.
+/// Tests count such a layer, and what it is made of.
 package let multiplyAddsBetweenSignsMax = 70_000_000_000
 /// Of a worker: half of what one core with AVX2 makes in bf16, for which it has no instructions, where this was measured. A
 /// processor for which there are only the plain C kernels is slower and cannot hold it for Janus-Pro-7B: where a full pass's

@@ -8,11 +8,35 @@ import Testing
     func links() throws {
         let documents = try Self.documents()
         #expect(documents.count >= 7)
+        let (checked, broken) = try Self.check(documents)
+        #expect(checked >= 30)
+        #expect(broken.isEmpty)
+    }
+
+    @Test("those of the documents that Deploy/install puts beside the programs do, too")
+    func installedLinks() async throws {
+        let folder = try TemporaryDirectory()
+        for program in ["janusd", "janus-worker", "janus-model"] {
+            try FileManager.default.copyItem(atPath: "/bin/true", toPath: "\(folder.path)/\(program)")
+        }
+        let result = try TestProcess.run(
+            URL(filePath: TestPaths.root + "/Deploy/install"), [],
+            environment: ["PROGRAMS": folder.path, "DESTDIR": folder.path + "/root"], joinsErrors: true)
+        try #require(result.status == 0, "\(result.output)")
+        let documents = folder.path + "/root/usr/local/share/doc/janusd"
+        let installed = try FileManager.default.subpathsOfDirectory(atPath: documents).filter { $0.hasSuffix(".md") }
+        #expect(installed.count >= 5)
+        let (checked, broken) = try Self.check(installed.map { documents + "/" + $0 })
+        #expect(checked >= 15 && broken.isEmpty, "\(broken)")
+    }
+
+    /// - Returns: how many relative links the documents have, and those that lead nowhere.
+    private static func check(_ documents: [String]) throws -> (checked: Int, broken: [String]) {
         var checked = 0
         var broken: [String] = []
         for document in documents {
             let folder = URL(filePath: document).deletingLastPathComponent()
-            for target in try Self.targets(of: document) where !target.contains("://") && !target.hasPrefix("mailto:") {
+            for target in try targets(of: document) where !target.contains("://") && !target.hasPrefix("mailto:") {
                 checked += 1
                 let parts = target.split(separator: "#", maxSplits: 1, omittingEmptySubsequences: false).map(
                     String.init)
@@ -21,13 +45,12 @@ import Testing
                     broken.append("\(document): \(target)")
                     continue
                 }
-                if parts.count == 2, try !Self.anchors(of: file).contains(parts[1]) {
+                if parts.count == 2, try !anchors(of: file).contains(parts[1]) {
                     broken.append("\(document): \(target) (no such heading)")
                 }
             }
         }
-        #expect(checked >= 30)
-        #expect(broken.isEmpty)
+        return (checked, broken)
     }
 
     @Test("README's measurements have whole images and answers, of both precisions and of transformers")

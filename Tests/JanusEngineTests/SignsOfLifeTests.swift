@@ -118,13 +118,13 @@ struct SignsOfLifeTests {
         #expect(stretches[.decoding]?.max() == signs(engine, precision).picture)
     }
 
-    /// Of which the tiny model has none: bands of convolutions, passes as long as they may be.
+    /// What the tiny model has none of: the sizes that the bound is made of, convolutions in bands, full passes.
     @Test(
-        "at Janus-Pro-1B's sizes a layer, a part of seeing and a part of decoding compute exactly what is said",
-        arguments: PackedPrecision.allCases)
-    func realSizes(precision: PackedPrecision) throws {
-        var configuration = ModelShape.oneB.configuration
-        // more of the same layers would be more of the same stretches; words are no part of any of these
+        "at the published sizes a layer, drawing, a part of seeing and a part of decoding compute exactly what is said",
+        arguments: [ModelShape.oneB, .sevenB], PackedPrecision.allCases)
+    func realSizes(shape: ModelShape, precision: PackedPrecision) throws {
+        var configuration = shape.configuration
+        // more of the same layers would be more of the same stretches; that many words are only memory
         configuration.language.layers = 2
         configuration.vision.layers = 2
         configuration.language.vocabularySize = 1024
@@ -137,21 +137,28 @@ struct SignsOfLifeTests {
         }
 
         let positions = BatchResources.passPositionsMax
+        let (imageRows, textRows) = (BatchResources.rowsMax, 16)
         let signs = SignsOfLife(
-            configuration, isPacked: true, .init(positions: positions, imageRows: 0, textRows: 0, context: positions))
+            configuration, isPacked: true,
+            .init(positions: positions, imageRows: imageRows, textRows: textRows, context: positions))
         var layers: [Int] = []
         model.interrupt = {
             layers.append(stretch())
             return false
         }
         let cache = try KVCache(model.configuration, rows: 1, positionsMax: positions)
-        let tokens = (0..<Int32(positions)).map { $0 }
-        _ = try model.forward(
+        let tokens = Array(0..<Int32(positions))
+        let hidden = try model.forward(
             try model.embed(tokens: tokens), spans: [.init(row: 0, positions: positions)], cache: cache)
         layers.append(stretch())
         // a position sees itself and those before it
         let layer = signs.layer(keysSeen: positions * (positions + 1) / 2)
         #expect(layers == [0, layer, layer])
+
+        _ = model.imageLogits(hidden[0..<imageRows])
+        _ = model.textLogits(hidden[0..<textRows])
+        _ = try model.embed(imageTokens: Array(0..<Int32(imageRows)))
+        #expect(stretch() == signs.drawing)
 
         var vision: [Int] = []
         var seeing = model.beginVision(
@@ -166,20 +173,39 @@ struct SignsOfLifeTests {
         #expect(vision.max() == signs.vision)
 
         var picture: [Int] = []
-        var decoding = try model.beginDecoding(
-            imageTokens: (0..<Int32(configuration.generationTokens)).map { $0 })
+        var decoding = try model.beginDecoding(imageTokens: Array(0..<Int32(configuration.generationTokens)))
         while !decoding.isDone {
-            picture.append(stretch())
             decoding.advance()
+            picture.append(stretch())
         }
-        picture.append(stretch())
         #expect(picture.max() == signs.picture)
         // some of its convolutions are done in several bands
         #expect(signs.picture <= Convolution3x3.partProductsMax)
         #expect(picture.count { $0 > Convolution3x3.partProductsMax / 2 } > 6)
         print(
-            "1b \(precision.rawValue), counted: layer \(layer), vision \(vision.max() ?? 0), picture "
+            "\(shape.rawValue) \(precision.rawValue), counted: layer \(layer), vision \(vision.max() ?? 0), picture "
                 + "\(picture.max() ?? 0) in \(picture.count) parts")
+    }
+
+    @Test("in f32 a part of a real picture's largest convolution computes exactly what is said")
+    func plainConvolution() {
+        let (side, channels) = (384, 128)
+        let weight = Matrix(rows: channels, columns: 9 * channels)
+        let convolution = Convolution3x3(Linear(weight: weight, bias: Matrix(rows: 1, columns: channels)))
+        let map = FeatureMap(height: side, width: side, pixels: Matrix(rows: side * side, columns: channels))
+        var before = MultiplyAdds.ofThisThread
+        var parts: [Int] = []
+        var run = convolution.begin(map)
+        while !run.isDone {
+            run.advance()
+            parts.append(MultiplyAdds.ofThisThread - before)
+            before = MultiplyAdds.ofThisThread
+        }
+        #expect(parts.count > 50)
+        #expect(
+            parts.max()
+                == Convolution3x3.partProductsMax(
+                    side: side, inputs: channels, outputs: channels, resampling: .same, isPacked: false))
     }
 
     @Test(

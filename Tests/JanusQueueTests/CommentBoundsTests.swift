@@ -2,8 +2,7 @@ import JanusPostgres
 import TestSupport
 import Testing
 
-/// What the COMMENTs of the functions that enqueue say of their arguments' bounds, and Migrations/README.md after them,
-/// is what these functions do.
+/// What the COMMENTs of functions say of their arguments' bounds, and Migrations/README.md after them, is what they do.
 @Suite("Bounds in COMMENTs")
 struct CommentBoundsTests {
     private static let functions = ["generate", "understand", "chat"]
@@ -62,6 +61,49 @@ struct CommentBoundsTests {
         }
         print("janus.\(function): \(bounds.count) bounds of its COMMENT hold")
         #expect(bounds.count >= (function == "generate" ? 16 : 20), "\(bounds)")
+    }
+
+    @Test("so do those of the other functions, and the bounds of every setting that is a number")
+    func others() async throws {
+        let database = try await TestPostgres.database()
+        let (superuser, client) = (try await database.connect(), try await database.client("alice"))
+        func attempt(_ connection: PostgresConnection, _ call: String, isAccepted: Bool) async {
+            do throws(PostgresError) {
+                try await connection.query("SELECT janus.\(call)")
+                #expect(isAccepted, "taken: \(call)")
+            } catch { #expect(!isAccepted && error.sqlState == "22023", "\(call): \(error)") }
+        }
+        func text(_ function: String, _ words: String) async throws {
+            let row = try await superuser.query(
+                "SELECT obj_description(('janus.' || $1)::regproc, 'pg_proc') AS text", [.text(function)]
+            ).row
+            #expect(try row.text("text").contains(words), "janus.\(function)'s text has no '\(words)'")
+        }
+        try await text("rotate_webhook_secret", "0 seconds to 30 days")
+        for (seconds, isAccepted) in [(-1, false), (0, true), (2_592_000, true), (2_592_001, false)] {
+            await attempt(
+                client, "rotate_webhook_secret(make_interval(secs => \(seconds)))", isAccepted: isAccepted)
+        }
+        try await text("pause", "1 to 64 bytes")
+        for (bytes, isAccepted) in [(0, false), (1, true), (64, true), (65, false)] {
+            await attempt(superuser, "pause(repeat('q', \(bytes)))", isAccepted: isAccepted)
+        }
+        try await text("configure", "a text of at most 128 bytes")
+        for (bytes, isAccepted) in [(128, true), (129, false)] {
+            await attempt(superuser, "configure('default_model', repeat('m', \(bytes)))", isAccepted: isAccepted)
+        }
+        let settings = try await superuser.query(
+            "SELECT key, least, most FROM janus_private.setting WHERE type = 'integer'"
+        ).rows
+        #expect(settings.count >= 10)
+        for setting in settings {
+            let (key, least, most) = (
+                try setting.text("key"), try setting.int64("least"), try setting.int64("most")
+            )
+            for (value, isAccepted) in [(least - 1, false), (least, true), (most, true), (most + 1, false)] {
+                await attempt(superuser, "configure('\(key)', '\(value)')", isAccepted: isAccepted)
+            }
+        }
     }
 
     private static func arguments(of function: String, _ superuser: PostgresConnection) async throws -> [Argument] {
