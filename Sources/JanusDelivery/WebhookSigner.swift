@@ -11,7 +11,8 @@ package enum WebhookSecretError: Error, Equatable, CustomStringConvertible {
         switch self {
         case .none: "the job's owner has no active webhook secret; make one"
         case .unfit(let position, let bytes):
-            "webhook secret \(position) of the job's owner has \(bytes) bytes, must have 24 to 64; make a new one"
+            "webhook secret \(position) of the job's owner has \(bytes) bytes, must have "
+                + "\(WebhookSigner.secretBytes); make a new one"
         }
     }
 }
@@ -20,13 +21,13 @@ package enum WebhookSecretError: Error, Equatable, CustomStringConvertible {
 package struct WebhookSigner: Sendable {
     private let keys: [SymmetricKey]
 
-    /// As the specification has them; ours have 32.
-    static let secretBytes = 24...64
+    /// As the column of secrets has them; the specification would allow 24 to 64.
+    static let secretBytes = 32
 
     /// - Parameter secrets: all that are active; the receiver accepts any of them.
     package init(secrets: [Data]) throws(WebhookSecretError) {
         guard !secrets.isEmpty else { throw .none }
-        for (index, secret) in secrets.enumerated() where !Self.secretBytes.contains(secret.count) {
+        for (index, secret) in secrets.enumerated() where secret.count != Self.secretBytes {
             throw .unfit(position: index + 1, bytes: secret.count)
         }
         keys = secrets.map { SymmetricKey(data: $0) }

@@ -10,10 +10,10 @@ private enum Known {
     static let id = "msg_p5jXN8AQM9LWM0D4loKWxJek"
     static let timestamp: Int64 = 1_614_265_330
     static let body = Data(#"{"test": 2432232314}"#.utf8)
-    static let secret = Data(base64Encoded: "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw") ?? Data()
-    static let signature = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
-    static let otherSecret = Data("second secret of the owner".utf8)
-    static let otherSignature = "v1,vYbvwyJjokpeCV9JTUIZCnPygx8vMHWMmkvNYUaopxA="
+    static let secret = Data("the first secret of 32 bytes....".utf8)
+    static let signature = "v1,WTPLmKiKM1dqhIe+3MzLLjf51CzZ4kIcyDm23qPAzHE="
+    static let otherSecret = Data("another secret, also of 32 bytes".utf8)
+    static let otherSignature = "v1,gLnfCm4vA2BUXprAYH+34UNDCzNZrOPFP2V3FX/AF+E="
 }
 
 @Suite("Signing webhooks")
@@ -29,13 +29,14 @@ struct WebhookSignerTests {
         #expect(try sign(Known.otherSecret, Known.secret) == "\(Known.otherSignature) \(Known.signature)")
     }
 
-    @Test("a secret that is too short or too long is named by its position, never by its bytes")
+    @Test("a secret of other than 32 bytes is named by its position, never by its bytes")
     func unfit() {
-        for bytes in [0, 23, 65] {
+        for bytes in [0, 24, 31, 33, 64] {
             #expect(throws: WebhookSecretError.unfit(position: 2, bytes: bytes)) {
                 try WebhookSigner(secrets: [Known.secret, Data(repeating: 7, count: bytes)])
             }
         }
+        #expect(throws: Never.self) { try WebhookSigner(secrets: [Data(repeating: 7, count: 32)]) }
         #expect(throws: WebhookSecretError.none) { try WebhookSigner(secrets: []) }
     }
 }
