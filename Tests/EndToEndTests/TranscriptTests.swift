@@ -41,6 +41,54 @@ import Testing
         }
     }
 
+    /// Deploy/demo as it is, on the programs that this test belongs to. Not held: that what it begins with installs all that a
+    /// fresh Debian lacks and builds in release.
+    @Test("README's one command draws pictures and describes one, to its last line")
+    func demo() async throws {
+        let blocks = try Self.blocks("console")
+        let commands = try #require(blocks.first).split(separator: "\n")
+        try #require(commands.count == 1 && commands[0].hasPrefix("$ Deploy/demo "), "\(commands)")
+
+        let folder = FileManager.default.temporaryDirectory.appending(path: "janus-demo-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: folder) }
+        for name in ["Deploy", ".build", "bin"] {
+            try FileManager.default.createDirectory(
+                at: folder.appending(path: name), withIntermediateDirectories: true)
+        }
+        func link(_ name: String, to path: String) throws {
+            try FileManager.default.createSymbolicLink(
+                atPath: folder.path + "/" + name, withDestinationPath: path)
+        }
+        for entry in ["Tests", "Migrations"] { try link(entry, to: TestPaths.root + "/" + entry) }
+        for entry in try FileManager.default.contentsOfDirectory(atPath: TestPaths.root + "/Deploy")
+        where entry != "install-packages" { try link("Deploy/" + entry, to: TestPaths.root + "/Deploy/" + entry) }
+        try link(".build/release", to: try Reference.executable("janusd").deletingLastPathComponent().path)
+        try link("Deploy/install-packages", to: "/bin/true")
+        try link("bin/swift", to: "/bin/true")
+        let demo = try DaemonProcess(
+            URL(filePath: "/bin/bash"), ["\(folder.path)/Deploy/demo"],
+            environment: [
+                "PATH": "\(folder.path)/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": NSHomeDirectory(),
+                "TMPDIR": folder.path, "LANG": "C.UTF-8",
+            ])
+        let status = try await demo.waitForExit(within: 240)
+        try await waitUntil("its output has come") { status != 0 || demo.log.contains("Done.") }
+        #expect(status == 0, "\(demo.log)")
+        for title in [
+            "1. Packages and build", "2. A private PostgreSQL", "3. An HTTP endpoint for uploads and webhooks",
+            "4. janusd serve", "5. Text to image: a job by SQL, as role shop",
+            "6. A picture understood: the first image goes back in, as bytea", "9. Stop",
+        ] { #expect(demo.log.contains(title), "\(title)") }
+        #expect(demo.log.contains("| succeeded |") && demo.log.contains(" a red circle on the left"), "\(demo.log)")
+        #expect(demo.log.components(separatedBy: "| delivered |").count == 3, "two webhooks: \(demo.log)")
+        // nothing is left behind: only the pictures are
+        let made = try FileManager.default.contentsOfDirectory(atPath: folder.path).filter {
+            $0.hasPrefix("janusd-demo.")
+        }
+        #expect(made.count == 1)
+        #expect(!FileManager.default.fileExists(atPath: "\(folder.path)/\(made.first ?? "")/postgres"))
+    }
+
     @Test("README's Python takes a real webhook of janusd, and refuses one that was changed")
     func webhookSnippet() async throws {
         let stage = try await Stage.make()
