@@ -33,9 +33,9 @@ package struct JobStart: Codable, Sendable, Equatable {
 package enum WorkerMessage: Sendable, Equatable {
     /// The weights are loaded; jobs may come. Sent once, first.
     case ready(WorkerReady)
-    /// Sent at least every `heartbeatSecondsMax` from the computing thread itself while any job has begun, about one of them:
-    /// a worker is judged by its silence, not each job. The first of a job, `preparing`, is sent before anything of it is
-    /// touched; one job at a time is prepared.
+    /// Sent from the computing thread itself while any job has begun, at least every `heartbeatSecondsMax`, about one or
+    /// another of them: a worker is judged by its silence, not each job. From pass to pass each job has its own. The first
+    /// of a job, `preparing`, is sent before anything of it is touched; one job at a time is prepared.
     case progress(JobRun, JobProgress)
     /// One output; those of a run come in the order of their index, before `.finished`.
     case output(JobRun, JobOutput)

@@ -190,6 +190,27 @@ struct WorkerTests {
         #expect(ends.contains { if case .finished(other, _) = $0 { true } else { false } })
     }
 
+    @Test("jobs that run beside each other tell of their progress, each of its own")
+    func progressOfEach() throws {
+        let worker = try WorkerProcess(model: try TinyPack.path("int8"), arguments: ["--jobs", "2"])
+        _ = try worker.ready()
+        let other = JobRun(job: 2, runLease: 1)
+        // long enough that neither can end meanwhile
+        for run in [run, other] { try worker.send(drawing(run, images: 100)) }
+        var told: [JobRun: [Int]] = [:]
+        let messages = try worker.receive { message in
+            if case .progress(let run, let progress) = message { told[run, default: []].append(progress.stepsDone) }
+            return message.isEnd || told.count == 2 && told.values.allSatisfy { $0.count >= 6 }
+        }
+        let hasEnded = messages.contains(where: \.isEnd)
+        try #require(!hasEnded, "one ended first: \(told)")
+        #expect(Set(told.keys) == [run, other] && told.values.allSatisfy { $0 == $0.sorted() }, "\(told)")
+        for run in [run, other] { try worker.send(.cancel(run)) }
+        var ends: [WorkerMessage] = []
+        while ends.count < 2 { ends += try worker.receive(until: \.isEnd).filter(\.isEnd) }
+        #expect(ends.contains(.stopped(run)) && ends.contains(.stopped(other)))
+    }
+
     @Test("a job that is to be alone begins when the others are over, and who comes behind it waits")
     func alone() throws {
         let worker = try WorkerProcess(model: try TinyPack.path("int8"))
