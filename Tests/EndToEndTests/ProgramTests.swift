@@ -94,6 +94,23 @@ import Testing
                 && well.output.contains(", 0 scheduled, 0 running\n"), "\(well.output)")
     }
 
+    @Test("notices of the server do not get into what a command prints")
+    func notices() async throws {
+        let database = try await TestPostgres.database()
+        let client = ["JANUSD_DATABASE_DSN": try await database.clientDSN("shop")]
+        try await database.connect().runScript(
+            """
+            CREATE FUNCTION public.tell() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN
+                RAISE NOTICE 'a notice';
+                RETURN NEW;
+            END $$;
+            CREATE TRIGGER tell BEFORE INSERT ON janus_private.job FOR EACH ROW EXECUTE FUNCTION public.tell();
+            """)
+        let enqueued = try janusd(["enqueue", "generate", "a red fox"], client)
+        #expect(enqueued.status == 0 && enqueued.output == "1\n", "\(enqueued.output)")
+    }
+
     @Test("migrate, enqueue, status and cancel work from the command line")
     func commands() async throws {
         let database = try await TestPostgres.database(migrated: false)
