@@ -75,6 +75,13 @@ INSERT INTO janus_private.setting (key, default_value, type, unit, least, most, 
     ('metadata_bytes_max', '16384', 'integer', 'bytes', 2, 1048576, 'Largest metadata, as text.'),
     ('max_attempts_max', '25', 'integer', 'attempts', 1, 1000, 'Most attempts that a job can ask for.'),
     ('run_timeout_seconds_max', '86400', 'integer', 'seconds', 1, 2592000, 'Longest running time of one attempt.'),
+    ('owner_running_max', NULL, 'integer', 'jobs', 1, 1000000,
+        'Most jobs of one owner that run at one moment, all daemons together, where janus.limit_owner says nothing else. NULL: any number.'),
+    ('owner_queued_max', NULL, 'integer', 'jobs', 0, 1000000, 'Most jobs of one owner that wait, likewise.'),
+    ('key_running_max', NULL, 'integer', 'jobs', 1, 1000000,
+        'Most jobs with one concurrency_key of an owner that run at one moment, likewise, where janus.limit_key says nothing either.'),
+    ('key_queued_max', NULL, 'integer', 'jobs', 0, 1000000, 'Most jobs with one concurrency_key of an owner that wait, likewise.'),
+    ('batch_max', '10000', 'integer', 'jobs', 1, 100000, 'Most jobs of one janus.batch.'),
     ('handovers_max', '20', 'integer', 'hand-overs', 1, 10000,
         'Uncharged returns to the queue (drains, crashes of neighbours) after which a job fails.');
 

@@ -9,13 +9,13 @@
 CREATE TABLE janus_private.job (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     uuid uuid NOT NULL DEFAULT gen_random_uuid() UNIQUE,
-    owner name NOT NULL,
+    owner regrole NOT NULL,
     kind text NOT NULL CHECK (kind IN ('generate', 'understand', 'chat')),
     queue text NOT NULL,
     model text,
     state text NOT NULL DEFAULT 'queued',
     priority smallint NOT NULL CHECK (priority BETWEEN 0 AND 9),
-    run_at timestamptz NOT NULL,
+    due_at timestamptz NOT NULL,
     expires_at timestamptz,
     created_at timestamptz NOT NULL DEFAULT now(),
     started_at timestamptz,
@@ -28,7 +28,7 @@ CREATE TABLE janus_private.job (
     run_lease bigint NOT NULL DEFAULT 0,
     generation int NOT NULL DEFAULT 1,
     is_suspect boolean NOT NULL DEFAULT false,
-    concurrency_key text,
+    concurrency_key text NOT NULL DEFAULT '',
     traceparent text,
     idempotency_key text,
     idempotency_fingerprint bytea,
@@ -50,23 +50,26 @@ CREATE TABLE janus_private.job (
 );
 COMMENT ON TABLE janus_private.job IS 'A job as clients and state changes see it; its lease is in run, its arguments in input.';
 COMMENT ON COLUMN janus_private.job.model IS 'NULL only until the first daemon ever says what the default model is.';
+COMMENT ON COLUMN janus_private.job.due_at IS 'Its place in line, and not started before: run_at as given, or the moment of enqueueing where that is later. A retry moves it, a hand-over does not.';
 COMMENT ON COLUMN janus_private.job.started_at IS 'Of the latest attempt.';
 COMMENT ON COLUMN janus_private.job.attempts IS 'Charged so far, the running one included; hand-overs give theirs back.';
 COMMENT ON COLUMN janus_private.job.handovers IS 'Uncharged returns to the queue.';
 COMMENT ON COLUMN janus_private.job.run_lease IS 'Ordinal of the latest claim; only grows.';
 COMMENT ON COLUMN janus_private.job.generation IS 'janus.retry begins a new one, with webhooks of its own.';
 COMMENT ON COLUMN janus_private.job.is_suspect IS 'Was in a batch that crashed: runs alone next time.';
-COMMENT ON COLUMN janus_private.job.concurrency_key IS 'Kept and shown; nothing is limited by it.';
+COMMENT ON COLUMN janus_private.job.concurrency_key IS 'Its owner''s jobs of one key take turns with those of others, and are limited together; empty: none was given.';
 COMMENT ON COLUMN janus_private.job.idempotency_fingerprint IS 'SHA-256 of what a repeat with the same key must share.';
 COMMENT ON COLUMN janus_private.job.text IS 'The result, until the next generation: text, finish_reason and usage.';
 
--- Claims read this index and nothing else: one descent a (model, queue, priority), due jobs first.
-CREATE INDEX job_claim ON janus_private.job (model, queue, priority, run_at, id) WHERE state = 'queued';
+-- Claims read this index and nothing else: one descent a lane and key, the job that is due the longest first.
+CREATE INDEX job_claim ON janus_private.job (model, queue, priority, owner, concurrency_key, due_at, id) WHERE state = 'queued';
 CREATE INDEX job_expiry ON janus_private.job (expires_at) WHERE state = 'queued' AND expires_at IS NOT NULL;
 CREATE INDEX job_without_model ON janus_private.job (id) WHERE model IS NULL AND state = 'queued';
 CREATE INDEX job_running ON janus_private.job (queue, model) WHERE state = 'running';
 CREATE INDEX job_retention ON janus_private.job (state, finished_at) WHERE finished_at IS NOT NULL;
 CREATE INDEX job_owner ON janus_private.job (owner, id);
+CREATE INDEX job_owner_state ON janus_private.job (owner, state, id);
+CREATE INDEX job_key ON janus_private.job (owner, concurrency_key) WHERE state = 'queued' AND concurrency_key <> '';
 CREATE UNIQUE INDEX job_idempotency_key ON janus_private.job (owner, idempotency_key) WHERE idempotency_key IS NOT NULL;
 
 -- The same machine as Sources/JanusJob/JobState.swift. The condition is the table of transitions; the function
@@ -131,6 +134,8 @@ CREATE TABLE janus_private.run (
     run_lease bigint NOT NULL,
     claim_token uuid NOT NULL,
     daemon uuid NOT NULL,
+    owner regrole NOT NULL,
+    concurrency_key text NOT NULL,
     started_at timestamptz NOT NULL,
     lease_seconds double precision NOT NULL CHECK (lease_seconds > 0),
     lease_until timestamptz NOT NULL,
@@ -139,6 +144,8 @@ CREATE TABLE janus_private.run (
     steps_total int NOT NULL DEFAULT 1 CHECK (steps_total >= 1)
 ) WITH (fillfactor = 50);  -- heartbeats stay on their page, and no index mentions what they change
 COMMENT ON TABLE janus_private.run IS 'The lease of a running job and its progress; there while it runs, and written by daemons only.';
+COMMENT ON COLUMN janus_private.run.owner IS 'The job''s, as is the key: what runs is counted here.';
+CREATE INDEX run_owner ON janus_private.run (owner, concurrency_key);
 
 CREATE TABLE janus_private.attempt (
     job bigint NOT NULL REFERENCES janus_private.job ON DELETE CASCADE,
@@ -159,6 +166,104 @@ CREATE TABLE janus_private.attempt (
 COMMENT ON TABLE janus_private.attempt IS 'Every claim that ever was.';
 COMMENT ON COLUMN janus_private.attempt.claim_token IS 'Stays: a daemon whose acknowledgement was lost reads back by it.';
 COMMENT ON COLUMN janus_private.attempt.state IS 'The job''s state from then on.';
+
+-- Lines -------------------------------------------------------------------------------------------------------
+
+-- Whose turn it is. A lane is one owner's line for a model, queue and priority; a key lane is the part of it that has one
+-- concurrency key. They say when they were served, and where a look is worth it; how much runs is counted in `run`.
+--
+-- Whoever makes a job queued writes an arrival and nothing else, so that nobody waits for anybody's open transaction; the
+-- next claim takes arrivals to the lanes. Lanes and key lanes of an owner are only written under the lock of its tenant row.
+
+CREATE TABLE janus_private.tenant (
+    owner regrole PRIMARY KEY,
+    running_max int CHECK (running_max >= 1),
+    queued_max int CHECK (queued_max >= 0),
+    key_running_max int CHECK (key_running_max >= 1),
+    key_queued_max int CHECK (key_queued_max >= 0)
+);
+COMMENT ON TABLE janus_private.tenant IS 'Owners of jobs, and their limits; NULL takes the default of the settings.';
+COMMENT ON COLUMN janus_private.tenant.key_running_max IS 'Of each of its keys that has no limit of its own.';
+
+CREATE TABLE janus_private.key_limit (
+    owner regrole NOT NULL,
+    key text NOT NULL,
+    running_max int CHECK (running_max >= 1),
+    queued_max int CHECK (queued_max >= 0),
+    PRIMARY KEY (owner, key)
+);
+COMMENT ON TABLE janus_private.key_limit IS 'Limits of single keys; NULL takes what their owner has for its keys.';
+
+CREATE TABLE janus_private.arrival (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    model text NOT NULL,
+    queue text NOT NULL,
+    priority smallint NOT NULL,
+    owner regrole NOT NULL,
+    key text NOT NULL,
+    due_at timestamptz NOT NULL
+);
+COMMENT ON TABLE janus_private.arrival IS 'Jobs became queued in this lane, the first of them due then: written with them, taken to the lane by a claim.';
+
+CREATE TABLE janus_private.lane (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    model text NOT NULL,
+    queue text NOT NULL,
+    priority smallint NOT NULL,
+    owner regrole NOT NULL,
+    is_waiting boolean NOT NULL,
+    served_at timestamptz,
+    UNIQUE (model, queue, priority, owner)
+);
+COMMENT ON TABLE janus_private.lane IS 'The line of an owner for a model, queue and priority.';
+COMMENT ON COLUMN janus_private.lane.is_waiting IS 'Whether one of its key lanes is: false only where none can have a due job.';
+COMMENT ON COLUMN janus_private.lane.served_at IS 'When it last had its turn; NULL: never.';
+CREATE INDEX lane_turn ON janus_private.lane (model, queue, priority, served_at NULLS FIRST, id) WHERE is_waiting;
+
+CREATE TABLE janus_private.key_lane (
+    lane bigint NOT NULL REFERENCES janus_private.lane ON DELETE CASCADE,
+    key text NOT NULL,
+    is_waiting boolean NOT NULL,
+    served_at timestamptz,
+    wakes_at timestamptz,
+    looked_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (lane, key),
+    CONSTRAINT key_lane_sleeps CHECK (NOT is_waiting OR wakes_at IS NULL)
+);
+COMMENT ON TABLE janus_private.key_lane IS 'The jobs of a lane that have one concurrency key, or none.';
+COMMENT ON COLUMN janus_private.key_lane.wakes_at IS 'All of its jobs are due later: it waits again then.';
+COMMENT ON COLUMN janus_private.key_lane.looked_at IS 'When tidying last passed it.';
+CREATE INDEX key_lane_turn ON janus_private.key_lane (lane, served_at NULLS FIRST, key) WHERE is_waiting;
+CREATE INDEX key_lane_asleep ON janus_private.key_lane (wakes_at) WHERE wakes_at IS NOT NULL;
+CREATE INDEX key_lane_tidy ON janus_private.key_lane (looked_at);
+
+CREATE FUNCTION janus_private.jobs_arrived() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    INSERT INTO janus_private.arrival (model, queue, priority, owner, key, due_at)
+    SELECT a.model, a.queue, a.priority, a.owner, a.concurrency_key, min(a.due_at)
+    FROM arrived a WHERE a.state = 'queued' AND a.model IS NOT NULL
+    GROUP BY a.model, a.queue, a.priority, a.owner, a.concurrency_key;
+    RETURN NULL;
+END $$;
+
+CREATE FUNCTION janus_private.job_arrived() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    INSERT INTO janus_private.arrival (model, queue, priority, owner, key, due_at)
+    VALUES (NEW.model, NEW.queue, NEW.priority, NEW.owner, NEW.concurrency_key, NEW.due_at);
+    RETURN NULL;
+END $$;
+
+CREATE TRIGGER job_arrives AFTER INSERT ON janus_private.job REFERENCING NEW TABLE AS arrived
+FOR EACH STATEMENT EXECUTE FUNCTION janus_private.jobs_arrived();
+
+-- However a job comes to be queued, or to another line: the condition costs claims and finishes next to nothing.
+CREATE TRIGGER job_returns AFTER UPDATE OF state, model, queue, priority, owner, concurrency_key, due_at ON janus_private.job
+FOR EACH ROW WHEN (NEW.state = 'queued' AND NEW.model IS NOT NULL AND (OLD.state <> 'queued'
+    OR (OLD.model, OLD.queue, OLD.priority, OLD.owner::oid, OLD.concurrency_key, OLD.due_at)
+        IS DISTINCT FROM (NEW.model, NEW.queue, NEW.priority, NEW.owner::oid, NEW.concurrency_key, NEW.due_at)))
+EXECUTE FUNCTION janus_private.job_arrived();
 
 -- Webhooks ----------------------------------------------------------------------------------------------------
 
@@ -233,7 +338,7 @@ REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA janus_private FROM PUBLIC;
 SELECT janus_private.grant_to('daemon', privilege) FROM unnest(ARRAY[
     'SELECT ON janus_private.input, janus_private.input_image',
     'SELECT, DELETE ON janus_private.job',
-    'UPDATE (state, model, run_at, started_at, finished_at, attempts, handovers, run_lease, is_suspect, text,
+    'UPDATE (state, model, due_at, started_at, finished_at, attempts, handovers, run_lease, is_suspect, text,
         finish_reason, usage, error) ON janus_private.job',
     'SELECT, INSERT, UPDATE, DELETE ON janus_private.run, janus_private.daemon',
     'SELECT, INSERT, UPDATE ON janus_private.attempt',

@@ -7,6 +7,12 @@ LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     SELECT CASE current_setting('role') WHEN 'none' THEN session_user ELSE current_setting('role')::name END
 $$;
 
+-- The same as what tables hold of an owner.
+CREATE FUNCTION janus_private.caller_role() RETURNS regrole
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT r.oid::regrole FROM pg_roles r WHERE r.rolname = janus_private.caller()
+$$;
+
 CREATE FUNCTION janus_private.is_admin() RETURNS boolean
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT coalesce(bool_or(pg_has_role(janus_private.caller(), r.oid, 'MEMBER')), false)
@@ -16,9 +22,9 @@ $$;
 
 -- Owners whose rows the caller sees, besides an administrator, who sees all (those of dropped roles too).
 CREATE VIEW janus_private.visible_owner AS
-    SELECT rolname AS owner FROM pg_roles WHERE pg_has_role(janus_private.caller(), oid, 'MEMBER');
+    SELECT oid::regrole AS owner FROM pg_roles WHERE pg_has_role(janus_private.caller(), oid, 'MEMBER');
 
-CREATE FUNCTION janus_private.sees(owner name) RETURNS boolean
+CREATE FUNCTION janus_private.sees(owner regrole) RETURNS boolean
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT janus_private.is_admin() OR EXISTS (SELECT FROM janus_private.visible_owner v WHERE v.owner = sees.owner)
 $$;
@@ -39,11 +45,11 @@ SELECT
         WHEN 'succeeded' THEN 100
     END::numeric AS progress,
     -- Counts at most a thousand ahead, so that a deep queue can be listed.
-    CASE WHEN j.state = 'queued' AND j.run_at <= now() AND j.model IS NOT NULL THEN 1 + (
+    CASE WHEN j.state = 'queued' AND j.due_at <= now() AND j.model IS NOT NULL THEN 1 + (
         SELECT count(*) FROM (
             SELECT FROM janus_private.job a
             WHERE a.state = 'queued' AND a.model = j.model AND a.queue = j.queue
-                AND (a.priority, a.run_at, a.id) < (j.priority, j.run_at, j.id) AND a.run_at <= now()
+                AND (a.priority, a.due_at, a.id) < (j.priority, j.due_at, j.id) AND a.due_at <= now()
             LIMIT 1000) AS ahead)
     END AS queue_position,
     j.attempts AS attempt,
@@ -62,7 +68,7 @@ SELECT
     j.owner,
     j.priority,
     j.max_attempts,
-    j.run_at,
+    j.due_at AS run_at,
     j.expires_at,
     j.cancel_requested_at,
     j.finish_reason,
@@ -71,7 +77,7 @@ SELECT
     -- without query strings: they are signatures
     ARRAY(SELECT split_part(u, '?', 1) FROM unnest(j.upload_to) WITH ORDINALITY AS x (u, n) ORDER BY n) AS upload_to,
     j.idempotency_key,
-    j.concurrency_key,
+    nullif(j.concurrency_key, '') AS concurrency_key,
     j.traceparent
 FROM janus_private.job j
 JOIN janus_private.input i ON i.job = j.id
@@ -102,7 +108,7 @@ COMMENT ON COLUMN janus.jobs.metadata IS 'As given.';
 COMMENT ON COLUMN janus.jobs.owner IS 'The role that enqueued it.';
 COMMENT ON COLUMN janus.jobs.priority IS 'As given: 0 first, 9 last.';
 COMMENT ON COLUMN janus.jobs.max_attempts IS 'As given.';
-COMMENT ON COLUMN janus.jobs.run_at IS 'Not started before; a retry moves it.';
+COMMENT ON COLUMN janus.jobs.run_at IS 'Not started before, and its place in line: run_at as given, or when it was enqueued where that is later; a retry moves it.';
 COMMENT ON COLUMN janus.jobs.expires_at IS 'Fails with code expired if it waits until then.';
 COMMENT ON COLUMN janus.jobs.cancel_requested_at IS 'When janus.cancel was called.';
 COMMENT ON COLUMN janus.jobs.finish_reason IS 'Why an answer ended: stop (by the model or a stop string) or length (max_tokens).';
@@ -160,7 +166,7 @@ SELECT
     d.body::jsonb AS body,
     d.owner
 FROM janus_private.webhook_delivery d
-WHERE d.owner IN (SELECT owner FROM janus_private.visible_owner) OR (SELECT janus_private.is_admin());
+WHERE d.owner IN (SELECT pg_get_userbyid(owner) FROM janus_private.visible_owner) OR (SELECT janus_private.is_admin());
 COMMENT ON VIEW janus.webhook_deliveries IS 'Calls of your webhooks, made and to be made; janus.redeliver(id) repeats one. job.started and job.progress are best effort and not listed.';
 COMMENT ON COLUMN janus.webhook_deliveries.id IS 'What janus.redeliver takes.';
 COMMENT ON COLUMN janus.webhook_deliveries.job IS 'The job''s id.';
@@ -204,10 +210,10 @@ CREATE VIEW janus.queue_depth AS
 SELECT
     j.queue,
     j.model,
-    count(*) FILTER (WHERE j.state = 'queued' AND j.run_at <= now()) AS waiting,
-    count(*) FILTER (WHERE j.state = 'queued' AND j.run_at > now()) AS scheduled,
+    count(*) FILTER (WHERE j.state = 'queued' AND j.due_at <= now()) AS waiting,
+    count(*) FILTER (WHERE j.state = 'queued' AND j.due_at > now()) AS scheduled,
     count(*) FILTER (WHERE j.state = 'running') AS running,
-    coalesce(extract(epoch FROM now() - min(j.run_at) FILTER (WHERE j.state = 'queued' AND j.run_at <= now())), 0)
+    coalesce(extract(epoch FROM now() - min(j.due_at) FILTER (WHERE j.state = 'queued' AND j.due_at <= now())), 0)
         ::double precision AS oldest_waiting_seconds,
     EXISTS (SELECT FROM janus_private.paused_queue p WHERE p.queue = j.queue) AS paused
 FROM janus_private.job j
@@ -240,7 +246,7 @@ BEGIN
         PERFORM pg_notify('janus_finished', job_id::text);
     END IF;
     INSERT INTO janus_private.webhook_delivery (job, owner, generation, message_id, type, url, body)
-    SELECT j.id, j.owner, j.generation, 'msg_' || replace(gen_random_uuid()::text, '-', ''), 'job.' || event,
+    SELECT j.id, pg_get_userbyid(j.owner), j.generation, 'msg_' || replace(gen_random_uuid()::text, '-', ''), 'job.' || event,
         j.webhook_url, janus_private.event_body(j.id, event)
     FROM janus_private.job j
     WHERE j.id = job_id AND j.webhook_url IS NOT NULL AND event = ANY (j.webhook_events);

@@ -27,7 +27,7 @@ CREATE TYPE janus_private.common AS (
     idempotency_key text, webhook_url text, webhook_events text[], upload_to text[], model text, queue text,
     concurrency_key text, traceparent text, metadata jsonb);
 
-CREATE FUNCTION janus_private.check_common(c janus_private.common, owner name, outputs int) RETURNS void
+CREATE FUNCTION janus_private.check_common(c janus_private.common, owner regrole, outputs int, jobs int) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     entry text;
@@ -52,7 +52,8 @@ BEGIN
         END IF;
     END IF;
     IF c.idempotency_key IS NOT NULL THEN
-        PERFORM janus_private.check_text('idempotency_key', c.idempotency_key, 255);
+        -- of many jobs each has its ordinal behind it
+        PERFORM janus_private.check_text('idempotency_key', c.idempotency_key, CASE WHEN jobs > 1 THEN 247 ELSE 255 END);
     END IF;
     IF c.concurrency_key IS NOT NULL THEN
         PERFORM janus_private.check_text('concurrency_key', c.concurrency_key, 255);
@@ -87,13 +88,16 @@ BEGIN
 
     PERFORM janus_private.check_array('upload_to', c.upload_to, janus_private.setting_int('upload_to_max'));
     FOR i IN 1 .. cardinality(c.upload_to) LOOP
-        PERFORM janus_private.check_sink(format('upload_to[%s]', i), c.upload_to[i], owner);
+        PERFORM janus_private.check_sink(format('upload_to[%s]', i), c.upload_to[i], pg_get_userbyid(owner));
         -- A path that ends in / is a collection, which takes any number; any other URL takes one object.
         IF c.upload_to[i] ~ '^https?:' AND split_part(c.upload_to[i], '?', 1) !~ '^https?://[^/]+/(.*/)?$' THEN
             exact := exact + 1;
         END IF;
     END LOOP;
-    IF exact NOT IN (0, outputs) THEN
+    IF exact > 0 AND jobs > 1 THEN
+        PERFORM janus_private.refuse(format('upload_to has %s exact URLs for %s jobs: each job would write to the same', exact, jobs),
+            'Give URLs whose paths end in /, below which every output has a name of its own, or db:.');
+    ELSIF exact NOT IN (0, outputs) THEN
         PERFORM janus_private.refuse(
             format('upload_to has %s exact URLs for %s outputs: they must be equal in number', exact, outputs),
             'Give one presigned URL for each output, in order; a URL whose path ends in / takes them all.');
@@ -119,46 +123,99 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     )::text, 'UTF8'))
 $$;
 
--- Where every kind of job ends: `task` is the kind's own arguments, checked, as the daemon takes them, less the seed.
-CREATE FUNCTION janus_private.enqueue(kind text, task jsonb, seed bigint, image_urls text[], image_data bytea[], outputs int,
-    priority int, run_at timestamptz, expires_at timestamptz, max_attempts int, run_timeout interval,
-    idempotency_key text, webhook_url text, webhook_events text[], upload_to text[], model text, queue text,
-    concurrency_key text, traceparent text, metadata jsonb) RETURNS bigint
+-- Refuses more queued jobs than an owner, or one of its keys, may have. It counts what is committed, up to the limit and
+-- without a lock, so calls at one moment may together go beyond it by their own jobs.
+CREATE FUNCTION janus_private.check_queued(owner regrole, key text, more int) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
-#variable_conflict use_column
--- as ON CONFLICT names a column that is called like an argument
 DECLARE
-    c CONSTANT janus_private.common := (priority, run_at, expires_at, max_attempts, run_timeout, idempotency_key,
-        webhook_url, webhook_events, upload_to, model, queue, concurrency_key, traceparent, metadata);
-    caller CONSTANT name := janus_private.caller();
-    print bytea;
+    t janus_private.tenant;
+    most bigint;
+    waiting bigint;
+BEGIN
+    SELECT * INTO t FROM janus_private.tenant x WHERE x.owner = check_queued.owner;
+    most := coalesce(t.queued_max, janus_private.setting_int('owner_queued_max'));
+    IF most IS NOT NULL THEN
+        SELECT count(*) INTO waiting FROM (
+            SELECT FROM janus_private.job j WHERE j.owner = check_queued.owner AND j.state = 'queued' LIMIT most + 1) AS x;
+        IF waiting + more > most THEN
+            RAISE EXCEPTION USING ERRCODE = '53400',
+                MESSAGE = format('role %s has %s queued jobs: with %s more there are too many, the limit is %s', owner, waiting, more, most),
+                HINT = 'Wait until some have started, or let an administrator change it by janus.limit_owner.';
+        END IF;
+    END IF;
+    IF key = '' THEN
+        RETURN;
+    END IF;
+    most := coalesce((SELECT l.queued_max FROM janus_private.key_limit l WHERE l.owner = check_queued.owner AND l.key = check_queued.key),
+        t.key_queued_max, janus_private.setting_int('key_queued_max'));
+    IF most IS NOT NULL THEN
+        SELECT count(*) INTO waiting FROM (
+            SELECT FROM janus_private.job j
+            WHERE j.owner = check_queued.owner AND j.concurrency_key = check_queued.key AND j.state = 'queued'
+                AND j.concurrency_key <> ''
+            LIMIT most + 1) AS x;
+        IF waiting + more > most THEN
+            RAISE EXCEPTION USING ERRCODE = '53400',
+                MESSAGE = format('role %s has %s queued jobs with concurrency_key %L: with %s more there are too many, the limit is %s',
+                    owner, waiting, key, more, most),
+                HINT = 'Wait until some have started, or let an administrator change it by janus.limit_key or janus.limit_owner.';
+        END IF;
+    END IF;
+END $$;
+
+-- Where every kind of job ends, one or many: `tasks` are the kind's own arguments, checked, as the daemon takes them, less
+-- the seed. Of many jobs with an idempotency key each has the key and its ordinal.
+CREATE FUNCTION janus_private.enqueue_all(caller regrole, kind text, tasks jsonb[], seed bigint, image_urls text[], image_data bytea[],
+    outputs int, c janus_private.common) RETURNS bigint[]
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_variable
+DECLARE
+    total CONSTANT int := cardinality(tasks);
+    lane_key CONSTANT text := coalesce(c.concurrency_key, '');
+    model CONSTANT text := coalesce(c.model, janus_private.setting_text('default_model'));
+    moment timestamptz;
+    keys text[];
+    prints bytea[];
     earlier record;
-    new_id bigint;
+    ids bigint[] := array_fill(NULL::bigint, ARRAY[total]);
+    missing int[] := ARRAY(SELECT n FROM generate_series(1, total) AS n);
+    missing_tasks jsonb[] := tasks;
+    new_ids bigint[];
+    made bigint[];
 BEGIN
     IF seed < 0 THEN
         PERFORM janus_private.refuse(format('seed is %s: it must be between 0 and 9223372036854775807', seed),
             'Leave seed out to draw a random one.');
     END IF;
-    PERFORM janus_private.check_common(c, caller, outputs);
+    PERFORM janus_private.check_common(c, caller, outputs, total);
     IF c.idempotency_key IS NOT NULL THEN
-        print := janus_private.fingerprint(kind, task, seed, image_urls, image_data, c);
+        keys := ARRAY(SELECT c.idempotency_key || CASE WHEN total > 1 THEN ':' || n ELSE '' END FROM generate_series(1, total) AS n);
+        prints := ARRAY(SELECT janus_private.fingerprint(kind, t.task, seed, image_urls, image_data, c)
+            FROM unnest(tasks) WITH ORDINALITY AS t (task, n) ORDER BY t.n);
     END IF;
 
     LOOP
         -- Before the times are judged: a repeat may come when they are past.
-        IF print IS NOT NULL THEN
-            SELECT j.id, j.idempotency_fingerprint INTO earlier FROM janus_private.job j
-            WHERE j.owner = caller AND j.idempotency_key = c.idempotency_key;
-            IF FOUND THEN
-                IF earlier.idempotency_fingerprint <> print THEN
+        IF keys IS NOT NULL THEN
+            FOR earlier IN
+                SELECT k.n, j.id, j.idempotency_fingerprint = prints[k.n] AS is_same
+                FROM unnest(keys) WITH ORDINALITY AS k (key, n)
+                CROSS JOIN LATERAL (SELECT x.* FROM janus_private.job x WHERE x.owner = caller AND x.idempotency_key = k.key) AS j
+                WHERE ids[k.n] IS NULL
+            LOOP
+                IF NOT earlier.is_same THEN
                     RAISE EXCEPTION USING ERRCODE = '22023',
-                        MESSAGE = format('idempotency_key %L was used for job %s with other arguments',
-                            c.idempotency_key, earlier.id),
+                        MESSAGE = format('idempotency_key %L was used for job %s with other arguments', keys[earlier.n], earlier.id),
                         HINT = 'Repeat the first call exactly, or choose a new key.';
                 END IF;
-                RETURN earlier.id;
+                ids[earlier.n] := earlier.id;
+            END LOOP;
+            missing := ARRAY(SELECT i.n FROM unnest(ids) WITH ORDINALITY AS i (id, n) WHERE i.id IS NULL ORDER BY i.n);
+            IF cardinality(missing) = 0 THEN
+                RETURN ids;
             END IF;
         END IF;
+        moment := clock_timestamp();
         IF NOT isfinite(c.run_at) THEN
             PERFORM janus_private.refuse(format('run_at is %s: it must be a moment', c.run_at),
                 'Leave run_at out to run as soon as possible.');
@@ -166,32 +223,80 @@ BEGIN
             PERFORM janus_private.refuse(format('expires_at is %s: it must be a moment after run_at (%s)', c.expires_at,
                 greatest(c.run_at, now())), 'Leave expires_at out for a job that may wait for ever.');
         END IF;
+        PERFORM janus_private.check_queued(caller, lane_key, cardinality(missing));
 
-        INSERT INTO janus_private.job (owner, kind, queue, model, priority, run_at, expires_at, max_attempts, run_timeout,
-            concurrency_key, traceparent, idempotency_key, idempotency_fingerprint, webhook_url, webhook_events,
-            upload_to, metadata)
-        VALUES (caller, kind, c.queue, coalesce(c.model, janus_private.setting_text('default_model')), c.priority,
-            coalesce(c.run_at, now()), c.expires_at, c.max_attempts, c.run_timeout, c.concurrency_key, c.traceparent,
-            c.idempotency_key, print, c.webhook_url, c.webhook_events, c.upload_to, c.metadata)
-        ON CONFLICT (owner, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
-        RETURNING id INTO new_id;
-        -- Nothing inserted: the same key was committed a moment ago, so the look-up finds it now.
-        EXIT WHEN new_id IS NOT NULL;
+        -- Their ids are drawn first, in the order of the tasks, so that jobs and inputs are found by them.
+        new_ids := ARRAY(SELECT nextval('janus_private.job_id_seq') FROM generate_series(1, cardinality(missing)));
+        IF cardinality(missing) < total THEN
+            missing_tasks := ARRAY(SELECT tasks[n] FROM unnest(missing) WITH ORDINALITY AS m (n, place) ORDER BY m.place);
+        END IF;
+        WITH inserted AS (
+            INSERT INTO janus_private.job (id, owner, kind, queue, model, priority, due_at, expires_at, max_attempts, run_timeout,
+                concurrency_key, traceparent, idempotency_key, idempotency_fingerprint, webhook_url, webhook_events,
+                upload_to, metadata) OVERRIDING SYSTEM VALUE
+            SELECT x.id, caller, kind, c.queue, model, c.priority, greatest(c.run_at, moment), c.expires_at, c.max_attempts,
+                c.run_timeout, lane_key, c.traceparent, keys[x.n], prints[x.n], c.webhook_url, c.webhook_events, c.upload_to, c.metadata
+            FROM unnest(new_ids, missing) AS x (id, n)
+            ON CONFLICT (owner, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
+            RETURNING id
+        )
+        SELECT coalesce(array_agg(i.id), '{}') INTO made FROM inserted i;
+        -- Not inserted: the same key was committed a moment ago, so the look-up finds it now.
+        IF cardinality(made) < cardinality(missing) THEN
+            new_ids := ARRAY(SELECT CASE WHEN x.id IN (SELECT unnest(made)) THEN x.id END
+                FROM unnest(new_ids) WITH ORDINALITY AS x (id, n) ORDER BY x.n);
+        END IF;
+
+        INSERT INTO janus_private.input (job, task, image_urls, inline_images)
+        SELECT x.id, x.task || jsonb_build_object('seed', coalesce(seed, janus_private.random_seed())::text), image_urls,
+            cardinality(image_data)
+        FROM unnest(new_ids, missing_tasks) AS x (id, task) WHERE x.id IS NOT NULL;
+        IF cardinality(image_data) > 0 THEN
+            INSERT INTO janus_private.input_image (job, index, data)
+            SELECT x.id, d.n - 1, d.data
+            FROM unnest(new_ids) AS x (id) CROSS JOIN unnest(image_data) WITH ORDINALITY AS d (data, n)
+            WHERE x.id IS NOT NULL;
+        END IF;
+        FOR i IN 1 .. cardinality(missing) LOOP
+            ids[missing[i]] := new_ids[i];
+        END LOOP;
+        EXIT WHEN cardinality(made) = cardinality(missing);
     END LOOP;
 
-    INSERT INTO janus_private.input (job, task, image_urls, inline_images)
-    VALUES (new_id, task || jsonb_build_object('seed', coalesce(seed, janus_private.random_seed())::text), image_urls,
-        cardinality(image_data));
-    INSERT INTO janus_private.input_image (job, index, data)
-    SELECT new_id, n - 1, d FROM unnest(image_data) WITH ORDINALITY AS x (d, n);
     IF c.webhook_url IS NOT NULL THEN
-        PERFORM janus_private.ensure_webhook_secret(caller);
+        PERFORM janus_private.ensure_webhook_secret(pg_get_userbyid(caller));
     END IF;
-    IF janus_private.setting_on('notify') AND (c.run_at IS NULL OR c.run_at <= now()) THEN
+    IF janus_private.setting_on('notify') AND (c.run_at IS NULL OR c.run_at <= moment) THEN
         -- The same payload counts once a transaction.
         PERFORM pg_notify('janus_queued', '');
     END IF;
-    RETURN new_id;
+    RETURN ids;
+END $$;
+
+CREATE FUNCTION janus_private.enqueue(caller regrole, kind text, task jsonb, seed bigint, image_urls text[], image_data bytea[], outputs int,
+    priority int, run_at timestamptz, expires_at timestamptz, max_attempts int, run_timeout interval,
+    idempotency_key text, webhook_url text, webhook_events text[], upload_to text[], model text, queue text,
+    concurrency_key text, traceparent text, metadata jsonb) RETURNS bigint
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN (janus_private.enqueue_all(caller, kind, ARRAY[task], seed, image_urls, image_data, outputs,
+        (priority, run_at, expires_at, max_attempts, run_timeout, idempotency_key, webhook_url, webhook_events, upload_to, model,
+            queue, concurrency_key, traceparent, metadata)))[1];
+END $$;
+
+-- What janus.generate and janus.batch share: all but the prompts.
+CREATE FUNCTION janus_private.generate_task(images int, cfg_weight real, temperature real, top_k int, format text) RETURNS jsonb
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM janus_private.check_number('images', images, 1, janus_private.setting_int('images_max'));
+    PERFORM janus_private.check_number('cfg_weight', cfg_weight::numeric, 0, 30);
+    PERFORM janus_private.check_number('temperature', temperature::numeric, 0, 5);
+    PERFORM janus_private.check_number('top_k', top_k, 0, 16384);
+    IF format IS NULL OR format NOT IN ('png', 'jpeg', 'webp') THEN
+        PERFORM janus_private.refuse(pg_catalog.format('format is %s: it must be png, jpeg or webp',
+            coalesce(quote_literal(left(format, 80)), 'NULL')), 'Leave format out to take png.');
+    END IF;
+    RETURN jsonb_build_object('images', images, 'cfg_weight', cfg_weight, 'temperature', temperature, 'top_k', top_k, 'format', format);
 END $$;
 
 CREATE FUNCTION janus.generate(
@@ -205,20 +310,41 @@ CREATE FUNCTION janus.generate(
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM janus_private.check_text('prompt', prompt, janus_private.setting_int('prompt_bytes_max'));
-    PERFORM janus_private.check_number('images', images, 1, janus_private.setting_int('images_max'));
-    PERFORM janus_private.check_number('cfg_weight', cfg_weight::numeric, 0, 30);
-    PERFORM janus_private.check_number('temperature', temperature::numeric, 0, 5);
-    PERFORM janus_private.check_number('top_k', top_k, 0, 16384);
-    IF format IS NULL OR format NOT IN ('png', 'jpeg', 'webp') THEN
-        PERFORM janus_private.refuse(pg_catalog.format('format is %s: it must be png, jpeg or webp',
-            coalesce(quote_literal(left(format, 80)), 'NULL')), 'Leave format out to take png.');
-    END IF;
-    RETURN janus_private.enqueue('generate', jsonb_build_object('prompt', prompt, 'images', images, 'cfg_weight', cfg_weight,
-            'temperature', temperature, 'top_k', top_k, 'format', format), seed, '{}', '{}', images,
+    RETURN janus_private.enqueue(janus_private.caller_role(), 'generate', janus_private.generate_task(images, cfg_weight, temperature, top_k, format)
+            || jsonb_build_object('prompt', prompt), seed, '{}', '{}', images,
         priority, run_at, expires_at, max_attempts, run_timeout, idempotency_key, webhook_url, webhook_events, upload_to,
         model, queue, concurrency_key, traceparent, metadata);
 END $$;
 
+CREATE FUNCTION janus.batch(
+    prompts text[], images int = 1, seed bigint = NULL, cfg_weight real = 5, temperature real = 1, top_k int = 0,
+    format text = 'png',
+    priority int = 5, run_at timestamptz = NULL, expires_at timestamptz = NULL, max_attempts int = 5,
+    run_timeout interval = '30 min', idempotency_key text = NULL, webhook_url text = NULL,
+    webhook_events text[] = '{succeeded,failed,canceled}', upload_to text[] = '{}', model text = NULL,
+    queue text = 'default', concurrency_key text = NULL, traceparent text = NULL, metadata jsonb = '{}'
+) RETURNS SETOF bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    prompt_bytes CONSTANT bigint := janus_private.setting_int('prompt_bytes_max');
+    shared jsonb;
+    bad record;
+BEGIN
+    PERFORM janus_private.check_array('prompts', prompts, janus_private.setting_int('batch_max'));
+    SELECT p.prompt, p.n INTO bad FROM unnest(prompts) WITH ORDINALITY AS p (prompt, n)
+    WHERE octet_length(p.prompt) > prompt_bytes OR p.prompt ~ '^\s*$' ORDER BY p.n LIMIT 1;
+    IF FOUND THEN
+        PERFORM janus_private.check_text(pg_catalog.format('prompts[%s]', bad.n), bad.prompt, prompt_bytes);
+    ELSIF cardinality(prompts) = 0 THEN
+        RETURN;
+    END IF;
+    shared := janus_private.generate_task(images, cfg_weight, temperature, top_k, format);
+    RETURN QUERY SELECT unnest(janus_private.enqueue_all(janus_private.caller_role(), 'generate',
+        ARRAY(SELECT shared || jsonb_build_object('prompt', p.prompt) FROM unnest(prompts) WITH ORDINALITY AS p (prompt, n) ORDER BY p.n),
+        seed, '{}', '{}', images, (priority, run_at, expires_at, max_attempts, run_timeout, idempotency_key, webhook_url, webhook_events,
+            upload_to, model, queue, concurrency_key, traceparent, metadata)));
+END $$;
+
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA janus, janus_private FROM PUBLIC;
-SELECT janus_private.grant_to(kind, 'EXECUTE ON FUNCTION janus.generate')
+SELECT janus_private.grant_to(kind, 'EXECUTE ON FUNCTION janus.generate, janus.batch')
 FROM janus_private.role_name WHERE kind IN ('client', 'admin');

@@ -56,7 +56,7 @@ BEGIN
     IF prompt IS DISTINCT FROM '' OR pictures = 0 THEN
         PERFORM janus_private.check_text('prompt', prompt, janus_private.setting_int('prompt_bytes_max'));
     END IF;
-    RETURN janus_private.enqueue('understand', janus_private.answer_task(
+    RETURN janus_private.enqueue(janus_private.caller_role(), 'understand', janus_private.answer_task(
             jsonb_build_array(jsonb_build_object('role', 'user', 'content', prompt, 'images', pictures)),
             max_tokens, temperature, top_p, system_prompt, stop), seed, image_urls, image_data, 1,
         priority, run_at, expires_at, max_attempts, run_timeout, idempotency_key, webhook_url, webhook_events, upload_to,
@@ -152,7 +152,7 @@ BEGIN
         END IF;
         system_prompt := messages -> 0 ->> 'content';
     END IF;
-    RETURN janus_private.enqueue('chat', janus_private.answer_task(turns, max_tokens, temperature, top_p, system_prompt, stop),
+    RETURN janus_private.enqueue(janus_private.caller_role(), 'chat', janus_private.answer_task(turns, max_tokens, temperature, top_p, system_prompt, stop),
         seed, image_urls, image_data, 1,
         priority, run_at, expires_at, max_attempts, run_timeout, idempotency_key, webhook_url, webhook_events, upload_to,
         model, queue, concurrency_key, traceparent, metadata);
@@ -172,7 +172,7 @@ system_prompt: What the conversation begins with, 1 to system_prompt_bytes_max b
 stop: The answer ends before the first of these strings; at most stop_max, 1 to 256 bytes each.$text$;
     common CONSTANT text := $text$
 priority: 0 (first) to 9 (last).
-run_at: Does not start before. NULL: as soon as possible.
+run_at: Does not start before, and stands in line as if enqueued then; what is past counts as now. NULL: as soon as possible.
 expires_at: Fails with code expired if it waits until then, for its first attempt or a later one; later than run_at and now. NULL: may wait for ever.
 max_attempts: How often it is tried before it fails, 1 to max_attempts_max. Hand-overs do not count.
 run_timeout: Longest running time of one attempt, 1 second to run_timeout_seconds_max.
@@ -182,11 +182,12 @@ webhook_events: Any of started, progress, succeeded, failed, canceled, each once
 upload_to: Sinks, at most upload_to_max, each once; every output goes to all of them before the job succeeds. db: keeps it in the database, as {} does; https://host/path/ is the start of a URL for each output; other https:// URLs take one output each, in order; file:///folder/ needs janus.grant_upload.
 model: One that a daemon ever served, 1 to 128 bytes. NULL takes setting default_model.
 queue: 1 to 64 letters, digits, _ . -
-concurrency_key: A mark of yours, 1 to 255 bytes; kept and shown. Nothing is limited by it.
+concurrency_key: 1 to 255 bytes, your role's own: within a priority your jobs of one key take turns with those of the others, and an administrator may limit how many of them run and wait (janus.limit_key). NULL: none.
 traceparent: A W3C trace context; kept and shown.
 metadata: A JSON object, at most metadata_bytes_max bytes; kept, shown, and sent with webhooks.
 Returns: The job's id. The job exists when the transaction commits; roll back, and there was none.
-22023: An argument is outside of its limits, or idempotency_key was used with other arguments; the message names argument, value and limit.$text$;
+22023: An argument is outside of its limits, or idempotency_key was used with other arguments; the message names argument, value and limit.
+53400: Your role, or concurrency_key, has as many queued jobs as an administrator allows.$text$;
 BEGIN
     EXECUTE format('COMMENT ON FUNCTION janus.generate IS %L', $text$Enqueues text to images. See janus.status and janus.output.
 
@@ -197,6 +198,17 @@ cfg_weight: How closely pictures follow the prompt (classifier-free guidance), 0
 temperature: The logits are divided by it, 0 to 5; 0 takes the most likely token.
 top_k: Draws from that many most likely tokens only, 0 to 16384; 0 draws from all.
 format: png, jpeg or webp.$text$ || common);
+    EXECUTE format('COMMENT ON FUNCTION janus.batch IS %L', $text$Enqueues many texts to images at once, each a job as janus.generate makes it, with all other arguments in common; they are checked once.
+
+prompts: What to draw, at most batch_max texts of 1 to prompt_bytes_max bytes, not white space alone. {} makes no job.
+images: How many pictures of each, 1 to images_max.
+seed: Of every job, 0 to 9223372036854775807. NULL draws one for each.
+cfg_weight: As of janus.generate, 0 to 30.
+temperature: As of janus.generate, 0 to 5.
+top_k: As of janus.generate, 0 to 16384.
+format: png, jpeg or webp.$text$
+        || replace(replace(common, 'idempotency_key: 1 to 255 bytes, your role''s own.', 'idempotency_key: 1 to 247 bytes, your role''s own; of two prompts or more each job has this key, a colon and its ordinal from 1.'),
+            'Returns: The job''s id. The job exists', 'Returns: The jobs'' ids in the order of prompts. They exist'));
     EXECUTE format('COMMENT ON FUNCTION janus.understand IS %L', $text$Enqueues a question, with pictures or without. See janus.status.
 
 prompt: The question, 1 to prompt_bytes_max bytes, not white space alone; '' beside a picture.$text$ || answer || common);

@@ -94,7 +94,7 @@ BEGIN
             HINT = 'Enqueue it again; with its seed (janus.jobs) it gives the same result.';
     ELSIF j.state IN ('failed', 'canceled') THEN
         -- The seed stays, webhooks begin a new generation. What had expired may now wait for ever.
-        UPDATE janus_private.job x SET state = 'queued', run_at = now(), finished_at = NULL, started_at = NULL, error = NULL,
+        UPDATE janus_private.job x SET state = 'queued', due_at = clock_timestamp(), finished_at = NULL, started_at = NULL, error = NULL,
             cancel_requested_at = NULL, attempts = 0, handovers = 0, is_suspect = false, generation = x.generation + 1,
             expires_at = CASE WHEN x.expires_at > now() THEN x.expires_at END
         WHERE x.id = j.id;
@@ -140,7 +140,7 @@ CREATE FUNCTION janus.redeliver(delivery bigint) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     UPDATE janus_private.webhook_delivery d SET state = 'pending', finished_at = NULL, attempts = 0, next_attempt_at = now()
-    WHERE d.id = delivery AND janus_private.sees(d.owner);
+    WHERE d.id = delivery AND janus_private.sees(quote_ident(d.owner)::regrole);
     IF NOT FOUND THEN
         RAISE EXCEPTION USING ERRCODE = 'P0002', MESSAGE = format('there is no webhook delivery %s, or it is not yours', coalesce(delivery::text, 'NULL')),
             HINT = 'Yours are in janus.webhook_deliveries.';

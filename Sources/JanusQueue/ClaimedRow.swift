@@ -4,11 +4,11 @@ import JanusPostgres
 
 extension ClaimedJob {
     /// A task that cannot be read is that job's misfortune, and no other's of the same claim.
-    init(row: PostgresRow) throws(PostgresError) {
+    init(row: PostgresRow, model: String) throws(PostgresError) {
         let json = Data(try row.text("task").utf8)
         self.init(
             run: try JobRun(row), claimToken: try row.uuid("claim_token"), uuid: try row.uuid("uuid"),
-            owner: try row.text("owner"), model: try row.text("model"),
+            owner: try row.text("owner"), model: model,
             task: Result { () throws(JobError) in try JobTask(json: json) },
             attempt: try row.int("attempts"),
             runTimeoutSeconds: try row.double("run_timeout"), imageURLs: try row.json("image_urls", as: [String].self),

@@ -2,19 +2,54 @@ package import Foundation
 package import JanusJob
 import JanusPostgres
 
+/// How often a claim that found an owner being served by somebody else looks again, and after how long.
+private let contendedTriesMax = 4
+private let contendedMilliseconds = 5...25
+
 extension JobQueue {
-    /// Claims up to `capacity` due jobs of a model, the most urgent first. Whoever calls it starts them at once.
+    /// Claims up to `capacity` due jobs of a model: the most urgent first, and owners in turn, as `janus_private.claim`
+    /// says. Whoever calls it starts them at once.
     ///
     /// If the acknowledgement is lost the jobs are claimed and nobody knows: `releaseUnknown` puts them back.
-    package func claim(model: String, queues: [String], capacity: Int) async throws(QueueError) -> [ClaimedJob] {
+    /// - Parameter excludedOwners: names of roles whose jobs are left where they are.
+    package func claim(model: String, queues: [String], capacity: Int, excludedOwners: [String] = [])
+        async throws(QueueError) -> [ClaimedJob]
+    {
         guard capacity > 0 else { return [] }
-        let result = try await query(
-            claimSQL,
-            [
-                .text(model), .texts(queues), .int(capacity), .uuid(options.instance), .text(options.hostName),
-                .double(options.leaseSeconds),
-            ])
-        return try decode { () throws(PostgresError) in try result.map(ClaimedJob.init(row:)) }
+        for tries in 1... {
+            let result = try await query(
+                "SELECT * FROM janus_private.claim($1, $2::text[], $3::int, $4::text[], $5, $6, $7::float8)",
+                [
+                    .text(model), .texts(queues), .int(capacity), .texts(excludedOwners), .uuid(options.instance),
+                    .text(options.hostName), .double(options.leaseSeconds),
+                ])
+            let rows = result.rows
+            // A row without a job: somebody else is serving an owner at this moment, so there may be jobs in the next.
+            let isContended = try decode { () throws(PostgresError) in try rows.first.map { row throws(PostgresError) in
+                try row.intIfAny("job") == nil
+            } ?? false }
+            guard isContended else {
+                return try decode { () throws(PostgresError) in
+                    try result.map { row throws(PostgresError) in try ClaimedJob(row: row, model: model) }
+                }
+            }
+            if tries == contendedTriesMax { break }
+            // Cancelled: the caller looks whether it goes on.
+            do { try await Task.sleep(for: .milliseconds(Int.random(in: contendedMilliseconds))) } catch { break }
+        }
+        return []
+    }
+
+    /// Takes to their lanes the jobs that came while no claim did, so that a claim after a long time has little to do.
+    package func digestArrivals() async throws(QueueError) {
+        try await query("SELECT janus_private.digest()")
+    }
+
+    /// Removes some of the lanes that nobody needs any more.
+    /// - Returns: how many.
+    package func tidyLanes() async throws(QueueError) -> Int {
+        let result = try await query("SELECT janus_private.tidy_lanes() AS removed")
+        return try decode { () throws(PostgresError) in try result.row.int("removed") }
     }
 
     /// The pictures that came with the row, in their order.
@@ -26,50 +61,3 @@ extension JobQueue {
         }
     }
 }
-
-/// One statement. Candidates come from one descent of the index a (queue, priority), without locks; then rows
-/// are locked in order until there are enough, skipping those that another host is taking. Some candidates more than
-/// needed are looked at, so that hosts that claim at one moment find something each.
-private let claimSQL = """
-    WITH candidate AS MATERIALIZED (
-        SELECT c.id
-        FROM unnest($2::text[]) AS q (queue)
-        CROSS JOIN generate_series(0, 9) AS p (priority)
-        CROSS JOIN LATERAL (
-            SELECT j.id FROM janus_private.job j
-            WHERE j.state = 'queued' AND j.model = $1 AND j.queue = q.queue AND j.priority = p.priority
-                AND j.run_at <= now() AND (j.expires_at IS NULL OR j.expires_at > now())
-            ORDER BY j.run_at, j.id
-            LIMIT $3::int + 32
-        ) AS c
-        WHERE q.queue NOT IN (SELECT queue FROM janus_private.paused_queue)
-    ), picked AS (
-        SELECT j.id
-        FROM candidate c JOIN janus_private.job j ON j.id = c.id
-        WHERE j.state = 'queued' AND j.run_at <= now()
-        ORDER BY j.priority, j.run_at, j.id
-        LIMIT $3::int
-        FOR UPDATE OF j SKIP LOCKED
-    ), claimed AS (
-        UPDATE janus_private.job j
-        SET state = 'running', started_at = now(), attempts = j.attempts + 1, run_lease = j.run_lease + 1
-        FROM picked WHERE j.id = picked.id
-        RETURNING j.*
-    ), leased AS (
-        INSERT INTO janus_private.run (job, run_lease, claim_token, daemon, started_at, lease_seconds, lease_until, phase)
-        SELECT c.id, c.run_lease, gen_random_uuid(), $4, now(), $6::float8, now() + make_interval(secs => $6::float8), 'preparing'
-        FROM claimed c
-        RETURNING job, claim_token
-    ), recorded AS (
-        INSERT INTO janus_private.attempt (job, run_lease, attempt, generation, claim_token, daemon, host, started_at)
-        SELECT c.id, c.run_lease, c.attempts, c.generation, l.claim_token, $4, $5, now()
-        FROM claimed c JOIN leased l ON l.job = c.id
-    )
-    SELECT c.id AS job, c.run_lease, l.claim_token, c.uuid, c.owner, c.model, c.attempts,
-        extract(epoch FROM c.run_timeout)::float8 AS run_timeout, c.webhook_url, to_json(c.webhook_events) AS webhook_events,
-        to_json(c.upload_to) AS upload_to, c.is_suspect,
-        i.task || jsonb_build_object('kind', c.kind) AS task, to_json(i.image_urls) AS image_urls,
-        i.inline_images
-    FROM claimed c JOIN leased l ON l.job = c.id JOIN janus_private.input i ON i.job = c.id
-    ORDER BY c.priority, c.run_at, c.id
-    """

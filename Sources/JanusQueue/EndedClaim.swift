@@ -91,7 +91,7 @@ private let recordSQL = """
     UPDATE janus_private.job j
     SET state = h.state, attempts = h.attempts, handovers = h.handovers, is_suspect = h.is_suspect,
         error = CASE WHEN h.keeps_error THEN j.error ELSE h.error END,
-        run_at = coalesce(now() + make_interval(secs => h.delay_seconds), j.run_at),
+        due_at = coalesce(clock_timestamp() + make_interval(secs => h.delay_seconds), j.due_at),
         finished_at = CASE WHEN h.is_finished THEN now() END, text = h.text, finish_reason = h.finish_reason, usage = h.usage
     FROM held h WHERE j.id = h.job
     RETURNING j.id

@@ -33,9 +33,10 @@ private struct ExpiredJob: Encodable {
     var error: JobError
 }
 
+/// In the order of their index: a claim passes over some expired jobs of a lane, and is held up by many.
 private let lockExpiredSQL = """
     SELECT id, expires_at::text FROM janus_private.job WHERE state = 'queued' AND expires_at <= now()
-    ORDER BY id LIMIT $1::int FOR UPDATE SKIP LOCKED
+    ORDER BY expires_at LIMIT $1::int FOR UPDATE SKIP LOCKED
     """
 
 private let expireSQL = """

@@ -76,7 +76,7 @@ package struct FinishDecision: Sendable, Equatable {
     package var attemptError: JobError?
     /// The job's state from then on.
     package var state: JobState
-    /// Of a job that goes back to the queue: how long it waits there at least.
+    /// Of a job that is tried again: how long it waits at least. One that is handed over keeps its place in line.
     package var delaySeconds: Double?
     package var attempts: Int
     package var handovers: Int
@@ -129,7 +129,6 @@ package struct FinishDecision: Sendable, Equatable {
                 (error, keepsError) = (.tooManyHandovers(standing.handoversMax, reason), false)
             } else {
                 state = .queued
-                delaySeconds = 0
                 attempts -= 1
                 handovers += 1
                 if case .reported(_, true) = end { isSuspect = true }

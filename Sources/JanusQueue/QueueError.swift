@@ -24,5 +24,5 @@ package enum QueueError: Error, Sendable, Equatable, CustomStringConvertible {
 
 /// The one schema that this program serves.
 package enum SchemaVersion {
-    package static let current = 7
+    package static let current = 8
 }

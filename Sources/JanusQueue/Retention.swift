@@ -1,7 +1,5 @@
 import JanusPostgres
 
-/// Transactions of one call of `prune`.
-private let pruneBatchesMax = 50
 /// Of janusd's advisory locks, the one of pruning.
 private let pruneLockKey: Int64 = 0x6A61_6E75_7302
 
@@ -25,11 +23,11 @@ package struct RetentionRule: Sendable, Equatable {
 
 extension JobQueue {
     /// Deletes finished jobs by age, a batch a transaction, and what daemons and secrets left. Only one host at a
-    /// time does it; the others return at once. A job with a webhook still to be called is kept.
+    /// time does it; the others return at once. It goes on until none is left. A job with a webhook still to be called is kept.
     /// - Returns: how many jobs went.
     package func prune(_ retention: RetentionRule) async throws(QueueError) -> Int {
         var total = 0
-        for _ in 0..<pruneBatchesMax {
+        while !Task.isCancelled {
             let count = try await inTransaction { connection throws(PostgresError) in
                 guard try await connection.query(tryPruneLockSQL, [.int(pruneLockKey)]).row.bool("is_ours") else {
                     return 0

@@ -19,6 +19,8 @@ package struct Supervisor: Sendable {
     private static let tickSeconds = 0.5
     private static let expirySeconds = 5.0
     private static let defaultModelSeconds = 5.0
+    private static let digestSeconds = 2.0
+    private static let tidySeconds = 60.0
     private static let pruneSeconds = 600.0
 
     private let configuration: SupervisorConfiguration
@@ -106,6 +108,16 @@ package struct Supervisor: Sendable {
             MaintenanceLoop(
                 name: "expired", seconds: Self.expirySeconds, isAllowed: { lease.mayClaim(now: BootClock.now) },
                 work: { () async throws(QueueError) -> Int in try await queue.expireQueued() }, logger: logger),
+            MaintenanceLoop(
+                name: "arrivals taken to their lanes", seconds: Self.digestSeconds,
+                isAllowed: { lease.mayClaim(now: BootClock.now) },
+                work: { () async throws(QueueError) -> Int in
+                    try await queue.digestArrivals()
+                    return 0
+                }, logger: logger),
+            MaintenanceLoop(
+                name: "lanes removed", seconds: Self.tidySeconds, isAllowed: { lease.mayClaim(now: BootClock.now) },
+                work: { () async throws(QueueError) -> Int in try await queue.tidyLanes() }, logger: logger),
             MaintenanceLoop(
                 name: "given the default model", seconds: Self.defaultModelSeconds,
                 isAllowed: { lease.mayClaim(now: BootClock.now) },

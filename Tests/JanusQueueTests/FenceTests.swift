@@ -147,7 +147,7 @@ struct FenceTests {
         #expect(try await other.rescue() == [claim.run])
         #expect(try await bench.column("run_at > now() + '90 s' AND run_at < now() + '110 s'", id) == "true")
         #expect(try await bench.claim().isEmpty)
-        try await bench.superuser.query("UPDATE janus_private.job SET run_at = now()")
+        try await bench.superuser.query("UPDATE janus_private.job SET due_at = now()")
         let next = try await bench.claimOne()
         #expect(next.attempt == 2 && next.isSuspect)
     }

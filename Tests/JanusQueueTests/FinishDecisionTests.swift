@@ -70,7 +70,7 @@ struct FinishDecisionTests {
         arguments: [FinishDecisionTests.released, .unknownToDaemon])
     func handedOver(_ end: ClaimEnd) {
         let back = decide(end, handovers: 1)
-        #expect(back.state == .queued && back.delaySeconds == 0 && back.attempts == 0 && back.handovers == 2)
+        #expect(back.state == .queued && back.delaySeconds == nil && back.attempts == 0 && back.handovers == 2)
         #expect(back.attemptError?.code == .handedOver && back.keepsError)
         #expect(back.outcomeName == "released")
         let bounded = decide(end, handovers: 2)

@@ -1,0 +1,447 @@
+-- Claiming: whose turn it is, and how much of an owner may run and wait.
+
+-- Takes what arrived to its lanes, and wakes key lanes whose time has come. What belongs to an owner whose tenant row
+-- somebody holds is left for the next call: returns whether there was such.
+CREATE FUNCTION janus_private.digest() RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+    rounds_max CONSTANT int := 4;
+    arrivals_max CONSTANT int := 10000;
+    wakes_max CONSTANT int := 1000;
+    moment timestamptz;
+    owners oid[];
+    ours oid[];
+    held oid[] := '{}';
+    found record;
+BEGIN
+    FOR round IN 1 .. rounds_max LOOP
+        moment := clock_timestamp();
+        SELECT array_agg(DISTINCT x.owner) INTO owners FROM (
+            (SELECT a.owner::oid FROM janus_private.arrival a WHERE a.owner::oid <> ALL (held) ORDER BY a.id LIMIT arrivals_max)
+            UNION ALL
+            SELECT l.owner::oid FROM (
+                SELECT k.lane FROM janus_private.key_lane k WHERE k.wakes_at <= moment ORDER BY k.wakes_at LIMIT wakes_max) AS k
+            JOIN janus_private.lane l ON l.id = k.lane WHERE l.owner::oid <> ALL (held)) AS x;
+        EXIT WHEN owners IS NULL;
+
+        INSERT INTO janus_private.tenant (owner)
+        SELECT o.owner::regrole FROM unnest(owners) AS o (owner)
+        WHERE NOT EXISTS (SELECT FROM janus_private.tenant t WHERE t.owner::oid = o.owner) ORDER BY o.owner
+        ON CONFLICT DO NOTHING;
+        SELECT coalesce(array_agg(x.owner), '{}') INTO ours FROM (
+            SELECT t.owner::oid AS owner FROM janus_private.tenant t WHERE t.owner::oid = ANY (owners) FOR UPDATE SKIP LOCKED) AS x;
+        held := held || ARRAY(SELECT unnest(owners) EXCEPT SELECT unnest(ours));
+
+        -- Each statement from here on sees what whoever had the lock before committed.
+        WITH gone AS (
+            DELETE FROM janus_private.arrival a WHERE a.id = ANY (ARRAY(
+                SELECT x.id FROM janus_private.arrival x WHERE x.owner::oid = ANY (ours) ORDER BY x.id LIMIT arrivals_max FOR UPDATE SKIP LOCKED))
+            RETURNING a.*
+        ), distinct_lane AS (
+            SELECT g.model, g.queue, g.priority, g.owner, g.key, min(g.due_at) AS due_at FROM gone g
+            GROUP BY g.model, g.queue, g.priority, g.owner, g.key
+        )
+        SELECT array_agg(d.model) AS models, array_agg(d.queue) AS queues, array_agg(d.priority) AS priorities,
+            array_agg(d.owner::oid) AS owners, array_agg(d.key) AS keys, array_agg(d.due_at) AS dues
+        INTO found FROM distinct_lane d;
+
+        IF found.models IS NOT NULL THEN
+            INSERT INTO janus_private.lane (model, queue, priority, owner, is_waiting)
+            SELECT DISTINCT a.model, a.queue, a.priority, a.owner::regrole, false
+            FROM unnest(found.models, found.queues, found.priorities, found.owners) AS a (model, queue, priority, owner)
+            WHERE NOT EXISTS (SELECT FROM janus_private.lane l
+                WHERE l.model = a.model AND l.queue = a.queue AND l.priority = a.priority AND l.owner::oid = a.owner);
+
+            INSERT INTO janus_private.key_lane AS k (lane, key, is_waiting, wakes_at)
+            SELECT l.id, a.key, a.due_at <= moment, CASE WHEN a.due_at > moment THEN a.due_at END
+            FROM unnest(found.models, found.queues, found.priorities, found.owners, found.keys, found.dues)
+                AS a (model, queue, priority, owner, key, due_at)
+            JOIN janus_private.lane l
+                ON l.model = a.model AND l.queue = a.queue AND l.priority = a.priority AND l.owner::oid = a.owner
+            WHERE NOT EXISTS (SELECT FROM janus_private.key_lane x WHERE x.lane = l.id AND x.key = a.key AND x.is_waiting)
+            ON CONFLICT (lane, key) DO UPDATE SET is_waiting = excluded.is_waiting,
+                wakes_at = CASE WHEN NOT excluded.is_waiting THEN least(k.wakes_at, excluded.wakes_at) END;
+        END IF;
+
+        UPDATE janus_private.key_lane k SET is_waiting = true, wakes_at = NULL
+        FROM (SELECT x.lane, x.key FROM janus_private.key_lane x WHERE x.wakes_at <= moment ORDER BY x.wakes_at LIMIT wakes_max) AS w
+        JOIN janus_private.lane l ON l.id = w.lane
+        WHERE k.lane = w.lane AND k.key = w.key AND l.owner::oid = ANY (ours);
+
+        UPDATE janus_private.lane l SET is_waiting = true
+        WHERE l.owner::oid = ANY (ours) AND NOT l.is_waiting
+            AND EXISTS (SELECT FROM janus_private.key_lane k WHERE k.lane = l.id AND k.is_waiting);
+    END LOOP;
+    RETURN held <> '{}';
+END $$;
+
+-- Claims up to `places` due jobs of a model: the most urgent priority first; in it the owner that runs the fewest jobs, of
+-- those the one that was served the longest ago, and one that never was before all; its keys likewise; of a key the job that
+-- is due the longest. Owners in `excluded` are left out, and so is whatever has reached its limit.
+--
+-- One call, and bounded: it reads lanes, as many jobs as it may take and some more, and `run`, which has a row a place.
+-- Nothing is waited for. A limited owner is served by whoever holds its tenant row, who counts what runs after it got the
+-- lock; so no two daemons exceed a limit. A row without a job says that an owner was left out because somebody served it.
+CREATE FUNCTION janus_private.claim(model text, queues text[], places int, excluded text[], daemon uuid, host text,
+    lease_seconds double precision)
+RETURNS TABLE (job bigint, run_lease bigint, claim_token uuid, uuid uuid, owner text, attempts int, run_timeout double precision,
+    webhook_url text, webhook_events json, upload_to json, is_suspect boolean, task jsonb, image_urls json, inline_images int)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+#variable_conflict use_column
+DECLARE
+    rounds_max CONSTANT int := 8;
+    -- Looked at beyond what is wanted: jobs that other daemons take meanwhile, lanes that turn out to be empty.
+    spare CONSTANT int := 16;
+    -- Expired jobs, or jobs that a client has locked, that are passed over in a key lane.
+    passed_max CONSTANT int := 32;
+    clogged_seconds CONSTANT double precision := 1;
+    owner_max CONSTANT bigint := janus_private.setting_int('owner_running_max');
+    key_max CONSTANT bigint := janus_private.setting_int('key_running_max');
+    open_queues CONSTANT text[] := ARRAY(SELECT q FROM unnest(claim.queues) AS q
+        WHERE NOT EXISTS (SELECT FROM janus_private.paused_queue p WHERE p.queue = q));
+    left_out CONSTANT oid[] := ARRAY(SELECT r.oid FROM pg_roles r WHERE r.rolname = ANY (claim.excluded));
+    wanted int := claim.places;
+    urgency int := -1;
+    moment timestamptz;
+    busy record;
+    plan record;
+    tried bigint[];
+    ours oid[];
+    taken int;
+    claimed_lanes bigint[];
+    is_contended boolean;
+BEGIN
+    is_contended := janus_private.digest();
+    WHILE wanted > 0 LOOP
+        SELECT min(l.priority) INTO urgency
+        FROM unnest(open_queues) AS q (queue)
+        CROSS JOIN LATERAL (
+            SELECT x.priority FROM janus_private.lane x
+            WHERE x.is_waiting AND x.model = claim.model AND x.queue = q.queue AND x.priority > urgency
+            ORDER BY x.priority LIMIT 1) AS l;
+        EXIT WHEN urgency IS NULL;
+        tried := '{}';
+
+        FOR round IN 1 .. rounds_max LOOP
+            moment := clock_timestamp();
+            SELECT coalesce(array_agg(r.owner), '{}') AS owners, coalesce(array_agg(r.running), '{}') AS running
+            INTO busy FROM (
+                SELECT x.owner::oid AS owner, count(*)::int AS running FROM janus_private.run x GROUP BY x.owner::oid) AS r;
+
+            -- Places are dealt like water: each to whoever has the fewest then. `turn` orders those that have equally many;
+            -- the one at turn n gets at most 1/n of all places and one.
+            WITH candidate AS MATERIALIZED (
+                SELECT l.id, l.queue, l.owner, l.served_at, 0 AS running
+                FROM unnest(open_queues) AS q (queue)
+                CROSS JOIN LATERAL (
+                    SELECT x.id, x.queue, x.owner::oid AS owner, x.served_at FROM janus_private.lane x
+                    WHERE x.is_waiting AND x.model = claim.model AND x.queue = q.queue AND x.priority = urgency
+                        AND x.owner::oid <> ALL (busy.owners) AND x.owner::oid <> ALL (left_out) AND x.id <> ALL (tried)
+                    ORDER BY x.served_at NULLS FIRST, x.id
+                    LIMIT wanted + spare) AS l
+                UNION ALL
+                SELECT l.id, l.queue, b.owner, l.served_at, b.running
+                FROM unnest(busy.owners, busy.running) AS b (owner, running)
+                CROSS JOIN unnest(open_queues) AS q (queue)
+                CROSS JOIN LATERAL (
+                    SELECT x.id, x.queue, x.served_at FROM janus_private.lane x
+                    WHERE x.model = claim.model AND x.queue = q.queue AND x.priority = urgency AND x.owner::oid = b.owner
+                        AND x.is_waiting AND x.id <> ALL (tried)) AS l
+                WHERE b.owner <> ALL (left_out)
+            ), ranked AS (
+                SELECT c.*, coalesce(t.running_max, owner_max) AS most,
+                    row_number() OVER (ORDER BY c.running, c.served_at NULLS FIRST, c.id)::int AS turn
+                FROM candidate c LEFT JOIN LATERAL (
+                    SELECT x.running_max, x.key_running_max FROM janus_private.tenant x WHERE x.owner::oid = c.owner) AS t ON true
+                WHERE c.running < coalesce(t.running_max, owner_max, c.running + 1)
+            ), dealt AS (
+                SELECT r.id, r.queue, r.owner, r.running, r.most, r.turn
+                FROM ranked r CROSS JOIN LATERAL generate_series(1,
+                    least(coalesce(r.most - r.running, wanted + spare), (wanted + spare) / r.turn + 1)) AS s (n)
+                ORDER BY r.running + s.n, r.turn LIMIT wanted + spare
+            ), granted AS MATERIALIZED (
+                SELECT d.id, d.queue, d.owner, d.running, d.most, d.turn, count(*)::int AS places FROM dealt d
+                GROUP BY d.id, d.queue, d.owner, d.running, d.most, d.turn
+            ), key_granted AS MATERIALIZED (
+                SELECT g.*, k.key, k.most AS key_most, k.running AS key_running, k.turn AS key_turn, k.places AS key_places
+                FROM granted g
+                CROSS JOIN LATERAL (
+                    SELECT d.key, d.most, d.running, d.turn, count(*)::int AS places
+                    FROM (
+                        SELECT r.key, r.most, r.running, r.turn
+                        FROM (
+                            SELECT c.key, c.running, m.most, row_number() OVER (ORDER BY c.running, c.served_at NULLS FIRST, c.key)::int AS turn
+                            FROM (
+                                (SELECT x.key, x.served_at, 0 AS running FROM janus_private.key_lane x
+                                WHERE x.lane = g.id AND x.is_waiting
+                                    AND (g.running = 0 OR NOT EXISTS (SELECT FROM janus_private.run r
+                                        WHERE r.owner::oid = g.owner AND r.concurrency_key = x.key))
+                                ORDER BY x.served_at NULLS FIRST, x.key LIMIT g.places)
+                                UNION ALL
+                                SELECT x.key, x.served_at, b.running
+                                FROM (SELECT r.concurrency_key AS key, count(*)::int AS running FROM janus_private.run r
+                                    WHERE g.running > 0 AND r.owner::oid = g.owner GROUP BY r.concurrency_key) AS b
+                                CROSS JOIN LATERAL (SELECT y.key, y.served_at FROM janus_private.key_lane y
+                                    WHERE y.lane = g.id AND y.key = b.key AND y.is_waiting) AS x
+                            ) AS c
+                            CROSS JOIN LATERAL (SELECT CASE WHEN c.key <> '' THEN coalesce(
+                                (SELECT l.running_max FROM janus_private.key_limit l WHERE l.owner::oid = g.owner AND l.key = c.key),
+                                (SELECT t.key_running_max FROM janus_private.tenant t WHERE t.owner::oid = g.owner),
+                                key_max) END AS most) AS m
+                            WHERE c.running < coalesce(m.most, c.running + 1)
+                        ) AS r
+                        CROSS JOIN LATERAL generate_series(1,
+                            least(coalesce(r.most - r.running, g.places), g.places / r.turn + 1)) AS s (n)
+                        ORDER BY r.running + s.n, r.turn LIMIT g.places
+                    ) AS d
+                    GROUP BY d.key, d.most, d.running, d.turn
+                ) AS k
+            ), looked AS MATERIALIZED (
+                SELECT g.*, j.ids, j.seen
+                FROM key_granted g
+                CROSS JOIN LATERAL (
+                    SELECT (array_agg(w.id ORDER BY w.due_at, w.id) FILTER (WHERE w.expires_at IS NULL OR w.expires_at > moment))[:g.key_places] AS ids,
+                        count(*)::int AS seen
+                    FROM (
+                        SELECT x.id, x.due_at, x.expires_at FROM janus_private.job x
+                        WHERE x.state = 'queued' AND x.model = claim.model AND x.queue = g.queue AND x.priority = urgency
+                            AND x.owner = g.owner::regrole AND x.concurrency_key = g.key AND x.due_at <= moment
+                        ORDER BY x.due_at, x.id LIMIT g.key_places + passed_max) AS w
+                ) AS j
+            ), job_planned AS (
+                SELECT l.id AS lane, l.owner, l.key, l.most, l.key_most, l.turn, i.id AS job,
+                    l.running + row_number() OVER (PARTITION BY l.id ORDER BY l.key_running + i.n, l.key_turn)::int AS level
+                FROM looked l CROSS JOIN LATERAL unnest(l.ids) WITH ORDINALITY AS i (id, n)
+            )
+            SELECT p.*, g.*, t.* INTO plan
+            FROM (SELECT array_agg(x.job) AS jobs, array_agg(x.lane) AS lanes, array_agg(x.owner) AS owners,
+                    array_agg(x.key) AS keys, array_agg(x.most) AS most, array_agg(x.key_most) AS key_most,
+                    array_agg(x.level) AS levels
+                FROM (SELECT * FROM job_planned ORDER BY level, turn) AS x) AS p,
+                -- Lanes that were granted places.
+                (SELECT array_agg(x.id) AS granted, array_agg(x.owner) AS granted_owners,
+                    array_agg(x.id) FILTER (WHERE x.running = 0) AS idle FROM granted x) AS g,
+                -- Key lanes of which everything due was seen, or nothing that has not expired.
+                (SELECT array_agg(x.id) AS thin_lanes, array_agg(x.key) AS thin_keys, array_agg(x.ids IS NULL) AS thin_empty FROM looked x
+                WHERE x.seen <= x.key_places OR x.ids IS NULL) AS t;
+            EXIT WHEN plan.granted IS NULL;
+
+            SELECT coalesce(array_agg(x.owner), '{}') INTO ours FROM (
+                SELECT t.owner::oid AS owner FROM janus_private.tenant t WHERE t.owner::oid = ANY (plan.granted_owners)
+                FOR UPDATE SKIP LOCKED) AS x;
+
+            -- A statement of its own: what runs is counted as of now, with the locks. Whoever is served by somebody else at
+            -- this moment counts as running one more.
+            taken := 0;
+            IF plan.jobs IS NOT NULL THEN
+                IF EXISTS (SELECT FROM unnest(plan.owners, plan.most, plan.key_most) AS p (owner, most, key_most)
+                    WHERE p.owner <> ALL (ours) AND (p.most IS NOT NULL OR p.key_most IS NOT NULL))
+                THEN
+                    is_contended := true;
+                END IF;
+                RETURN QUERY
+                WITH planned AS (
+                    SELECT p.*, p.owner = ANY (ours) AS is_ours
+                    FROM unnest(plan.jobs, plan.lanes, plan.owners, plan.keys, plan.most, plan.key_most, plan.levels) WITH ORDINALITY
+                        AS p (job, lane, owner, key, most, key_most, level, place)
+                ), counted AS (
+                    SELECT p.*,
+                        CASE WHEN p.most IS NOT NULL THEN row_number() OVER (PARTITION BY p.owner ORDER BY p.place)
+                            + (SELECT count(*) FROM janus_private.run r WHERE r.owner::oid = p.owner) END AS nth,
+                        CASE WHEN p.key_most IS NOT NULL THEN row_number() OVER (PARTITION BY p.owner, p.key ORDER BY p.place)
+                            + (SELECT count(*) FROM janus_private.run r WHERE r.owner::oid = p.owner AND r.concurrency_key = p.key) END AS key_nth
+                    FROM planned p
+                    WHERE p.is_ours OR (p.most IS NULL AND p.key_most IS NULL)
+                ), picked AS MATERIALIZED (
+                    SELECT j.id, a.lane, a.key, a.is_ours
+                    FROM (
+                        SELECT * FROM counted c
+                        WHERE (c.most IS NULL OR c.nth <= c.most) AND (c.key_most IS NULL OR c.key_nth <= c.key_most)
+                        ORDER BY c.level + (NOT c.is_ours)::int, c.place) AS a
+                    CROSS JOIN LATERAL (
+                        SELECT x.id FROM janus_private.job x WHERE x.id = a.job AND x.state = 'queued' FOR UPDATE SKIP LOCKED) AS j
+                    LIMIT wanted
+                ), claimed AS (
+                    UPDATE janus_private.job j
+                    SET state = 'running', started_at = now(), attempts = j.attempts + 1, run_lease = j.run_lease + 1
+                    FROM picked p WHERE j.id = p.id
+                    RETURNING j.*
+                ), leased AS (
+                    INSERT INTO janus_private.run (job, run_lease, claim_token, daemon, owner, concurrency_key, started_at, lease_seconds,
+                        lease_until, phase)
+                    SELECT c.id, c.run_lease, gen_random_uuid(), claim.daemon, c.owner, c.concurrency_key, now(), claim.lease_seconds,
+                        now() + make_interval(secs => claim.lease_seconds), 'preparing'
+                    FROM claimed c
+                    RETURNING job, claim_token
+                ), recorded AS (
+                    INSERT INTO janus_private.attempt (job, run_lease, attempt, generation, claim_token, daemon, host, started_at)
+                    SELECT c.id, c.run_lease, c.attempts, c.generation, l.claim_token, claim.daemon, claim.host, now()
+                    FROM claimed c JOIN leased l ON l.job = c.id
+                ), lane_served AS (
+                    UPDATE janus_private.lane l SET served_at = moment
+                    WHERE l.id = ANY (ARRAY(SELECT p.lane FROM picked p WHERE p.is_ours))
+                ), key_lane_served AS (
+                    UPDATE janus_private.key_lane k SET served_at = moment
+                    FROM (SELECT DISTINCT p.lane, p.key FROM picked p WHERE p.is_ours) AS p
+                    WHERE k.lane = p.lane AND k.key = p.key
+                )
+                SELECT c.id, c.run_lease, l.claim_token, c.uuid,
+                    coalesce((SELECT r.rolname::text FROM pg_roles r WHERE r.oid = c.owner), c.owner::oid::text), c.attempts,
+                    extract(epoch FROM c.run_timeout)::double precision, c.webhook_url, to_json(c.webhook_events),
+                    to_json(c.upload_to), c.is_suspect, i.task || jsonb_build_object('kind', c.kind), to_json(i.image_urls),
+                    i.inline_images
+                FROM claimed c
+                JOIN leased l ON l.job = c.id
+                CROSS JOIN LATERAL (SELECT x.* FROM janus_private.input x WHERE x.job = c.id) AS i
+                ORDER BY c.priority, c.due_at, c.id;
+                GET DIAGNOSTICS taken = ROW_COUNT;
+                wanted := wanted - taken;
+            END IF;
+
+            -- Again a statement of its own: a key lane is put to sleep only where none of its jobs is due under our lock; what
+            -- comes later brings its arrival.
+            IF plan.thin_lanes IS NOT NULL THEN
+                UPDATE janus_private.key_lane k
+                SET is_waiting = false, served_at = coalesce(k.served_at, moment),
+                    wakes_at = CASE WHEN n.due_at <= moment THEN moment + make_interval(secs => clogged_seconds) ELSE n.due_at END
+                FROM unnest(plan.thin_lanes, plan.thin_keys, plan.thin_empty) AS t (lane, key, is_empty)
+                CROSS JOIN LATERAL (SELECT x.* FROM janus_private.lane x WHERE x.id = t.lane) AS l
+                LEFT JOIN LATERAL (
+                    SELECT j.due_at, j.expires_at FROM janus_private.job j
+                    WHERE j.state = 'queued' AND j.model = l.model AND j.queue = l.queue AND j.priority = l.priority
+                        AND j.owner = l.owner AND j.concurrency_key = t.key
+                    ORDER BY j.due_at, j.id LIMIT 1) AS n ON true
+                WHERE l.owner::oid = ANY (ours) AND k.lane = t.lane AND k.key = t.key
+                    AND (n.due_at IS NULL OR n.due_at > moment OR (t.is_empty AND n.expires_at <= moment));
+                UPDATE janus_private.lane l SET is_waiting = false
+                WHERE l.id = ANY (plan.thin_lanes) AND l.owner::oid = ANY (ours)
+                    AND NOT EXISTS (SELECT FROM janus_private.key_lane k WHERE k.lane = l.id AND k.is_waiting);
+            END IF;
+
+            EXIT WHEN wanted = 0;
+            -- Everything planned was tried. Who gave nothing had its turn all the same, and is not asked again in
+            -- this claim, unless some of its key lanes were put to sleep and others are to be looked at.
+            SELECT coalesce(array_agg(DISTINCT p.lane), '{}') INTO claimed_lanes
+            FROM unnest(plan.jobs, plan.lanes) AS p (job, lane)
+            WHERE EXISTS (SELECT FROM janus_private.run r WHERE r.job = p.job AND r.daemon = claim.daemon);
+            UPDATE janus_private.lane l SET served_at = moment
+            WHERE l.id = ANY (plan.idle) AND l.id <> ALL (claimed_lanes) AND l.owner::oid = ANY (ours) AND l.is_waiting;
+            tried := tried || ARRAY(SELECT unnest(plan.granted) EXCEPT SELECT unnest(claimed_lanes)
+                EXCEPT SELECT t.lane FROM unnest(plan.thin_lanes) AS t (lane) JOIN janus_private.lane l ON l.id = t.lane
+                    WHERE l.owner::oid = ANY (ours));
+        END LOOP;
+    END LOOP;
+
+    IF is_contended AND wanted = claim.places THEN
+        job := NULL;
+        RETURN NEXT;
+    END IF;
+END $$;
+
+-- Removes lanes in which nothing waits and that nobody was served in for an hour, some of them a call: returns how many.
+CREATE FUNCTION janus_private.tidy_lanes() RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+    looks_max CONSTANT int := 1000;
+    kept CONSTANT interval := '1 hour';
+    ours oid[];
+    seen record;
+    removed bigint;
+BEGIN
+    SELECT array_agg(x.lane) AS lanes, array_agg(x.key) AS keys INTO seen FROM (
+        SELECT k.lane, k.key FROM janus_private.key_lane k WHERE k.looked_at < now() - kept ORDER BY k.looked_at LIMIT looks_max) AS x;
+    IF seen.lanes IS NULL THEN
+        RETURN 0;
+    END IF;
+    SELECT coalesce(array_agg(x.owner), '{}') INTO ours FROM (
+        SELECT t.owner::oid AS owner FROM janus_private.tenant t
+        WHERE t.owner IN (SELECT l.owner FROM janus_private.lane l WHERE l.id = ANY (seen.lanes)) FOR UPDATE SKIP LOCKED) AS x;
+
+    WITH idle AS (
+        DELETE FROM janus_private.key_lane k USING unnest(seen.lanes, seen.keys) AS s (lane, key), janus_private.lane l
+        WHERE k.lane = s.lane AND k.key = s.key AND l.id = s.lane AND l.owner::oid = ANY (ours)
+            AND coalesce(k.served_at, k.looked_at) < now() - kept
+            AND NOT EXISTS (SELECT FROM janus_private.job j
+                WHERE j.state = 'queued' AND j.model = l.model AND j.queue = l.queue AND j.priority = l.priority
+                    AND j.owner = l.owner AND j.concurrency_key = k.key)
+        RETURNING k.lane
+    )
+    SELECT count(*) INTO removed FROM idle;
+    UPDATE janus_private.key_lane k SET looked_at = now()
+    FROM unnest(seen.lanes, seen.keys) AS s (lane, key) WHERE k.lane = s.lane AND k.key = s.key;
+    UPDATE janus_private.lane l SET is_waiting = false
+    WHERE l.id = ANY (seen.lanes) AND l.is_waiting AND l.owner::oid = ANY (ours)
+        AND NOT EXISTS (SELECT FROM janus_private.key_lane k WHERE k.lane = l.id AND k.is_waiting);
+    DELETE FROM janus_private.lane l
+    WHERE l.id = ANY (seen.lanes) AND l.owner::oid = ANY (ours)
+        AND NOT EXISTS (SELECT FROM janus_private.key_lane k WHERE k.lane = l.id);
+    RETURN removed;
+END $$;
+
+-- Limits ------------------------------------------------------------------------------------------------------
+
+CREATE FUNCTION janus_private.check_limit(argument text, value int, least int) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF value IS NOT NULL THEN
+        PERFORM janus_private.check_number(argument, value, least, 1000000);
+    END IF;
+END $$;
+
+CREATE FUNCTION janus_private.role_to_limit(role name) RETURNS regrole
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    found oid := (SELECT r.oid FROM pg_roles r WHERE r.rolname = role);
+BEGIN
+    IF found IS NULL THEN
+        PERFORM janus_private.refuse(format('role is %s: there is no such role', coalesce(quote_literal(role), 'NULL')), 'Create it first.');
+    END IF;
+    RETURN found::regrole;
+END $$;
+
+CREATE FUNCTION janus.limit_owner(role name, running int = NULL, queued int = NULL, key_running int = NULL, key_queued int = NULL)
+RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM janus_private.check_limit('running', running, 1);
+    PERFORM janus_private.check_limit('queued', queued, 0);
+    PERFORM janus_private.check_limit('key_running', key_running, 1);
+    PERFORM janus_private.check_limit('key_queued', key_queued, 0);
+    INSERT INTO janus_private.tenant AS t (owner, running_max, queued_max, key_running_max, key_queued_max)
+    VALUES (janus_private.role_to_limit(role), running, queued, key_running, key_queued)
+    ON CONFLICT (owner) DO UPDATE SET running_max = excluded.running_max, queued_max = excluded.queued_max,
+        key_running_max = excluded.key_running_max, key_queued_max = excluded.key_queued_max;
+END $$;
+COMMENT ON FUNCTION janus.limit_owner IS $$Says how many jobs of a role may run and wait, all daemons together. Each call sets all four.
+
+role: A role of this server, whose own jobs are meant.
+running: Most jobs that run at one moment, 1 to 1000000. NULL takes setting owner_running_max.
+queued: Most jobs that wait, 0 to 1000000; enqueueing counts them, which costs more the more there are. NULL takes setting owner_queued_max.
+key_running: As running, for each concurrency_key of the role that janus.limit_key does not name. NULL takes setting key_running_max.
+key_queued: As queued, for each such key. NULL takes setting key_queued_max.
+Returns: Nothing; jobs that run or wait already stay.
+22023: There is no such role, or a limit is outside of its bounds.$$;
+
+CREATE FUNCTION janus.limit_key(role name, key text, running int = NULL, queued int = NULL) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM janus_private.check_text('key', key, 255);
+    PERFORM janus_private.check_limit('running', running, 1);
+    PERFORM janus_private.check_limit('queued', queued, 0);
+    INSERT INTO janus_private.key_limit AS l (owner, key, running_max, queued_max)
+    VALUES (janus_private.role_to_limit(role), key, running, queued)
+    ON CONFLICT (owner, key) DO UPDATE SET running_max = excluded.running_max, queued_max = excluded.queued_max;
+END $$;
+COMMENT ON FUNCTION janus.limit_key IS $$Says how many jobs with one concurrency_key of a role may run and wait, all daemons together. Each call sets both.
+
+role: A role of this server; keys are its own.
+key: The concurrency_key, 1 to 255 bytes.
+running: Most jobs that run at one moment, 1 to 1000000. NULL takes what janus.limit_owner says of the role's keys.
+queued: Most jobs that wait, 0 to 1000000. NULL takes what janus.limit_owner says of the role's keys.
+Returns: Nothing; jobs that run or wait already stay.
+22023: There is no such role, key is empty or too long, or a limit is outside of its bounds.$$;
+
+REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA janus, janus_private FROM PUBLIC;
+SELECT janus_private.grant_to('admin', 'EXECUTE ON FUNCTION janus.limit_owner, janus.limit_key');
+SELECT janus_private.grant_to('daemon', 'EXECUTE ON FUNCTION janus_private.claim, janus_private.digest, janus_private.tidy_lanes');
