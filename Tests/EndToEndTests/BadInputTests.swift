@@ -71,7 +71,7 @@ import Testing
             let job = try await stage.enqueue("janus.generate('a fox', run_at => now() + interval '1 hour')")
             try await stage.inspector.query(
                 "UPDATE janus_private.input SET task = task || $2::jsonb WHERE job = $1", [.int(job), .text(change)])
-            try await stage.inspector.query("UPDATE janus_private.job SET run_at = now() WHERE id = $1", [.int(job)])
+            try await stage.inspector.query("UPDATE janus_private.job SET due_at = now() WHERE id = $1", [.int(job)])
             jobs.append(job)
         }
         let good = try await stage.enqueue("janus.understand('Hi', max_tokens => 2)")
