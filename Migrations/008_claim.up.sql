@@ -201,13 +201,16 @@ BEGIN
                 SELECT g.*, j.ids, j.seen
                 FROM key_granted g
                 CROSS JOIN LATERAL (
-                    SELECT (array_agg(w.id ORDER BY w.due_at, w.id) FILTER (WHERE w.expires_at IS NULL OR w.expires_at > moment))[:g.key_places] AS ids,
-                        count(*)::int AS seen
+                    SELECT (array_agg(w.id ORDER BY w.due_at, w.id))[:g.key_places] AS ids, count(*)::int AS seen
                     FROM (
-                        SELECT x.id, x.due_at, x.expires_at FROM janus_private.job x
-                        WHERE x.state = 'queued' AND x.model = claim.model AND x.queue = g.queue AND x.priority = urgency
-                            AND x.owner = g.owner::regrole AND x.concurrency_key = g.key AND x.due_at <= moment
-                        ORDER BY x.due_at, x.id LIMIT g.key_places + passed_max) AS w
+                        SELECT v.id, v.due_at
+                        FROM (
+                            SELECT x.id, x.due_at, x.expires_at FROM janus_private.job x
+                            WHERE x.state = 'queued' AND x.model = claim.model AND x.queue = g.queue AND x.priority = urgency
+                                AND x.owner = g.owner::regrole AND x.concurrency_key = g.key AND x.due_at <= moment
+                            ORDER BY x.due_at, x.id LIMIT g.key_places + passed_max) AS v
+                        WHERE v.expires_at IS NULL OR v.expires_at > moment
+                        LIMIT g.key_places + 1) AS w
                 ) AS j
             ), job_planned AS (
                 SELECT l.id AS lane, l.owner, l.key, l.most, l.key_most, l.turn, i.id AS job,
@@ -222,9 +225,9 @@ BEGIN
                 -- Lanes that were granted places.
                 (SELECT array_agg(x.id) AS granted, array_agg(x.owner) AS granted_owners,
                     array_agg(x.id) FILTER (WHERE x.running = 0) AS idle FROM granted x) AS g,
-                -- Key lanes of which everything due was seen, or nothing that has not expired.
+                -- Key lanes of which everything that may run was seen.
                 (SELECT array_agg(x.id) AS thin_lanes, array_agg(x.key) AS thin_keys, array_agg(x.ids IS NULL) AS thin_empty FROM looked x
-                WHERE x.seen <= x.key_places OR x.ids IS NULL) AS t;
+                WHERE x.seen <= x.key_places) AS t;
             EXIT WHEN plan.granted IS NULL;
 
             SELECT coalesce(array_agg(x.owner), '{}') INTO ours FROM (
