@@ -140,7 +140,7 @@ CREATE FUNCTION janus.redeliver(delivery bigint) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     UPDATE janus_private.webhook_delivery d SET state = 'pending', finished_at = NULL, attempts = 0, next_attempt_at = now()
-    WHERE d.id = delivery AND janus_private.sees(quote_ident(d.owner)::regrole);
+    WHERE d.id = delivery AND janus_private.sees(to_regrole(quote_ident(d.owner)));
     IF NOT FOUND THEN
         RAISE EXCEPTION USING ERRCODE = 'P0002', MESSAGE = format('there is no webhook delivery %s, or it is not yours', coalesce(delivery::text, 'NULL')),
             HINT = 'Yours are in janus.webhook_deliveries.';

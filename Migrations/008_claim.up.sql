@@ -3,7 +3,8 @@
 -- Takes what arrived to its lanes, and wakes key lanes whose time has come. What belongs to an owner whose tenant row
 -- somebody holds is left for the next call: returns whether there was such.
 CREATE FUNCTION janus_private.digest() RETURNS boolean
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
     rounds_max CONSTANT int := 4;
     arrivals_max CONSTANT int := 10000;
@@ -12,10 +13,12 @@ DECLARE
     owners oid[];
     ours oid[];
     held oid[] := '{}';
-    found record;
+    arrived record;
+    touched bigint[];
 BEGIN
     FOR round IN 1 .. rounds_max LOOP
         moment := clock_timestamp();
+        touched := '{}';
         SELECT array_agg(DISTINCT x.owner) INTO owners FROM (
             (SELECT a.owner::oid FROM janus_private.arrival a WHERE a.owner::oid <> ALL (held) ORDER BY a.id LIMIT arrivals_max)
             UNION ALL
@@ -43,34 +46,39 @@ BEGIN
         )
         SELECT array_agg(d.model) AS models, array_agg(d.queue) AS queues, array_agg(d.priority) AS priorities,
             array_agg(d.owner::oid) AS owners, array_agg(d.key) AS keys, array_agg(d.due_at) AS dues
-        INTO found FROM distinct_lane d;
+        INTO arrived FROM distinct_lane d;
 
-        IF found.models IS NOT NULL THEN
+        IF arrived.models IS NOT NULL THEN
             INSERT INTO janus_private.lane (model, queue, priority, owner, is_waiting)
             SELECT DISTINCT a.model, a.queue, a.priority, a.owner::regrole, false
-            FROM unnest(found.models, found.queues, found.priorities, found.owners) AS a (model, queue, priority, owner)
+            FROM unnest(arrived.models, arrived.queues, arrived.priorities, arrived.owners) AS a (model, queue, priority, owner)
             WHERE NOT EXISTS (SELECT FROM janus_private.lane l
                 WHERE l.model = a.model AND l.queue = a.queue AND l.priority = a.priority AND l.owner::oid = a.owner);
 
-            INSERT INTO janus_private.key_lane AS k (lane, key, is_waiting, wakes_at)
-            SELECT l.id, a.key, a.due_at <= moment, CASE WHEN a.due_at > moment THEN a.due_at END
-            FROM unnest(found.models, found.queues, found.priorities, found.owners, found.keys, found.dues)
-                AS a (model, queue, priority, owner, key, due_at)
-            JOIN janus_private.lane l
-                ON l.model = a.model AND l.queue = a.queue AND l.priority = a.priority AND l.owner::oid = a.owner
-            WHERE NOT EXISTS (SELECT FROM janus_private.key_lane x WHERE x.lane = l.id AND x.key = a.key AND x.is_waiting)
-            ON CONFLICT (lane, key) DO UPDATE SET is_waiting = excluded.is_waiting,
-                wakes_at = CASE WHEN NOT excluded.is_waiting THEN least(k.wakes_at, excluded.wakes_at) END;
+            WITH placed AS (
+                INSERT INTO janus_private.key_lane AS k (lane, key, is_waiting, wakes_at)
+                SELECT l.id, a.key, a.due_at <= moment, CASE WHEN a.due_at > moment THEN a.due_at END
+                FROM unnest(arrived.models, arrived.queues, arrived.priorities, arrived.owners, arrived.keys, arrived.dues)
+                    AS a (model, queue, priority, owner, key, due_at)
+                JOIN janus_private.lane l
+                    ON l.model = a.model AND l.queue = a.queue AND l.priority = a.priority AND l.owner::oid = a.owner
+                WHERE NOT EXISTS (SELECT FROM janus_private.key_lane x WHERE x.lane = l.id AND x.key = a.key AND x.is_waiting)
+                ON CONFLICT (lane, key) DO UPDATE SET is_waiting = excluded.is_waiting,
+                    wakes_at = CASE WHEN NOT excluded.is_waiting THEN least(k.wakes_at, excluded.wakes_at) END
+                RETURNING k.lane, k.is_waiting
+            )
+            SELECT array_agg(p.lane) FILTER (WHERE p.is_waiting) INTO touched FROM placed p;
         END IF;
 
-        UPDATE janus_private.key_lane k SET is_waiting = true, wakes_at = NULL
-        FROM (SELECT x.lane, x.key FROM janus_private.key_lane x WHERE x.wakes_at <= moment ORDER BY x.wakes_at LIMIT wakes_max) AS w
-        JOIN janus_private.lane l ON l.id = w.lane
-        WHERE k.lane = w.lane AND k.key = w.key AND l.owner::oid = ANY (ours);
-
-        UPDATE janus_private.lane l SET is_waiting = true
-        WHERE l.owner::oid = ANY (ours) AND NOT l.is_waiting
-            AND EXISTS (SELECT FROM janus_private.key_lane k WHERE k.lane = l.id AND k.is_waiting);
+        WITH woken AS (
+            UPDATE janus_private.key_lane k SET is_waiting = true, wakes_at = NULL
+            FROM (SELECT x.lane, x.key FROM janus_private.key_lane x WHERE x.wakes_at <= moment ORDER BY x.wakes_at LIMIT wakes_max) AS w
+            JOIN janus_private.lane l ON l.id = w.lane
+            WHERE k.lane = w.lane AND k.key = w.key AND l.owner::oid = ANY (ours)
+            RETURNING k.lane
+        )
+        SELECT coalesce(touched, '{}') || coalesce(array_agg(w.lane), '{}') INTO touched FROM woken w;
+        UPDATE janus_private.lane l SET is_waiting = true WHERE l.id = ANY (touched) AND NOT l.is_waiting;
     END LOOP;
     RETURN held <> '{}';
 END $$;
@@ -223,8 +231,7 @@ BEGIN
                     array_agg(x.level) AS levels
                 FROM (SELECT * FROM job_planned ORDER BY level, turn) AS x) AS p,
                 -- Lanes that were granted places.
-                (SELECT array_agg(x.id) AS granted, array_agg(x.owner) AS granted_owners,
-                    array_agg(x.id) FILTER (WHERE x.running = 0) AS idle FROM granted x) AS g,
+                (SELECT array_agg(x.id) AS granted, array_agg(x.owner) AS granted_owners FROM granted x) AS g,
                 -- Key lanes of which everything that may run was seen.
                 (SELECT array_agg(x.id) AS thin_lanes, array_agg(x.key) AS thin_keys, array_agg(x.ids IS NULL) AS thin_empty FROM looked x
                 WHERE x.seen <= x.key_places) AS t;
@@ -329,7 +336,7 @@ BEGIN
             FROM unnest(plan.jobs, plan.lanes) AS p (job, lane)
             WHERE EXISTS (SELECT FROM janus_private.run r WHERE r.job = p.job AND r.daemon = claim.daemon);
             UPDATE janus_private.lane l SET served_at = moment
-            WHERE l.id = ANY (plan.idle) AND l.id <> ALL (claimed_lanes) AND l.owner::oid = ANY (ours) AND l.is_waiting;
+            WHERE l.id = ANY (plan.granted) AND l.id <> ALL (claimed_lanes) AND l.owner::oid = ANY (ours) AND l.is_waiting;
             tried := tried || ARRAY(SELECT unnest(plan.granted) EXCEPT SELECT unnest(claimed_lanes)
                 EXCEPT SELECT t.lane FROM unnest(plan.thin_lanes) AS t (lane) JOIN janus_private.lane l ON l.id = t.lane
                     WHERE l.owner::oid = ANY (ours));
@@ -372,7 +379,8 @@ BEGIN
     )
     SELECT count(*) INTO removed FROM idle;
     UPDATE janus_private.key_lane k SET looked_at = now()
-    FROM unnest(seen.lanes, seen.keys) AS s (lane, key) WHERE k.lane = s.lane AND k.key = s.key;
+    FROM unnest(seen.lanes, seen.keys) AS s (lane, key), janus_private.lane l
+    WHERE k.lane = s.lane AND k.key = s.key AND l.id = s.lane AND l.owner::oid = ANY (ours);
     UPDATE janus_private.lane l SET is_waiting = false
     WHERE l.id = ANY (seen.lanes) AND l.is_waiting AND l.owner::oid = ANY (ours)
         AND NOT EXISTS (SELECT FROM janus_private.key_lane k WHERE k.lane = l.id AND k.is_waiting);
@@ -395,12 +403,12 @@ END $$;
 CREATE FUNCTION janus_private.role_to_limit(role name) RETURNS regrole
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    found oid := (SELECT r.oid FROM pg_roles r WHERE r.rolname = role);
+    known oid := (SELECT r.oid FROM pg_roles r WHERE r.rolname = role);
 BEGIN
-    IF found IS NULL THEN
+    IF known IS NULL THEN
         PERFORM janus_private.refuse(format('role is %s: there is no such role', coalesce(quote_literal(role), 'NULL')), 'Create it first.');
     END IF;
-    RETURN found::regrole;
+    RETURN known::regrole;
 END $$;
 
 CREATE FUNCTION janus.limit_owner(role name, running int = NULL, queued int = NULL, key_running int = NULL, key_queued int = NULL)
@@ -428,6 +436,8 @@ Returns: Nothing; jobs that run or wait already stay.
 
 CREATE FUNCTION janus.limit_key(role name, key text, running int = NULL, queued int = NULL) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+-- as ON CONFLICT names a column that is called like an argument
 BEGIN
     PERFORM janus_private.check_text('key', key, 255);
     PERFORM janus_private.check_limit('running', running, 1);
