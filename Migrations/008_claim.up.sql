@@ -4,7 +4,7 @@
 -- somebody holds is left for the next call: returns whether there was such.
 CREATE FUNCTION janus_private.digest() RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $$
 DECLARE
     rounds_max CONSTANT int := 4;
     arrivals_max CONSTANT int := 10000;
@@ -95,7 +95,7 @@ CREATE FUNCTION janus_private.claim(model text, queues text[], places int, exclu
 RETURNS TABLE (job bigint, run_lease bigint, claim_token uuid, uuid uuid, owner text, attempts int, run_timeout double precision,
     webhook_url text, webhook_events json, upload_to json, is_suspect boolean, task jsonb, image_urls json, inline_images int)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
     rounds_max CONSTANT int := 8;
@@ -155,13 +155,14 @@ BEGIN
                 CROSS JOIN LATERAL (
                     SELECT x.id, x.queue, x.served_at FROM janus_private.lane x
                     WHERE x.model = claim.model AND x.queue = q.queue AND x.priority = urgency AND x.owner::oid = b.owner
-                        AND x.is_waiting AND x.id <> ALL (tried)) AS l
+                        AND x.is_waiting AND x.id <> ALL (tried)
+                    LIMIT 1) AS l  -- the limit makes the planner look each of them up
                 WHERE b.owner <> ALL (left_out)
             ), ranked AS (
                 SELECT c.*, coalesce(t.running_max, owner_max) AS most,
                     row_number() OVER (ORDER BY c.running, c.served_at NULLS FIRST, c.id)::int AS turn
                 FROM candidate c LEFT JOIN LATERAL (
-                    SELECT x.running_max, x.key_running_max FROM janus_private.tenant x WHERE x.owner::oid = c.owner) AS t ON true
+                    SELECT x.running_max FROM janus_private.tenant x WHERE x.owner::oid = c.owner LIMIT 1) AS t ON true
                 WHERE c.running < coalesce(t.running_max, owner_max, c.running + 1)
             ), dealt AS (
                 SELECT r.id, r.queue, r.owner, r.running, r.most, r.turn
@@ -191,7 +192,7 @@ BEGIN
                                 FROM (SELECT r.concurrency_key AS key, count(*)::int AS running FROM janus_private.run r
                                     WHERE g.running > 0 AND r.owner::oid = g.owner GROUP BY r.concurrency_key) AS b
                                 CROSS JOIN LATERAL (SELECT y.key, y.served_at FROM janus_private.key_lane y
-                                    WHERE y.lane = g.id AND y.key = b.key AND y.is_waiting) AS x
+                                    WHERE y.lane = g.id AND y.key = b.key AND y.is_waiting LIMIT 1) AS x
                             ) AS c
                             CROSS JOIN LATERAL (SELECT CASE WHEN c.key <> '' THEN coalesce(
                                 (SELECT l.running_max FROM janus_private.key_limit l WHERE l.owner::oid = g.owner AND l.key = c.key),
@@ -351,7 +352,7 @@ END $$;
 
 -- Removes lanes in which nothing waits and that nobody was served in for an hour, some of them a call: returns how many.
 CREATE FUNCTION janus_private.tidy_lanes() RETURNS bigint
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan SET jit = off AS $$
 DECLARE
     looks_max CONSTANT int := 1000;
     kept CONSTANT interval := '1 hour';
@@ -392,11 +393,11 @@ END $$;
 
 -- Limits ------------------------------------------------------------------------------------------------------
 
-CREATE FUNCTION janus_private.check_limit(argument text, value int, least int) RETURNS void
+CREATE FUNCTION janus_private.check_limit(argument text, value int, low int) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF value IS NOT NULL THEN
-        PERFORM janus_private.check_number(argument, value, least, 1000000);
+        PERFORM janus_private.check_number(argument, value, low, 1000000);
     END IF;
 END $$;
 

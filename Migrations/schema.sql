@@ -8,8 +8,6 @@ COMMENT ON SCHEMA janus IS 'Image understanding and text-to-image jobs: function
 
 CREATE SCHEMA janus_private;
 
-COMMENT ON SCHEMA janus_private IS 'Tables of janusd; use schema janus.';
-
 -- Name: common; Type: TYPE; Schema: janus_private; Owner: -
 
 CREATE TYPE janus_private.common AS (
@@ -28,6 +26,59 @@ CREATE TYPE janus_private.common AS (
 	traceparent text,
 	metadata jsonb
 );
+
+-- Name: batch(text[], integer, bigint, real, real, integer, text, integer, timestamp with time zone, timestamp with time zone, integer, interval, text, text, text[], text[], text, text, text, text, jsonb); Type: FUNCTION; Schema: janus; Owner: -
+
+CREATE FUNCTION janus.batch(prompts text[], images integer DEFAULT 1, seed bigint DEFAULT NULL::bigint, cfg_weight real DEFAULT 5, temperature real DEFAULT 1, top_k integer DEFAULT 0, format text DEFAULT 'png'::text, priority integer DEFAULT 5, run_at timestamp with time zone DEFAULT NULL::timestamp with time zone, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone, max_attempts integer DEFAULT 5, run_timeout interval DEFAULT '00:30:00'::interval, idempotency_key text DEFAULT NULL::text, webhook_url text DEFAULT NULL::text, webhook_events text[] DEFAULT '{succeeded,failed,canceled}'::text[], upload_to text[] DEFAULT '{}'::text[], model text DEFAULT NULL::text, queue text DEFAULT 'default'::text, concurrency_key text DEFAULT NULL::text, traceparent text DEFAULT NULL::text, metadata jsonb DEFAULT '{}'::jsonb) RETURNS SETOF bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+DECLARE
+    prompt_bytes CONSTANT bigint := janus_private.setting_int('prompt_bytes_max');
+    shared jsonb;
+    bad record;
+BEGIN
+    PERFORM janus_private.check_array('prompts', prompts, janus_private.setting_int('batch_max'));
+    SELECT p.prompt, p.n INTO bad FROM unnest(prompts) WITH ORDINALITY AS p (prompt, n)
+    WHERE octet_length(p.prompt) > prompt_bytes OR p.prompt ~ '^\s*$' ORDER BY p.n LIMIT 1;
+    IF FOUND THEN
+        PERFORM janus_private.check_text(pg_catalog.format('prompts[%s]', bad.n), bad.prompt, prompt_bytes);
+    ELSIF cardinality(prompts) = 0 THEN
+        RETURN;
+    END IF;
+    shared := janus_private.generate_task(images, cfg_weight, temperature, top_k, format);
+    RETURN QUERY SELECT unnest(janus_private.enqueue_all(janus_private.caller_role(), 'generate',
+        ARRAY(SELECT shared || jsonb_build_object('prompt', p.prompt) FROM unnest(prompts) WITH ORDINALITY AS p (prompt, n) ORDER BY p.n),
+        seed, '{}', '{}', images, (priority, run_at, expires_at, max_attempts, run_timeout, idempotency_key, webhook_url, webhook_events,
+            upload_to, model, queue, concurrency_key, traceparent, metadata)));
+END $_$;
+
+COMMENT ON FUNCTION janus.batch(prompts text[], images integer, seed bigint, cfg_weight real, temperature real, top_k integer, format text, priority integer, run_at timestamp with time zone, expires_at timestamp with time zone, max_attempts integer, run_timeout interval, idempotency_key text, webhook_url text, webhook_events text[], upload_to text[], model text, queue text, concurrency_key text, traceparent text, metadata jsonb) IS 'Enqueues many texts to images at once, each a job as janus.generate makes it, with all other arguments in common; they are checked once.
+
+prompts: What to draw, at most batch_max texts of 1 to prompt_bytes_max bytes, not white space alone. {} makes no job.
+images: How many pictures of each, 1 to images_max.
+seed: Of every job, 0 to 9223372036854775807. NULL draws one for each.
+cfg_weight: As of janus.generate, 0 to 30.
+temperature: As of janus.generate, 0 to 5.
+top_k: As of janus.generate, 0 to 16384.
+format: png, jpeg or webp.
+priority: 0 (first) to 9 (last).
+run_at: Does not start before, and stands in line as if enqueued then; what is past counts as now. NULL: as soon as possible.
+expires_at: Fails with code expired if it has not started by then; later than run_at and now. NULL: may wait for ever.
+max_attempts: How often it is tried before it fails, 1 to max_attempts_max. Hand-overs do not count.
+run_timeout: Longest running time of one attempt, 1 second to run_timeout_seconds_max.
+idempotency_key: 1 to 247 bytes, your role''s own; of two prompts or more each job has this key, a colon and its ordinal from 1. A repeat with the same arguments returns the first job''s id, with others it is refused; times, traceparent and query strings of URLs may differ.
+webhook_url: Is called (POST) at the events of webhook_events; https:// (http:// where setting allow_http is on), at most url_bytes_max bytes. NULL: no calls.
+webhook_events: Any of started, progress, succeeded, failed, canceled, each once; at least one with webhook_url.
+upload_to: Sinks, at most upload_to_max, each once; every output goes to all of them before the job succeeds. db: keeps it in the database, as {} does; https://host/path/ is the start of a URL for each output; other https:// URLs take one output each, in order; file:///folder/ needs janus.grant_upload.
+model: One that a daemon ever served, at most 128 bytes. NULL takes setting default_model.
+queue: 1 to 64 letters, digits, _ . -
+concurrency_key: 1 to 255 bytes, your role''s own: within a priority your jobs of one key take turns with those of the others, and an administrator may limit how many of them run and wait (janus.limit_key). NULL: none.
+traceparent: A W3C trace context; kept and shown.
+metadata: A JSON object, at most metadata_bytes_max bytes; kept, shown, and sent with webhooks.
+Returns: The jobs'' ids in the order of prompts. They exist when the transaction commits; roll back, and there was none.
+22023: An argument is outside of its limits, or idempotency_key was used with other arguments; the message names argument, value and limit.
+53400: Your role, or concurrency_key, has as many queued jobs as an administrator allows.';
 
 -- Name: cancel(bigint); Type: FUNCTION; Schema: janus; Owner: -
 
@@ -73,7 +124,7 @@ BEGIN
         END IF;
         system_prompt := messages -> 0 ->> 'content';
     END IF;
-    RETURN janus_private.enqueue('chat', janus_private.answer_task(turns, max_tokens, temperature, top_p, system_prompt, stop),
+    RETURN janus_private.enqueue(janus_private.caller_role(), 'chat', janus_private.answer_task(turns, max_tokens, temperature, top_p, system_prompt, stop),
         seed, image_urls, image_data, 1,
         priority, run_at, expires_at, max_attempts, run_timeout, idempotency_key, webhook_url, webhook_events, upload_to,
         model, queue, concurrency_key, traceparent, metadata);
@@ -91,8 +142,8 @@ seed: 0 to 9223372036854775807. NULL draws one, which janus.jobs shows; the same
 system_prompt: What the conversation begins with, 1 to system_prompt_bytes_max bytes. NULL takes the model''s own.
 stop: The answer ends before the first of these strings; at most stop_max, 1 to 256 bytes each.
 priority: 0 (first) to 9 (last).
-run_at: Does not start before. NULL: as soon as possible.
-expires_at: Fails with code expired if it waits until then, for its first attempt or a later one; later than run_at and now. NULL: may wait for ever.
+run_at: Does not start before, and stands in line as if enqueued then; what is past counts as now. NULL: as soon as possible.
+expires_at: Fails with code expired if it has not started by then; later than run_at and now. NULL: may wait for ever.
 max_attempts: How often it is tried before it fails, 1 to max_attempts_max. Hand-overs do not count.
 run_timeout: Longest running time of one attempt, 1 second to run_timeout_seconds_max.
 idempotency_key: 1 to 255 bytes, your role''s own. A repeat with the same arguments returns the first job''s id, with others it is refused; times, traceparent and query strings of URLs may differ.
@@ -101,11 +152,12 @@ webhook_events: Any of started, progress, succeeded, failed, canceled, each once
 upload_to: Sinks, at most upload_to_max, each once; every output goes to all of them before the job succeeds. db: keeps it in the database, as {} does; https://host/path/ is the start of a URL for each output; other https:// URLs take one output each, in order; file:///folder/ needs janus.grant_upload.
 model: One that a daemon ever served, 1 to 128 bytes. NULL takes setting default_model.
 queue: 1 to 64 letters, digits, _ . -
-concurrency_key: A mark of yours, 1 to 255 bytes; kept and shown. Nothing is limited by it.
+concurrency_key: 1 to 255 bytes, your role''s own: within a priority your jobs of one key take turns with those of the others, and an administrator may limit how many of them run and wait (janus.limit_key). NULL: none.
 traceparent: A W3C trace context; kept and shown.
 metadata: A JSON object, at most metadata_bytes_max bytes; kept, shown, and sent with webhooks.
 Returns: The job''s id. The job exists when the transaction commits; roll back, and there was none.
-22023: An argument is outside of its limits, or idempotency_key was used with other arguments; the message names argument, value and limit.';
+22023: An argument is outside of its limits, or idempotency_key was used with other arguments; the message names argument, value and limit.
+53400: Your role, or concurrency_key, has as many queued jobs as an administrator allows.';
 
 -- Name: configure(text, text); Type: FUNCTION; Schema: janus; Owner: -
 
@@ -154,16 +206,8 @@ CREATE FUNCTION janus.generate(prompt text, images integer DEFAULT 1, seed bigin
     AS $$
 BEGIN
     PERFORM janus_private.check_text('prompt', prompt, janus_private.setting_int('prompt_bytes_max'));
-    PERFORM janus_private.check_number('images', images, 1, janus_private.setting_int('images_max'));
-    PERFORM janus_private.check_number('cfg_weight', cfg_weight::numeric, 0, 30);
-    PERFORM janus_private.check_number('temperature', temperature::numeric, 0, 5);
-    PERFORM janus_private.check_number('top_k', top_k, 0, 16384);
-    IF format IS NULL OR format NOT IN ('png', 'jpeg', 'webp') THEN
-        PERFORM janus_private.refuse(pg_catalog.format('format is %s: it must be png, jpeg or webp',
-            coalesce(quote_literal(left(format, 80)), 'NULL')), 'Leave format out to take png.');
-    END IF;
-    RETURN janus_private.enqueue('generate', jsonb_build_object('prompt', prompt, 'images', images, 'cfg_weight', cfg_weight,
-            'temperature', temperature, 'top_k', top_k, 'format', format), seed, '{}', '{}', images,
+    RETURN janus_private.enqueue(janus_private.caller_role(), 'generate', janus_private.generate_task(images, cfg_weight, temperature, top_k, format)
+            || jsonb_build_object('prompt', prompt), seed, '{}', '{}', images,
         priority, run_at, expires_at, max_attempts, run_timeout, idempotency_key, webhook_url, webhook_events, upload_to,
         model, queue, concurrency_key, traceparent, metadata);
 END $$;
@@ -178,8 +222,8 @@ temperature: The logits are divided by it, 0 to 5; 0 takes the most likely token
 top_k: Draws from that many most likely tokens only, 0 to 16384; 0 draws from all.
 format: png, jpeg or webp.
 priority: 0 (first) to 9 (last).
-run_at: Does not start before. NULL: as soon as possible.
-expires_at: Fails with code expired if it waits until then, for its first attempt or a later one; later than run_at and now. NULL: may wait for ever.
+run_at: Does not start before, and stands in line as if enqueued then; what is past counts as now. NULL: as soon as possible.
+expires_at: Fails with code expired if it has not started by then; later than run_at and now. NULL: may wait for ever.
 max_attempts: How often it is tried before it fails, 1 to max_attempts_max. Hand-overs do not count.
 run_timeout: Longest running time of one attempt, 1 second to run_timeout_seconds_max.
 idempotency_key: 1 to 255 bytes, your role''s own. A repeat with the same arguments returns the first job''s id, with others it is refused; times, traceparent and query strings of URLs may differ.
@@ -188,11 +232,12 @@ webhook_events: Any of started, progress, succeeded, failed, canceled, each once
 upload_to: Sinks, at most upload_to_max, each once; every output goes to all of them before the job succeeds. db: keeps it in the database, as {} does; https://host/path/ is the start of a URL for each output; other https:// URLs take one output each, in order; file:///folder/ needs janus.grant_upload.
 model: One that a daemon ever served, 1 to 128 bytes. NULL takes setting default_model.
 queue: 1 to 64 letters, digits, _ . -
-concurrency_key: A mark of yours, 1 to 255 bytes; kept and shown. Nothing is limited by it.
+concurrency_key: 1 to 255 bytes, your role''s own: within a priority your jobs of one key take turns with those of the others, and an administrator may limit how many of them run and wait (janus.limit_key). NULL: none.
 traceparent: A W3C trace context; kept and shown.
 metadata: A JSON object, at most metadata_bytes_max bytes; kept, shown, and sent with webhooks.
 Returns: The job''s id. The job exists when the transaction commits; roll back, and there was none.
-22023: An argument is outside of its limits, or idempotency_key was used with other arguments; the message names argument, value and limit.';
+22023: An argument is outside of its limits, or idempotency_key was used with other arguments; the message names argument, value and limit.
+53400: Your role, or concurrency_key, has as many queued jobs as an administrator allows.';
 
 -- Name: grant_upload(name, text); Type: FUNCTION; Schema: janus; Owner: -
 
@@ -211,6 +256,59 @@ role: A role of this server.
 prefix: file:///path/ with / at its end, of letters, digits and . _ ~ @ : + = , - only; without . or .. as a name.
 Returns: Nothing; a grant that is there stays.
 22023: There is no such role, or the prefix is not a folder.';
+
+-- Name: limit_key(name, text, integer, integer); Type: FUNCTION; Schema: janus; Owner: -
+
+CREATE FUNCTION janus.limit_key(role name, key text, running integer DEFAULT NULL::integer, queued integer DEFAULT NULL::integer) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+-- as ON CONFLICT names a column that is called like an argument
+BEGIN
+    PERFORM janus_private.check_text('key', key, 255);
+    PERFORM janus_private.check_limit('running', running, 1);
+    PERFORM janus_private.check_limit('queued', queued, 0);
+    INSERT INTO janus_private.key_limit AS l (owner, key, running_max, queued_max)
+    VALUES (janus_private.role_to_limit(role), key, running, queued)
+    ON CONFLICT (owner, key) DO UPDATE SET running_max = excluded.running_max, queued_max = excluded.queued_max;
+END $$;
+
+COMMENT ON FUNCTION janus.limit_key(role name, key text, running integer, queued integer) IS 'Says how many jobs with one concurrency_key of a role may run and wait, all daemons together. Each call sets both.
+
+role: A role of this server; keys are its own.
+key: The concurrency_key, 1 to 255 bytes.
+running: Most jobs that run at one moment, 1 to 1000000. NULL takes what janus.limit_owner says of the role''s keys.
+queued: Most jobs that wait, 0 to 1000000. NULL takes what janus.limit_owner says of the role''s keys.
+Returns: Nothing; jobs that run or wait already stay.
+22023: There is no such role, key is empty or too long, or a limit is outside of its bounds.';
+
+-- Name: limit_owner(name, integer, integer, integer, integer); Type: FUNCTION; Schema: janus; Owner: -
+
+CREATE FUNCTION janus.limit_owner(role name, running integer DEFAULT NULL::integer, queued integer DEFAULT NULL::integer, key_running integer DEFAULT NULL::integer, key_queued integer DEFAULT NULL::integer) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    PERFORM janus_private.check_limit('running', running, 1);
+    PERFORM janus_private.check_limit('queued', queued, 0);
+    PERFORM janus_private.check_limit('key_running', key_running, 1);
+    PERFORM janus_private.check_limit('key_queued', key_queued, 0);
+    INSERT INTO janus_private.tenant AS t (owner, running_max, queued_max, key_running_max, key_queued_max)
+    VALUES (janus_private.role_to_limit(role), running, queued, key_running, key_queued)
+    ON CONFLICT (owner) DO UPDATE SET running_max = excluded.running_max, queued_max = excluded.queued_max,
+        key_running_max = excluded.key_running_max, key_queued_max = excluded.key_queued_max;
+END $$;
+
+COMMENT ON FUNCTION janus.limit_owner(role name, running integer, queued integer, key_running integer, key_queued integer) IS 'Says how many jobs of a role may run and wait, all daemons together. Each call sets all four.
+
+role: A role of this server, whose own jobs are meant.
+running: Most jobs that run at one moment, 1 to 1000000. NULL takes setting owner_running_max.
+queued: Most jobs that wait, 0 to 1000000; enqueueing counts them, which costs more the more there are. NULL takes setting owner_queued_max.
+key_running: As running, for each concurrency_key of the role that janus.limit_key does not name. NULL takes setting key_running_max.
+key_queued: As queued, for each such key. NULL takes setting key_queued_max.
+Returns: Nothing; jobs that run or wait already stay.
+22023: There is no such role, or a limit is outside of its bounds.';
 
 -- Name: output(bigint, integer); Type: FUNCTION; Schema: janus; Owner: -
 
@@ -280,7 +378,7 @@ CREATE FUNCTION janus.redeliver(delivery bigint) RETURNS text
     AS $$
 BEGIN
     UPDATE janus_private.webhook_delivery d SET state = 'pending', finished_at = NULL, attempts = 0, next_attempt_at = now()
-    WHERE d.id = delivery AND janus_private.sees(d.owner);
+    WHERE d.id = delivery AND janus_private.sees(to_regrole(quote_ident(d.owner)));
     IF NOT FOUND THEN
         RAISE EXCEPTION USING ERRCODE = 'P0002', MESSAGE = format('there is no webhook delivery %s, or it is not yours', coalesce(delivery::text, 'NULL')),
             HINT = 'Yours are in janus.webhook_deliveries.';
@@ -328,7 +426,7 @@ BEGIN
             HINT = 'Enqueue it again; with its seed (janus.jobs) it gives the same result.';
     ELSIF j.state IN ('failed', 'canceled') THEN
         -- The seed stays, webhooks begin a new generation. What had expired may now wait for ever.
-        UPDATE janus_private.job x SET state = 'queued', run_at = now(), finished_at = NULL, started_at = NULL, error = NULL,
+        UPDATE janus_private.job x SET state = 'queued', due_at = clock_timestamp(), finished_at = NULL, started_at = NULL, error = NULL,
             cancel_requested_at = NULL, attempts = 0, handovers = 0, is_suspect = false, generation = x.generation + 1,
             expires_at = CASE WHEN x.expires_at > now() THEN x.expires_at END
         WHERE x.id = j.id;
@@ -423,13 +521,13 @@ COMMENT ON COLUMN janus_private.input.image_urls IS 'Pictures to fetch; those of
 CREATE TABLE janus_private.job (
     id bigint NOT NULL,
     uuid uuid DEFAULT gen_random_uuid() NOT NULL,
-    owner name NOT NULL,
+    owner regrole NOT NULL,
     kind text NOT NULL,
     queue text NOT NULL,
     model text,
     state text DEFAULT 'queued'::text NOT NULL,
     priority smallint NOT NULL,
-    run_at timestamp with time zone NOT NULL,
+    due_at timestamp with time zone NOT NULL,
     expires_at timestamp with time zone,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     started_at timestamp with time zone,
@@ -442,7 +540,7 @@ CREATE TABLE janus_private.job (
     run_lease bigint DEFAULT 0 NOT NULL,
     generation integer DEFAULT 1 NOT NULL,
     is_suspect boolean DEFAULT false NOT NULL,
-    concurrency_key text,
+    concurrency_key text DEFAULT ''::text NOT NULL,
     traceparent text,
     idempotency_key text,
     idempotency_fingerprint bytea,
@@ -472,6 +570,8 @@ COMMENT ON TABLE janus_private.job IS 'A job as clients and state changes see it
 
 COMMENT ON COLUMN janus_private.job.model IS 'NULL only until the first daemon ever says what the default model is.';
 
+COMMENT ON COLUMN janus_private.job.due_at IS 'Its place in line, and not started before: run_at as given, or the moment of enqueueing where that is later. A retry moves it, a hand-over does not.';
+
 COMMENT ON COLUMN janus_private.job.started_at IS 'Of the latest attempt.';
 
 COMMENT ON COLUMN janus_private.job.attempts IS 'Charged so far, the running one included; hand-overs give theirs back.';
@@ -484,7 +584,7 @@ COMMENT ON COLUMN janus_private.job.generation IS 'janus.retry begins a new one,
 
 COMMENT ON COLUMN janus_private.job.is_suspect IS 'Was in a batch that crashed: runs alone next time.';
 
-COMMENT ON COLUMN janus_private.job.concurrency_key IS 'Kept and shown; nothing is limited by it.';
+COMMENT ON COLUMN janus_private.job.concurrency_key IS 'Its owner''s jobs of one key take turns with those of others, and are limited together; empty: none was given.';
 
 COMMENT ON COLUMN janus_private.job.idempotency_fingerprint IS 'SHA-256 of what a repeat with the same key must share.';
 
@@ -522,6 +622,8 @@ CREATE TABLE janus_private.run (
     run_lease bigint NOT NULL,
     claim_token uuid NOT NULL,
     daemon uuid NOT NULL,
+    owner regrole NOT NULL,
+    concurrency_key text NOT NULL,
     started_at timestamp with time zone NOT NULL,
     lease_seconds double precision NOT NULL,
     lease_until timestamp with time zone NOT NULL,
@@ -536,6 +638,8 @@ CREATE TABLE janus_private.run (
 WITH (fillfactor='50');
 
 COMMENT ON TABLE janus_private.run IS 'The lease of a running job and its progress; there while it runs, and written by daemons only.';
+
+COMMENT ON COLUMN janus_private.run.owner IS 'The job''s, as is the key: what runs is counted here.';
 
 -- Name: job_status; Type: VIEW; Schema: janus_private; Owner: -
 
@@ -557,10 +661,10 @@ CREATE VIEW janus_private.job_status AS
             ELSE NULL::numeric
         END AS progress,
         CASE
-            WHEN ((j.state = 'queued'::text) AND (j.run_at <= now()) AND (j.model IS NOT NULL)) THEN (1 + ( SELECT count(*) AS count
+            WHEN ((j.state = 'queued'::text) AND (j.due_at <= now()) AND (j.model IS NOT NULL)) THEN (1 + ( SELECT count(*) AS count
                FROM ( SELECT
                        FROM janus_private.job a
-                      WHERE ((a.state = 'queued'::text) AND (a.model = j.model) AND (a.queue = j.queue) AND (ROW(a.priority, a.run_at, a.id) < ROW(j.priority, j.run_at, j.id)) AND (a.run_at <= now()))
+                      WHERE ((a.state = 'queued'::text) AND (a.model = j.model) AND (a.queue = j.queue) AND (ROW(a.priority, a.due_at, a.id) < ROW(j.priority, j.due_at, j.id)) AND (a.due_at <= now()))
                      LIMIT 1000) ahead))
             ELSE NULL::bigint
         END AS queue_position,
@@ -578,7 +682,7 @@ CREATE VIEW janus_private.job_status AS
     j.owner,
     j.priority,
     j.max_attempts,
-    j.run_at,
+    j.due_at AS run_at,
     j.expires_at,
     j.cancel_requested_at,
     j.finish_reason,
@@ -588,7 +692,7 @@ CREATE VIEW janus_private.job_status AS
            FROM unnest(j.upload_to) WITH ORDINALITY x(u, n)
           ORDER BY x.n) AS upload_to,
     j.idempotency_key,
-    j.concurrency_key,
+    NULLIF(j.concurrency_key, ''::text) AS concurrency_key,
     j.traceparent
    FROM ((janus_private.job j
      JOIN janus_private.input i ON ((i.job = j.id)))
@@ -597,7 +701,7 @@ CREATE VIEW janus_private.job_status AS
 -- Name: visible_owner; Type: VIEW; Schema: janus_private; Owner: -
 
 CREATE VIEW janus_private.visible_owner AS
- SELECT pg_roles.rolname AS owner
+ SELECT (pg_roles.oid)::regrole AS owner
    FROM pg_roles
   WHERE pg_has_role(janus_private.caller(), pg_roles.oid, 'MEMBER'::text);
 
@@ -636,7 +740,7 @@ CREATE VIEW janus.jobs WITH (security_barrier='true') AS
     s.concurrency_key,
     s.traceparent
    FROM janus_private.job_status s
-  WHERE ((s.owner IN ( SELECT visible_owner.owner
+  WHERE (((s.owner)::oid IN ( SELECT visible_owner.owner
            FROM janus_private.visible_owner)) OR ( SELECT janus_private.is_admin() AS is_admin));
 
 COMMENT ON VIEW janus.jobs IS 'Your jobs, and those of roles that you are a member of; an administrator sees all.';
@@ -683,7 +787,7 @@ COMMENT ON COLUMN janus.jobs.priority IS 'As given: 0 first, 9 last.';
 
 COMMENT ON COLUMN janus.jobs.max_attempts IS 'As given.';
 
-COMMENT ON COLUMN janus.jobs.run_at IS 'Not started before; a retry moves it.';
+COMMENT ON COLUMN janus.jobs.run_at IS 'Not started before, and its place in line: run_at as given, or when it was enqueued where that is later; a retry moves it.';
 
 COMMENT ON COLUMN janus.jobs.expires_at IS 'Fails with code expired if it waits until then.';
 
@@ -731,7 +835,7 @@ BEGIN
     IF prompt IS DISTINCT FROM '' OR pictures = 0 THEN
         PERFORM janus_private.check_text('prompt', prompt, janus_private.setting_int('prompt_bytes_max'));
     END IF;
-    RETURN janus_private.enqueue('understand', janus_private.answer_task(
+    RETURN janus_private.enqueue(janus_private.caller_role(), 'understand', janus_private.answer_task(
             jsonb_build_array(jsonb_build_object('role', 'user', 'content', prompt, 'images', pictures)),
             max_tokens, temperature, top_p, system_prompt, stop), seed, image_urls, image_data, 1,
         priority, run_at, expires_at, max_attempts, run_timeout, idempotency_key, webhook_url, webhook_events, upload_to,
@@ -750,8 +854,8 @@ seed: 0 to 9223372036854775807. NULL draws one, which janus.jobs shows; the same
 system_prompt: What the conversation begins with, 1 to system_prompt_bytes_max bytes. NULL takes the model''s own.
 stop: The answer ends before the first of these strings; at most stop_max, 1 to 256 bytes each.
 priority: 0 (first) to 9 (last).
-run_at: Does not start before. NULL: as soon as possible.
-expires_at: Fails with code expired if it waits until then, for its first attempt or a later one; later than run_at and now. NULL: may wait for ever.
+run_at: Does not start before, and stands in line as if enqueued then; what is past counts as now. NULL: as soon as possible.
+expires_at: Fails with code expired if it has not started by then; later than run_at and now. NULL: may wait for ever.
 max_attempts: How often it is tried before it fails, 1 to max_attempts_max. Hand-overs do not count.
 run_timeout: Longest running time of one attempt, 1 second to run_timeout_seconds_max.
 idempotency_key: 1 to 255 bytes, your role''s own. A repeat with the same arguments returns the first job''s id, with others it is refused; times, traceparent and query strings of URLs may differ.
@@ -760,11 +864,12 @@ webhook_events: Any of started, progress, succeeded, failed, canceled, each once
 upload_to: Sinks, at most upload_to_max, each once; every output goes to all of them before the job succeeds. db: keeps it in the database, as {} does; https://host/path/ is the start of a URL for each output; other https:// URLs take one output each, in order; file:///folder/ needs janus.grant_upload.
 model: One that a daemon ever served, 1 to 128 bytes. NULL takes setting default_model.
 queue: 1 to 64 letters, digits, _ . -
-concurrency_key: A mark of yours, 1 to 255 bytes; kept and shown. Nothing is limited by it.
+concurrency_key: 1 to 255 bytes, your role''s own: within a priority your jobs of one key take turns with those of the others, and an administrator may limit how many of them run and wait (janus.limit_key). NULL: none.
 traceparent: A W3C trace context; kept and shown.
 metadata: A JSON object, at most metadata_bytes_max bytes; kept, shown, and sent with webhooks.
 Returns: The job''s id. The job exists when the transaction commits; roll back, and there was none.
-22023: An argument is outside of its limits, or idempotency_key was used with other arguments; the message names argument, value and limit.';
+22023: An argument is outside of its limits, or idempotency_key was used with other arguments; the message names argument, value and limit.
+53400: Your role, or concurrency_key, has as many queued jobs as an administrator allows.';
 
 -- Name: webhook_secret(); Type: FUNCTION; Schema: janus; Owner: -
 
@@ -787,6 +892,15 @@ CREATE FUNCTION janus_private.answer_task(turns jsonb, max_tokens integer, tempe
     AS $$
     SELECT jsonb_build_object('messages', turns, 'max_tokens', max_tokens, 'temperature', temperature, 'top_p', top_p,
         'system_prompt', system_prompt, 'stop', stop)
+$$;
+
+-- Name: caller_role(); Type: FUNCTION; Schema: janus_private; Owner: -
+
+CREATE FUNCTION janus_private.caller_role() RETURNS regrole
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT r.oid::regrole FROM pg_roles r WHERE r.rolname = janus_private.caller()
 $$;
 
 -- Name: chat_messages(jsonb, integer); Type: FUNCTION; Schema: janus_private; Owner: -
@@ -913,9 +1027,9 @@ BEGIN
     END IF;
 END $$;
 
--- Name: check_common(janus_private.common, name, integer); Type: FUNCTION; Schema: janus_private; Owner: -
+-- Name: check_common(janus_private.common, regrole, integer, integer); Type: FUNCTION; Schema: janus_private; Owner: -
 
-CREATE FUNCTION janus_private.check_common(c janus_private.common, owner name, outputs integer) RETURNS void
+CREATE FUNCTION janus_private.check_common(c janus_private.common, owner regrole, outputs integer, jobs integer) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
@@ -942,7 +1056,8 @@ BEGIN
         END IF;
     END IF;
     IF c.idempotency_key IS NOT NULL THEN
-        PERFORM janus_private.check_text('idempotency_key', c.idempotency_key, 255);
+        -- of many jobs each has its ordinal behind it
+        PERFORM janus_private.check_text('idempotency_key', c.idempotency_key, CASE WHEN jobs > 1 THEN 247 ELSE 255 END);
     END IF;
     IF c.concurrency_key IS NOT NULL THEN
         PERFORM janus_private.check_text('concurrency_key', c.concurrency_key, 255);
@@ -977,13 +1092,16 @@ BEGIN
 
     PERFORM janus_private.check_array('upload_to', c.upload_to, janus_private.setting_int('upload_to_max'));
     FOR i IN 1 .. cardinality(c.upload_to) LOOP
-        PERFORM janus_private.check_sink(format('upload_to[%s]', i), c.upload_to[i], owner);
+        PERFORM janus_private.check_sink(format('upload_to[%s]', i), c.upload_to[i], pg_get_userbyid(owner));
         -- A path that ends in / is a collection, which takes any number; any other URL takes one object.
         IF c.upload_to[i] ~ '^https?:' AND split_part(c.upload_to[i], '?', 1) !~ '^https?://[^/]+/(.*/)?$' THEN
             exact := exact + 1;
         END IF;
     END LOOP;
-    IF exact NOT IN (0, outputs) THEN
+    IF exact > 0 AND jobs > 1 THEN
+        PERFORM janus_private.refuse(format('upload_to has %s exact URLs for %s jobs: each job would write to the same', exact, jobs),
+            'Give URLs whose paths end in /, below which every output has a name of its own, or db:.');
+    ELSIF exact NOT IN (0, outputs) THEN
         PERFORM janus_private.refuse(
             format('upload_to has %s exact URLs for %s outputs: they must be equal in number', exact, outputs),
             'Give one presigned URL for each output, in order; a URL whose path ends in / takes them all.');
@@ -1008,6 +1126,18 @@ BEGIN
     END IF;
 END $_$;
 
+-- Name: check_limit(text, integer, integer); Type: FUNCTION; Schema: janus_private; Owner: -
+
+CREATE FUNCTION janus_private.check_limit(argument text, value integer, low integer) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    IF value IS NOT NULL THEN
+        PERFORM janus_private.check_number(argument, value, low, 1000000);
+    END IF;
+END $$;
+
 -- Name: check_number(text, numeric, numeric, numeric); Type: FUNCTION; Schema: janus_private; Owner: -
 
 CREATE FUNCTION janus_private.check_number(argument text, value numeric, low numeric, high numeric) RETURNS void
@@ -1019,6 +1149,48 @@ BEGIN
         PERFORM janus_private.refuse(
             format('%s is %s: it must be between %s and %s', argument, coalesce(value::text, 'NULL'), low, high),
             format('Give %s a value in that range, or leave it out to take its default.', argument));
+    END IF;
+END $$;
+
+-- Name: check_queued(regrole, text, integer); Type: FUNCTION; Schema: janus_private; Owner: -
+
+CREATE FUNCTION janus_private.check_queued(owner regrole, key text, more integer) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    t janus_private.tenant;
+    most bigint;
+    waiting bigint;
+BEGIN
+    SELECT * INTO t FROM janus_private.tenant x WHERE x.owner = check_queued.owner;
+    most := coalesce(t.queued_max, janus_private.setting_int('owner_queued_max'));
+    IF most IS NOT NULL THEN
+        SELECT count(*) INTO waiting FROM (
+            SELECT FROM janus_private.job j WHERE j.owner = check_queued.owner AND j.state = 'queued' LIMIT most + 1) AS x;
+        IF waiting + more > most THEN
+            RAISE EXCEPTION USING ERRCODE = '53400',
+                MESSAGE = format('role %s has %s queued jobs: with %s more there are too many, the limit is %s', owner, waiting, more, most),
+                HINT = 'Wait until some have started, or let an administrator change it by janus.limit_owner.';
+        END IF;
+    END IF;
+    IF key = '' THEN
+        RETURN;
+    END IF;
+    most := coalesce((SELECT l.queued_max FROM janus_private.key_limit l WHERE l.owner = check_queued.owner AND l.key = check_queued.key),
+        t.key_queued_max, janus_private.setting_int('key_queued_max'));
+    IF most IS NOT NULL THEN
+        SELECT count(*) INTO waiting FROM (
+            SELECT FROM janus_private.job j
+            WHERE j.owner = check_queued.owner AND j.concurrency_key = check_queued.key AND j.state = 'queued'
+                AND j.concurrency_key <> ''
+            LIMIT most + 1) AS x;
+        IF waiting + more > most THEN
+            RAISE EXCEPTION USING ERRCODE = '53400',
+                MESSAGE = format('role %s has %s queued jobs with concurrency_key %L: with %s more there are too many, the limit is %s',
+                    owner, waiting, key, more, most),
+                HINT = 'Wait until some have started, or let an administrator change it by janus.limit_key or janus.limit_owner.';
+        END IF;
     END IF;
 END $$;
 
@@ -1095,6 +1267,360 @@ BEGIN
     END IF;
 END $_$;
 
+-- Name: claim(text, text[], integer, text[], uuid, text, double precision); Type: FUNCTION; Schema: janus_private; Owner: -
+
+CREATE FUNCTION janus_private.claim(model text, queues text[], places integer, excluded text[], daemon uuid, host text, lease_seconds double precision) RETURNS TABLE(job bigint, run_lease bigint, claim_token uuid, uuid uuid, owner text, attempts integer, run_timeout double precision, webhook_url text, webhook_events json, upload_to json, is_suspect boolean, task jsonb, image_urls json, inline_images integer)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    SET jit TO 'off'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    rounds_max CONSTANT int := 8;
+    -- Looked at beyond what is wanted: jobs that other daemons take meanwhile, lanes that turn out to be empty.
+    spare CONSTANT int := 16;
+    -- Expired jobs, or jobs that a client has locked, that are passed over in a key lane.
+    passed_max CONSTANT int := 32;
+    clogged_seconds CONSTANT double precision := 1;
+    owner_max CONSTANT bigint := janus_private.setting_int('owner_running_max');
+    key_max CONSTANT bigint := janus_private.setting_int('key_running_max');
+    open_queues CONSTANT text[] := ARRAY(SELECT q FROM unnest(claim.queues) AS q
+        WHERE NOT EXISTS (SELECT FROM janus_private.paused_queue p WHERE p.queue = q));
+    left_out CONSTANT oid[] := ARRAY(SELECT r.oid FROM pg_roles r WHERE r.rolname = ANY (claim.excluded));
+    wanted int := claim.places;
+    urgency int := -1;
+    moment timestamptz;
+    busy record;
+    plan record;
+    tried bigint[];
+    ours oid[];
+    taken int;
+    claimed_lanes bigint[];
+    is_contended boolean;
+BEGIN
+    is_contended := janus_private.digest();
+    WHILE wanted > 0 LOOP
+        SELECT min(l.priority) INTO urgency
+        FROM unnest(open_queues) AS q (queue)
+        CROSS JOIN LATERAL (
+            SELECT x.priority FROM janus_private.lane x
+            WHERE x.is_waiting AND x.model = claim.model AND x.queue = q.queue AND x.priority > urgency
+            ORDER BY x.priority LIMIT 1) AS l;
+        EXIT WHEN urgency IS NULL;
+        tried := '{}';
+
+        FOR round IN 1 .. rounds_max LOOP
+            moment := clock_timestamp();
+            SELECT coalesce(array_agg(r.owner), '{}') AS owners, coalesce(array_agg(r.running), '{}') AS running
+            INTO busy FROM (
+                SELECT x.owner::oid AS owner, count(*)::int AS running FROM janus_private.run x GROUP BY x.owner::oid) AS r;
+
+            -- Places are dealt like water: each to whoever has the fewest then. `turn` orders those that have equally many;
+            -- the one at turn n gets at most 1/n of all places and one.
+            WITH candidate AS MATERIALIZED (
+                SELECT l.id, l.queue, l.owner, l.served_at, 0 AS running
+                FROM unnest(open_queues) AS q (queue)
+                CROSS JOIN LATERAL (
+                    SELECT x.id, x.queue, x.owner::oid AS owner, x.served_at FROM janus_private.lane x
+                    WHERE x.is_waiting AND x.model = claim.model AND x.queue = q.queue AND x.priority = urgency
+                        AND x.owner::oid <> ALL (busy.owners) AND x.owner::oid <> ALL (left_out) AND x.id <> ALL (tried)
+                    ORDER BY x.served_at NULLS FIRST, x.id
+                    LIMIT wanted + spare) AS l
+                UNION ALL
+                SELECT l.id, l.queue, b.owner, l.served_at, b.running
+                FROM unnest(busy.owners, busy.running) AS b (owner, running)
+                CROSS JOIN unnest(open_queues) AS q (queue)
+                CROSS JOIN LATERAL (
+                    SELECT x.id, x.queue, x.served_at FROM janus_private.lane x
+                    WHERE x.model = claim.model AND x.queue = q.queue AND x.priority = urgency AND x.owner::oid = b.owner
+                        AND x.is_waiting AND x.id <> ALL (tried)
+                    LIMIT 1) AS l  -- the limit makes the planner look each of them up
+                WHERE b.owner <> ALL (left_out)
+            ), ranked AS (
+                SELECT c.*, coalesce(t.running_max, owner_max) AS most,
+                    row_number() OVER (ORDER BY c.running, c.served_at NULLS FIRST, c.id)::int AS turn
+                FROM candidate c LEFT JOIN LATERAL (
+                    SELECT x.running_max FROM janus_private.tenant x WHERE x.owner::oid = c.owner LIMIT 1) AS t ON true
+                WHERE c.running < coalesce(t.running_max, owner_max, c.running + 1)
+            ), dealt AS (
+                SELECT r.id, r.queue, r.owner, r.running, r.most, r.turn
+                FROM ranked r CROSS JOIN LATERAL generate_series(1,
+                    least(coalesce(r.most - r.running, wanted + spare), (wanted + spare) / r.turn + 1)) AS s (n)
+                ORDER BY r.running + s.n, r.turn LIMIT wanted + spare
+            ), granted AS MATERIALIZED (
+                SELECT d.id, d.queue, d.owner, d.running, d.most, d.turn, count(*)::int AS places FROM dealt d
+                GROUP BY d.id, d.queue, d.owner, d.running, d.most, d.turn
+            ), key_granted AS MATERIALIZED (
+                SELECT g.*, k.key, k.most AS key_most, k.running AS key_running, k.turn AS key_turn, k.places AS key_places
+                FROM granted g
+                CROSS JOIN LATERAL (
+                    SELECT d.key, d.most, d.running, d.turn, count(*)::int AS places
+                    FROM (
+                        SELECT r.key, r.most, r.running, r.turn
+                        FROM (
+                            SELECT c.key, c.running, m.most, row_number() OVER (ORDER BY c.running, c.served_at NULLS FIRST, c.key)::int AS turn
+                            FROM (
+                                (SELECT x.key, x.served_at, 0 AS running FROM janus_private.key_lane x
+                                WHERE x.lane = g.id AND x.is_waiting
+                                    AND (g.running = 0 OR NOT EXISTS (SELECT FROM janus_private.run r
+                                        WHERE r.owner::oid = g.owner AND r.concurrency_key = x.key))
+                                ORDER BY x.served_at NULLS FIRST, x.key LIMIT g.places)
+                                UNION ALL
+                                SELECT x.key, x.served_at, b.running
+                                FROM (SELECT r.concurrency_key AS key, count(*)::int AS running FROM janus_private.run r
+                                    WHERE g.running > 0 AND r.owner::oid = g.owner GROUP BY r.concurrency_key) AS b
+                                CROSS JOIN LATERAL (SELECT y.key, y.served_at FROM janus_private.key_lane y
+                                    WHERE y.lane = g.id AND y.key = b.key AND y.is_waiting LIMIT 1) AS x
+                            ) AS c
+                            CROSS JOIN LATERAL (SELECT CASE WHEN c.key <> '' THEN coalesce(
+                                (SELECT l.running_max FROM janus_private.key_limit l WHERE l.owner::oid = g.owner AND l.key = c.key),
+                                (SELECT t.key_running_max FROM janus_private.tenant t WHERE t.owner::oid = g.owner),
+                                key_max) END AS most) AS m
+                            WHERE c.running < coalesce(m.most, c.running + 1)
+                        ) AS r
+                        CROSS JOIN LATERAL generate_series(1,
+                            least(coalesce(r.most - r.running, g.places), g.places / r.turn + 1)) AS s (n)
+                        ORDER BY r.running + s.n, r.turn LIMIT g.places
+                    ) AS d
+                    GROUP BY d.key, d.most, d.running, d.turn
+                ) AS k
+            ), looked AS MATERIALIZED (
+                SELECT g.*, j.ids, j.seen
+                FROM key_granted g
+                CROSS JOIN LATERAL (
+                    SELECT (array_agg(w.id ORDER BY w.due_at, w.id))[:g.key_places] AS ids, count(*)::int AS seen
+                    FROM (
+                        SELECT v.id, v.due_at
+                        FROM (
+                            SELECT x.id, x.due_at, x.expires_at FROM janus_private.job x
+                            WHERE x.state = 'queued' AND x.model = claim.model AND x.queue = g.queue AND x.priority = urgency
+                                AND x.owner = g.owner::regrole AND x.concurrency_key = g.key AND x.due_at <= moment
+                            ORDER BY x.due_at, x.id LIMIT g.key_places + passed_max) AS v
+                        WHERE v.expires_at IS NULL OR v.expires_at > moment
+                        LIMIT g.key_places + 1) AS w
+                ) AS j
+            ), job_planned AS (
+                SELECT l.id AS lane, l.owner, l.key, l.most, l.key_most, l.turn, i.id AS job,
+                    l.running + row_number() OVER (PARTITION BY l.id ORDER BY l.key_running + i.n, l.key_turn)::int AS level
+                FROM looked l CROSS JOIN LATERAL unnest(l.ids) WITH ORDINALITY AS i (id, n)
+            )
+            SELECT p.*, g.*, t.* INTO plan
+            FROM (SELECT array_agg(x.job) AS jobs, array_agg(x.lane) AS lanes, array_agg(x.owner) AS owners,
+                    array_agg(x.key) AS keys, array_agg(x.most) AS most, array_agg(x.key_most) AS key_most,
+                    array_agg(x.level) AS levels
+                FROM (SELECT * FROM job_planned ORDER BY level, turn) AS x) AS p,
+                -- Lanes that were granted places.
+                (SELECT array_agg(x.id) AS granted, array_agg(x.owner) AS granted_owners FROM granted x) AS g,
+                -- Key lanes of which everything that may run was seen.
+                (SELECT array_agg(x.id) AS thin_lanes, array_agg(x.key) AS thin_keys, array_agg(x.ids IS NULL) AS thin_empty FROM looked x
+                WHERE x.seen <= x.key_places) AS t;
+            EXIT WHEN plan.granted IS NULL;
+
+            SELECT coalesce(array_agg(x.owner), '{}') INTO ours FROM (
+                SELECT t.owner::oid AS owner FROM janus_private.tenant t WHERE t.owner::oid = ANY (plan.granted_owners)
+                FOR UPDATE SKIP LOCKED) AS x;
+
+            -- A statement of its own: what runs is counted as of now, with the locks. Whoever is served by somebody else at
+            -- this moment counts as running one more.
+            taken := 0;
+            IF plan.jobs IS NOT NULL THEN
+                IF EXISTS (SELECT FROM unnest(plan.owners, plan.most, plan.key_most) AS p (owner, most, key_most)
+                    WHERE p.owner <> ALL (ours) AND (p.most IS NOT NULL OR p.key_most IS NOT NULL))
+                THEN
+                    is_contended := true;
+                END IF;
+                RETURN QUERY
+                WITH planned AS (
+                    SELECT p.*, p.owner = ANY (ours) AS is_ours
+                    FROM unnest(plan.jobs, plan.lanes, plan.owners, plan.keys, plan.most, plan.key_most, plan.levels) WITH ORDINALITY
+                        AS p (job, lane, owner, key, most, key_most, level, place)
+                ), counted AS (
+                    SELECT p.*,
+                        CASE WHEN p.most IS NOT NULL THEN row_number() OVER (PARTITION BY p.owner ORDER BY p.place)
+                            + (SELECT count(*) FROM janus_private.run r WHERE r.owner::oid = p.owner) END AS nth,
+                        CASE WHEN p.key_most IS NOT NULL THEN row_number() OVER (PARTITION BY p.owner, p.key ORDER BY p.place)
+                            + (SELECT count(*) FROM janus_private.run r WHERE r.owner::oid = p.owner AND r.concurrency_key = p.key) END AS key_nth
+                    FROM planned p
+                    WHERE p.is_ours OR (p.most IS NULL AND p.key_most IS NULL)
+                ), picked AS MATERIALIZED (
+                    SELECT j.id, a.lane, a.key, a.is_ours
+                    FROM (
+                        SELECT * FROM counted c
+                        WHERE (c.most IS NULL OR c.nth <= c.most) AND (c.key_most IS NULL OR c.key_nth <= c.key_most)
+                        ORDER BY c.level + (NOT c.is_ours)::int, c.place) AS a
+                    CROSS JOIN LATERAL (
+                        SELECT x.id FROM janus_private.job x WHERE x.id = a.job AND x.state = 'queued' FOR UPDATE SKIP LOCKED) AS j
+                    LIMIT wanted
+                ), claimed AS (
+                    UPDATE janus_private.job j
+                    SET state = 'running', started_at = now(), attempts = j.attempts + 1, run_lease = j.run_lease + 1
+                    FROM picked p WHERE j.id = p.id
+                    RETURNING j.*
+                ), leased AS (
+                    INSERT INTO janus_private.run (job, run_lease, claim_token, daemon, owner, concurrency_key, started_at, lease_seconds,
+                        lease_until, phase)
+                    SELECT c.id, c.run_lease, gen_random_uuid(), claim.daemon, c.owner, c.concurrency_key, now(), claim.lease_seconds,
+                        now() + make_interval(secs => claim.lease_seconds), 'preparing'
+                    FROM claimed c
+                    RETURNING job, claim_token
+                ), recorded AS (
+                    INSERT INTO janus_private.attempt (job, run_lease, attempt, generation, claim_token, daemon, host, started_at)
+                    SELECT c.id, c.run_lease, c.attempts, c.generation, l.claim_token, claim.daemon, claim.host, now()
+                    FROM claimed c JOIN leased l ON l.job = c.id
+                ), lane_served AS (
+                    UPDATE janus_private.lane l SET served_at = moment
+                    WHERE l.id = ANY (ARRAY(SELECT p.lane FROM picked p WHERE p.is_ours))
+                ), key_lane_served AS (
+                    UPDATE janus_private.key_lane k SET served_at = moment
+                    FROM (SELECT DISTINCT p.lane, p.key FROM picked p WHERE p.is_ours) AS p
+                    WHERE k.lane = p.lane AND k.key = p.key
+                )
+                SELECT c.id, c.run_lease, l.claim_token, c.uuid,
+                    coalesce((SELECT r.rolname::text FROM pg_roles r WHERE r.oid = c.owner), c.owner::oid::text), c.attempts,
+                    extract(epoch FROM c.run_timeout)::double precision, c.webhook_url, to_json(c.webhook_events),
+                    to_json(c.upload_to), c.is_suspect, i.task || jsonb_build_object('kind', c.kind), to_json(i.image_urls),
+                    i.inline_images
+                FROM claimed c
+                JOIN leased l ON l.job = c.id
+                CROSS JOIN LATERAL (SELECT x.* FROM janus_private.input x WHERE x.job = c.id) AS i
+                ORDER BY c.priority, c.due_at, c.id;
+                GET DIAGNOSTICS taken = ROW_COUNT;
+                wanted := wanted - taken;
+            END IF;
+
+            -- Again a statement of its own: a key lane is put to sleep only where none of its jobs is due under our lock; what
+            -- comes later brings its arrival.
+            IF plan.thin_lanes IS NOT NULL THEN
+                UPDATE janus_private.key_lane k
+                SET is_waiting = false, served_at = coalesce(k.served_at, moment),
+                    wakes_at = CASE WHEN n.due_at <= moment THEN moment + make_interval(secs => clogged_seconds) ELSE n.due_at END
+                FROM unnest(plan.thin_lanes, plan.thin_keys, plan.thin_empty) AS t (lane, key, is_empty)
+                CROSS JOIN LATERAL (SELECT x.* FROM janus_private.lane x WHERE x.id = t.lane) AS l
+                LEFT JOIN LATERAL (
+                    SELECT j.due_at, j.expires_at FROM janus_private.job j
+                    WHERE j.state = 'queued' AND j.model = l.model AND j.queue = l.queue AND j.priority = l.priority
+                        AND j.owner = l.owner AND j.concurrency_key = t.key
+                    ORDER BY j.due_at, j.id LIMIT 1) AS n ON true
+                WHERE l.owner::oid = ANY (ours) AND k.lane = t.lane AND k.key = t.key
+                    AND (n.due_at IS NULL OR n.due_at > moment OR (t.is_empty AND n.expires_at <= moment));
+                UPDATE janus_private.lane l SET is_waiting = false
+                WHERE l.id = ANY (plan.thin_lanes) AND l.owner::oid = ANY (ours)
+                    AND NOT EXISTS (SELECT FROM janus_private.key_lane k WHERE k.lane = l.id AND k.is_waiting);
+            END IF;
+
+            EXIT WHEN wanted = 0;
+            -- Everything planned was tried. Who gave nothing had its turn all the same, and is not asked again in
+            -- this claim, unless some of its key lanes were put to sleep and others are to be looked at.
+            SELECT coalesce(array_agg(DISTINCT p.lane), '{}') INTO claimed_lanes
+            FROM unnest(plan.jobs, plan.lanes) AS p (job, lane)
+            WHERE EXISTS (SELECT FROM janus_private.run r WHERE r.job = p.job AND r.daemon = claim.daemon);
+            UPDATE janus_private.lane l SET served_at = moment
+            WHERE l.id = ANY (plan.granted) AND l.id <> ALL (claimed_lanes) AND l.owner::oid = ANY (ours) AND l.is_waiting;
+            tried := tried || ARRAY(SELECT unnest(plan.granted) EXCEPT SELECT unnest(claimed_lanes)
+                EXCEPT SELECT t.lane FROM unnest(plan.thin_lanes) AS t (lane) JOIN janus_private.lane l ON l.id = t.lane
+                    WHERE l.owner::oid = ANY (ours));
+        END LOOP;
+    END LOOP;
+
+    IF is_contended AND wanted = claim.places THEN
+        job := NULL;
+        RETURN NEXT;
+    END IF;
+END $$;
+
+-- Name: digest(); Type: FUNCTION; Schema: janus_private; Owner: -
+
+CREATE FUNCTION janus_private.digest() RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    SET jit TO 'off'
+    AS $$
+DECLARE
+    rounds_max CONSTANT int := 4;
+    arrivals_max CONSTANT int := 10000;
+    wakes_max CONSTANT int := 1000;
+    moment timestamptz;
+    owners oid[];
+    ours oid[];
+    held oid[] := '{}';
+    arrived record;
+    touched bigint[];
+BEGIN
+    FOR round IN 1 .. rounds_max LOOP
+        moment := clock_timestamp();
+        touched := '{}';
+        SELECT array_agg(DISTINCT x.owner) INTO owners FROM (
+            (SELECT a.owner::oid FROM janus_private.arrival a WHERE a.owner::oid <> ALL (held) ORDER BY a.id LIMIT arrivals_max)
+            UNION ALL
+            SELECT l.owner::oid FROM (
+                SELECT k.lane FROM janus_private.key_lane k WHERE k.wakes_at <= moment ORDER BY k.wakes_at LIMIT wakes_max) AS k
+            JOIN janus_private.lane l ON l.id = k.lane WHERE l.owner::oid <> ALL (held)) AS x;
+        EXIT WHEN owners IS NULL;
+
+        INSERT INTO janus_private.tenant (owner)
+        SELECT o.owner::regrole FROM unnest(owners) AS o (owner)
+        WHERE NOT EXISTS (SELECT FROM janus_private.tenant t WHERE t.owner::oid = o.owner) ORDER BY o.owner
+        ON CONFLICT DO NOTHING;
+        SELECT coalesce(array_agg(x.owner), '{}') INTO ours FROM (
+            SELECT t.owner::oid AS owner FROM janus_private.tenant t WHERE t.owner::oid = ANY (owners) FOR UPDATE SKIP LOCKED) AS x;
+        held := held || ARRAY(SELECT unnest(owners) EXCEPT SELECT unnest(ours));
+
+        -- Each statement from here on sees what whoever had the lock before committed.
+        WITH gone AS (
+            DELETE FROM janus_private.arrival a WHERE a.id = ANY (ARRAY(
+                SELECT x.id FROM janus_private.arrival x WHERE x.owner::oid = ANY (ours) ORDER BY x.id LIMIT arrivals_max FOR UPDATE SKIP LOCKED))
+            RETURNING a.*
+        ), distinct_lane AS (
+            SELECT g.model, g.queue, g.priority, g.owner, g.key, min(g.due_at) AS due_at FROM gone g
+            GROUP BY g.model, g.queue, g.priority, g.owner, g.key
+        )
+        SELECT array_agg(d.model) AS models, array_agg(d.queue) AS queues, array_agg(d.priority) AS priorities,
+            array_agg(d.owner::oid) AS owners, array_agg(d.key) AS keys, array_agg(d.due_at) AS dues
+        INTO arrived FROM distinct_lane d;
+
+        IF arrived.models IS NOT NULL THEN
+            INSERT INTO janus_private.lane (model, queue, priority, owner, is_waiting)
+            SELECT DISTINCT a.model, a.queue, a.priority, a.owner::regrole, false
+            FROM unnest(arrived.models, arrived.queues, arrived.priorities, arrived.owners) AS a (model, queue, priority, owner)
+            WHERE NOT EXISTS (SELECT FROM janus_private.lane l
+                WHERE l.model = a.model AND l.queue = a.queue AND l.priority = a.priority AND l.owner::oid = a.owner);
+
+            WITH placed AS (
+                INSERT INTO janus_private.key_lane AS k (lane, key, is_waiting, wakes_at)
+                SELECT l.id, a.key, a.due_at <= moment, CASE WHEN a.due_at > moment THEN a.due_at END
+                FROM unnest(arrived.models, arrived.queues, arrived.priorities, arrived.owners, arrived.keys, arrived.dues)
+                    AS a (model, queue, priority, owner, key, due_at)
+                JOIN janus_private.lane l
+                    ON l.model = a.model AND l.queue = a.queue AND l.priority = a.priority AND l.owner::oid = a.owner
+                WHERE NOT EXISTS (SELECT FROM janus_private.key_lane x WHERE x.lane = l.id AND x.key = a.key AND x.is_waiting)
+                ON CONFLICT (lane, key) DO UPDATE SET is_waiting = excluded.is_waiting,
+                    wakes_at = CASE WHEN NOT excluded.is_waiting THEN least(k.wakes_at, excluded.wakes_at) END
+                RETURNING k.lane, k.is_waiting
+            )
+            SELECT array_agg(p.lane) FILTER (WHERE p.is_waiting) INTO touched FROM placed p;
+        END IF;
+
+        WITH woken AS (
+            UPDATE janus_private.key_lane k SET is_waiting = true, wakes_at = NULL
+            FROM (SELECT x.lane, x.key FROM janus_private.key_lane x WHERE x.wakes_at <= moment ORDER BY x.wakes_at LIMIT wakes_max) AS w
+            JOIN janus_private.lane l ON l.id = w.lane
+            WHERE k.lane = w.lane AND k.key = w.key AND l.owner::oid = ANY (ours)
+            RETURNING k.lane
+        )
+        SELECT coalesce(touched, '{}') || coalesce(array_agg(w.lane), '{}') INTO touched FROM woken w;
+        UPDATE janus_private.lane l SET is_waiting = true WHERE l.id = ANY (touched) AND NOT l.is_waiting;
+    END LOOP;
+    RETURN held <> '{}';
+END $$;
+
 -- Name: emit(bigint, text); Type: FUNCTION; Schema: janus_private; Owner: -
 
 CREATE FUNCTION janus_private.emit(job_id bigint, event text) RETURNS void
@@ -1106,7 +1632,7 @@ BEGIN
         PERFORM pg_notify('janus_finished', job_id::text);
     END IF;
     INSERT INTO janus_private.webhook_delivery (job, owner, generation, message_id, type, url, body)
-    SELECT j.id, j.owner, j.generation, 'msg_' || replace(gen_random_uuid()::text, '-', ''), 'job.' || event,
+    SELECT j.id, pg_get_userbyid(j.owner), j.generation, 'msg_' || replace(gen_random_uuid()::text, '-', ''), 'job.' || event,
         j.webhook_url, janus_private.event_body(j.id, event)
     FROM janus_private.job j
     WHERE j.id = job_id AND j.webhook_url IS NOT NULL AND event = ANY (j.webhook_events);
@@ -1115,46 +1641,72 @@ BEGIN
     END IF;
 END $$;
 
--- Name: enqueue(text, jsonb, bigint, text[], bytea[], integer, integer, timestamp with time zone, timestamp with time zone, integer, interval, text, text, text[], text[], text, text, text, text, jsonb); Type: FUNCTION; Schema: janus_private; Owner: -
+-- Name: enqueue(regrole, text, jsonb, bigint, text[], bytea[], integer, integer, timestamp with time zone, timestamp with time zone, integer, interval, text, text, text[], text[], text, text, text, text, jsonb); Type: FUNCTION; Schema: janus_private; Owner: -
 
-CREATE FUNCTION janus_private.enqueue(kind text, task jsonb, seed bigint, image_urls text[], image_data bytea[], outputs integer, priority integer, run_at timestamp with time zone, expires_at timestamp with time zone, max_attempts integer, run_timeout interval, idempotency_key text, webhook_url text, webhook_events text[], upload_to text[], model text, queue text, concurrency_key text, traceparent text, metadata jsonb) RETURNS bigint
+CREATE FUNCTION janus_private.enqueue(caller regrole, kind text, task jsonb, seed bigint, image_urls text[], image_data bytea[], outputs integer, priority integer, run_at timestamp with time zone, expires_at timestamp with time zone, max_attempts integer, run_timeout interval, idempotency_key text, webhook_url text, webhook_events text[], upload_to text[], model text, queue text, concurrency_key text, traceparent text, metadata jsonb) RETURNS bigint
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-#variable_conflict use_column
--- as ON CONFLICT names a column that is called like an argument
+BEGIN
+    RETURN (janus_private.enqueue_all(caller, kind, ARRAY[task], seed, image_urls, image_data, outputs,
+        (priority, run_at, expires_at, max_attempts, run_timeout, idempotency_key, webhook_url, webhook_events, upload_to, model,
+            queue, concurrency_key, traceparent, metadata)))[1];
+END $$;
+
+-- Name: enqueue_all(regrole, text, jsonb[], bigint, text[], bytea[], integer, janus_private.common); Type: FUNCTION; Schema: janus_private; Owner: -
+
+CREATE FUNCTION janus_private.enqueue_all(caller regrole, kind text, tasks jsonb[], seed bigint, image_urls text[], image_data bytea[], outputs integer, c janus_private.common) RETURNS bigint[]
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+#variable_conflict use_variable
 DECLARE
-    c CONSTANT janus_private.common := (priority, run_at, expires_at, max_attempts, run_timeout, idempotency_key,
-        webhook_url, webhook_events, upload_to, model, queue, concurrency_key, traceparent, metadata);
-    caller CONSTANT name := janus_private.caller();
-    print bytea;
+    total CONSTANT int := cardinality(tasks);
+    lane_key CONSTANT text := coalesce(c.concurrency_key, '');
+    model CONSTANT text := coalesce(c.model, janus_private.setting_text('default_model'));
+    moment timestamptz;
+    keys text[];
+    prints bytea[];
     earlier record;
-    new_id bigint;
+    ids bigint[] := array_fill(NULL::bigint, ARRAY[total]);
+    missing int[] := ARRAY(SELECT n FROM generate_series(1, total) AS n);
+    missing_tasks jsonb[] := tasks;
+    new_ids bigint[];
+    made bigint[];
 BEGIN
     IF seed < 0 THEN
         PERFORM janus_private.refuse(format('seed is %s: it must be between 0 and 9223372036854775807', seed),
             'Leave seed out to draw a random one.');
     END IF;
-    PERFORM janus_private.check_common(c, caller, outputs);
+    PERFORM janus_private.check_common(c, caller, outputs, total);
     IF c.idempotency_key IS NOT NULL THEN
-        print := janus_private.fingerprint(kind, task, seed, image_urls, image_data, c);
+        keys := ARRAY(SELECT c.idempotency_key || CASE WHEN total > 1 THEN ':' || n ELSE '' END FROM generate_series(1, total) AS n);
+        prints := ARRAY(SELECT janus_private.fingerprint(kind, t.task, seed, image_urls, image_data, c)
+            FROM unnest(tasks) WITH ORDINALITY AS t (task, n) ORDER BY t.n);
     END IF;
 
     LOOP
         -- Before the times are judged: a repeat may come when they are past.
-        IF print IS NOT NULL THEN
-            SELECT j.id, j.idempotency_fingerprint INTO earlier FROM janus_private.job j
-            WHERE j.owner = caller AND j.idempotency_key = c.idempotency_key;
-            IF FOUND THEN
-                IF earlier.idempotency_fingerprint <> print THEN
+        IF keys IS NOT NULL THEN
+            FOR earlier IN
+                SELECT k.n, j.id, j.idempotency_fingerprint = prints[k.n] AS is_same
+                FROM unnest(keys) WITH ORDINALITY AS k (key, n)
+                CROSS JOIN LATERAL (SELECT x.* FROM janus_private.job x WHERE x.owner = caller AND x.idempotency_key = k.key) AS j
+                WHERE ids[k.n] IS NULL
+            LOOP
+                IF NOT earlier.is_same THEN
                     RAISE EXCEPTION USING ERRCODE = '22023',
-                        MESSAGE = format('idempotency_key %L was used for job %s with other arguments',
-                            c.idempotency_key, earlier.id),
+                        MESSAGE = format('idempotency_key %L was used for job %s with other arguments', keys[earlier.n], earlier.id),
                         HINT = 'Repeat the first call exactly, or choose a new key.';
                 END IF;
-                RETURN earlier.id;
+                ids[earlier.n] := earlier.id;
+            END LOOP;
+            missing := ARRAY(SELECT i.n FROM unnest(ids) WITH ORDINALITY AS i (id, n) WHERE i.id IS NULL ORDER BY i.n);
+            IF cardinality(missing) = 0 THEN
+                RETURN ids;
             END IF;
         END IF;
+        moment := clock_timestamp();
         IF NOT isfinite(c.run_at) THEN
             PERFORM janus_private.refuse(format('run_at is %s: it must be a moment', c.run_at),
                 'Leave run_at out to run as soon as possible.');
@@ -1162,32 +1714,54 @@ BEGIN
             PERFORM janus_private.refuse(format('expires_at is %s: it must be a moment after run_at (%s)', c.expires_at,
                 greatest(c.run_at, now())), 'Leave expires_at out for a job that may wait for ever.');
         END IF;
+        PERFORM janus_private.check_queued(caller, lane_key, cardinality(missing));
 
-        INSERT INTO janus_private.job (owner, kind, queue, model, priority, run_at, expires_at, max_attempts, run_timeout,
-            concurrency_key, traceparent, idempotency_key, idempotency_fingerprint, webhook_url, webhook_events,
-            upload_to, metadata)
-        VALUES (caller, kind, c.queue, coalesce(c.model, janus_private.setting_text('default_model')), c.priority,
-            coalesce(c.run_at, now()), c.expires_at, c.max_attempts, c.run_timeout, c.concurrency_key, c.traceparent,
-            c.idempotency_key, print, c.webhook_url, c.webhook_events, c.upload_to, c.metadata)
-        ON CONFLICT (owner, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
-        RETURNING id INTO new_id;
-        -- Nothing inserted: the same key was committed a moment ago, so the look-up finds it now.
-        EXIT WHEN new_id IS NOT NULL;
+        -- Their ids are drawn first, in the order of the tasks, so that jobs and inputs are found by them.
+        new_ids := ARRAY(SELECT nextval('janus_private.job_id_seq') FROM generate_series(1, cardinality(missing)));
+        IF cardinality(missing) < total THEN
+            missing_tasks := ARRAY(SELECT tasks[n] FROM unnest(missing) WITH ORDINALITY AS m (n, place) ORDER BY m.place);
+        END IF;
+        WITH inserted AS (
+            INSERT INTO janus_private.job (id, owner, kind, queue, model, priority, due_at, expires_at, max_attempts, run_timeout,
+                concurrency_key, traceparent, idempotency_key, idempotency_fingerprint, webhook_url, webhook_events,
+                upload_to, metadata) OVERRIDING SYSTEM VALUE
+            SELECT x.id, caller, kind, c.queue, model, c.priority, greatest(c.run_at, moment), c.expires_at, c.max_attempts,
+                c.run_timeout, lane_key, c.traceparent, keys[x.n], prints[x.n], c.webhook_url, c.webhook_events, c.upload_to, c.metadata
+            FROM unnest(new_ids, missing) AS x (id, n)
+            ON CONFLICT (owner, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
+            RETURNING id
+        )
+        SELECT coalesce(array_agg(i.id), '{}') INTO made FROM inserted i;
+        -- Not inserted: the same key was committed a moment ago, so the look-up finds it now.
+        IF cardinality(made) < cardinality(missing) THEN
+            new_ids := ARRAY(SELECT CASE WHEN x.id IN (SELECT unnest(made)) THEN x.id END
+                FROM unnest(new_ids) WITH ORDINALITY AS x (id, n) ORDER BY x.n);
+        END IF;
+
+        INSERT INTO janus_private.input (job, task, image_urls, inline_images)
+        SELECT x.id, x.task || jsonb_build_object('seed', coalesce(seed, janus_private.random_seed())::text), image_urls,
+            cardinality(image_data)
+        FROM unnest(new_ids, missing_tasks) AS x (id, task) WHERE x.id IS NOT NULL;
+        IF cardinality(image_data) > 0 THEN
+            INSERT INTO janus_private.input_image (job, index, data)
+            SELECT x.id, d.n - 1, d.data
+            FROM unnest(new_ids) AS x (id) CROSS JOIN unnest(image_data) WITH ORDINALITY AS d (data, n)
+            WHERE x.id IS NOT NULL;
+        END IF;
+        FOR i IN 1 .. cardinality(missing) LOOP
+            ids[missing[i]] := new_ids[i];
+        END LOOP;
+        EXIT WHEN cardinality(made) = cardinality(missing);
     END LOOP;
 
-    INSERT INTO janus_private.input (job, task, image_urls, inline_images)
-    VALUES (new_id, task || jsonb_build_object('seed', coalesce(seed, janus_private.random_seed())::text), image_urls,
-        cardinality(image_data));
-    INSERT INTO janus_private.input_image (job, index, data)
-    SELECT new_id, n - 1, d FROM unnest(image_data) WITH ORDINALITY AS x (d, n);
     IF c.webhook_url IS NOT NULL THEN
-        PERFORM janus_private.ensure_webhook_secret(caller);
+        PERFORM janus_private.ensure_webhook_secret(pg_get_userbyid(caller));
     END IF;
-    IF janus_private.setting_on('notify') AND (c.run_at IS NULL OR c.run_at <= now()) THEN
+    IF janus_private.setting_on('notify') AND (c.run_at IS NULL OR c.run_at <= moment) THEN
         -- The same payload counts once a transaction.
         PERFORM pg_notify('janus_queued', '');
     END IF;
-    RETURN new_id;
+    RETURN ids;
 END $$;
 
 -- Name: ensure_default_model(text); Type: FUNCTION; Schema: janus_private; Owner: -
@@ -1255,6 +1829,24 @@ CREATE FUNCTION janus_private.fingerprint(kind text, task jsonb, seed bigint, im
     )::text, 'UTF8'))
 $$;
 
+-- Name: generate_task(integer, real, real, integer, text); Type: FUNCTION; Schema: janus_private; Owner: -
+
+CREATE FUNCTION janus_private.generate_task(images integer, cfg_weight real, temperature real, top_k integer, format text) RETURNS jsonb
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    PERFORM janus_private.check_number('images', images, 1, janus_private.setting_int('images_max'));
+    PERFORM janus_private.check_number('cfg_weight', cfg_weight::numeric, 0, 30);
+    PERFORM janus_private.check_number('temperature', temperature::numeric, 0, 5);
+    PERFORM janus_private.check_number('top_k', top_k, 0, 16384);
+    IF format IS NULL OR format NOT IN ('png', 'jpeg', 'webp') THEN
+        PERFORM janus_private.refuse(pg_catalog.format('format is %s: it must be png, jpeg or webp',
+            coalesce(quote_literal(left(format, 80)), 'NULL')), 'Leave format out to take png.');
+    END IF;
+    RETURN jsonb_build_object('images', images, 'cfg_weight', cfg_weight, 'temperature', temperature, 'top_k', top_k, 'format', format);
+END $$;
+
 -- Name: grant_to(text, text); Type: FUNCTION; Schema: janus_private; Owner: -
 
 CREATE FUNCTION janus_private.grant_to(kind text, privilege text) RETURNS void
@@ -1263,6 +1855,32 @@ CREATE FUNCTION janus_private.grant_to(kind text, privilege text) RETURNS void
     AS $$
 BEGIN
     EXECUTE format('GRANT %s TO %I', privilege, (SELECT r.name FROM janus_private.role_name r WHERE r.kind = grant_to.kind));
+END $$;
+
+-- Name: job_arrived(); Type: FUNCTION; Schema: janus_private; Owner: -
+
+CREATE FUNCTION janus_private.job_arrived() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    INSERT INTO janus_private.arrival (model, queue, priority, owner, key, due_at)
+    VALUES (NEW.model, NEW.queue, NEW.priority, NEW.owner, NEW.concurrency_key, NEW.due_at);
+    RETURN NULL;
+END $$;
+
+-- Name: jobs_arrived(); Type: FUNCTION; Schema: janus_private; Owner: -
+
+CREATE FUNCTION janus_private.jobs_arrived() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    INSERT INTO janus_private.arrival (model, queue, priority, owner, key, due_at)
+    SELECT a.model, a.queue, a.priority, a.owner, a.concurrency_key, min(a.due_at)
+    FROM arrived a WHERE a.state = 'queued' AND a.model IS NOT NULL
+    GROUP BY a.model, a.queue, a.priority, a.owner, a.concurrency_key;
+    RETURN NULL;
 END $$;
 
 -- Name: own_job(bigint); Type: FUNCTION; Schema: janus_private; Owner: -
@@ -1313,9 +1931,24 @@ BEGIN
         MESSAGE = format('job %s cannot go from %s to %s', OLD.id, OLD.state, NEW.state);
 END $$;
 
--- Name: sees(name); Type: FUNCTION; Schema: janus_private; Owner: -
+-- Name: role_to_limit(name); Type: FUNCTION; Schema: janus_private; Owner: -
 
-CREATE FUNCTION janus_private.sees(owner name) RETURNS boolean
+CREATE FUNCTION janus_private.role_to_limit(role name) RETURNS regrole
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    known oid := (SELECT r.oid FROM pg_roles r WHERE r.rolname = role);
+BEGIN
+    IF known IS NULL THEN
+        PERFORM janus_private.refuse(format('role is %s: there is no such role', coalesce(quote_literal(role), 'NULL')), 'Create it first.');
+    END IF;
+    RETURN known::regrole;
+END $$;
+
+-- Name: sees(regrole); Type: FUNCTION; Schema: janus_private; Owner: -
+
+CREATE FUNCTION janus_private.sees(owner regrole) RETURNS boolean
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -1348,6 +1981,52 @@ CREATE FUNCTION janus_private.setting_text(key text) RETURNS text
     AS $$
     SELECT coalesce(s.value, s.default_value) FROM janus_private.setting s WHERE s.key = setting_text.key
 $$;
+
+-- Name: tidy_lanes(); Type: FUNCTION; Schema: janus_private; Owner: -
+
+CREATE FUNCTION janus_private.tidy_lanes() RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET jit TO 'off'
+    AS $$
+DECLARE
+    looks_max CONSTANT int := 1000;
+    kept CONSTANT interval := '1 hour';
+    ours oid[];
+    seen record;
+    removed bigint;
+BEGIN
+    SELECT array_agg(x.lane) AS lanes, array_agg(x.key) AS keys INTO seen FROM (
+        SELECT k.lane, k.key FROM janus_private.key_lane k WHERE k.looked_at < now() - kept ORDER BY k.looked_at LIMIT looks_max) AS x;
+    IF seen.lanes IS NULL THEN
+        RETURN 0;
+    END IF;
+    SELECT coalesce(array_agg(x.owner), '{}') INTO ours FROM (
+        SELECT t.owner::oid AS owner FROM janus_private.tenant t
+        WHERE t.owner IN (SELECT l.owner FROM janus_private.lane l WHERE l.id = ANY (seen.lanes)) FOR UPDATE SKIP LOCKED) AS x;
+
+    WITH idle AS (
+        DELETE FROM janus_private.key_lane k USING unnest(seen.lanes, seen.keys) AS s (lane, key), janus_private.lane l
+        WHERE k.lane = s.lane AND k.key = s.key AND l.id = s.lane AND l.owner::oid = ANY (ours)
+            AND coalesce(k.served_at, k.looked_at) < now() - kept
+            AND NOT EXISTS (SELECT FROM janus_private.job j
+                WHERE j.state = 'queued' AND j.model = l.model AND j.queue = l.queue AND j.priority = l.priority
+                    AND j.owner = l.owner AND j.concurrency_key = k.key)
+        RETURNING k.lane
+    )
+    SELECT count(*) INTO removed FROM idle;
+    UPDATE janus_private.key_lane k SET looked_at = now()
+    FROM unnest(seen.lanes, seen.keys) AS s (lane, key), janus_private.lane l
+    WHERE k.lane = s.lane AND k.key = s.key AND l.id = s.lane AND l.owner::oid = ANY (ours);
+    UPDATE janus_private.lane l SET is_waiting = false
+    WHERE l.id = ANY (seen.lanes) AND l.is_waiting AND l.owner::oid = ANY (ours)
+        AND NOT EXISTS (SELECT FROM janus_private.key_lane k WHERE k.lane = l.id AND k.is_waiting);
+    DELETE FROM janus_private.lane l
+    WHERE l.id = ANY (seen.lanes) AND l.owner::oid = ANY (ours)
+        AND NOT EXISTS (SELECT FROM janus_private.key_lane k WHERE k.lane = l.id);
+    RETURN removed;
+END $$;
 
 -- Name: attempt; Type: TABLE; Schema: janus_private; Owner: -
 
@@ -1392,7 +2071,7 @@ CREATE VIEW janus.attempts WITH (security_barrier='true') AS
     j.owner
    FROM (janus_private.attempt a
      JOIN janus_private.job j ON ((j.id = a.job)))
-  WHERE ((j.owner IN ( SELECT visible_owner.owner
+  WHERE (((j.owner)::oid IN ( SELECT visible_owner.owner
            FROM janus_private.visible_owner)) OR ( SELECT janus_private.is_admin() AS is_admin));
 
 COMMENT ON VIEW janus.attempts IS 'Every run of your jobs, how it ended (outcome) and what became of the job (state).';
@@ -1434,10 +2113,10 @@ COMMENT ON TABLE janus_private.paused_queue IS 'Queues of which no more jobs are
 CREATE VIEW janus.queue_depth AS
  SELECT j.queue,
     j.model,
-    count(*) FILTER (WHERE ((j.state = 'queued'::text) AND (j.run_at <= now()))) AS waiting,
-    count(*) FILTER (WHERE ((j.state = 'queued'::text) AND (j.run_at > now()))) AS scheduled,
+    count(*) FILTER (WHERE ((j.state = 'queued'::text) AND (j.due_at <= now()))) AS waiting,
+    count(*) FILTER (WHERE ((j.state = 'queued'::text) AND (j.due_at > now()))) AS scheduled,
     count(*) FILTER (WHERE (j.state = 'running'::text)) AS running,
-    (COALESCE(EXTRACT(epoch FROM (now() - min(j.run_at) FILTER (WHERE ((j.state = 'queued'::text) AND (j.run_at <= now()))))), (0)::numeric))::double precision AS oldest_waiting_seconds,
+    (COALESCE(EXTRACT(epoch FROM (now() - min(j.due_at) FILTER (WHERE ((j.state = 'queued'::text) AND (j.due_at <= now()))))), (0)::numeric))::double precision AS oldest_waiting_seconds,
     (EXISTS ( SELECT
            FROM janus_private.paused_queue p
           WHERE (p.queue = j.queue))) AS paused
@@ -1550,7 +2229,7 @@ CREATE VIEW janus.webhook_deliveries WITH (security_barrier='true') AS
     (d.body)::jsonb AS body,
     d.owner
    FROM janus_private.webhook_delivery d
-  WHERE ((d.owner IN ( SELECT visible_owner.owner
+  WHERE ((d.owner IN ( SELECT pg_get_userbyid((visible_owner.owner)::oid) AS pg_get_userbyid
            FROM janus_private.visible_owner)) OR ( SELECT janus_private.is_admin() AS is_admin));
 
 COMMENT ON VIEW janus.webhook_deliveries IS 'Calls of your webhooks, made and to be made; janus.redeliver(id) repeats one. job.started and job.progress are best effort and not listed.';
@@ -1635,6 +2314,31 @@ COMMENT ON COLUMN janus.workers.started_at IS 'When it registered.';
 
 COMMENT ON COLUMN janus.workers.seen_at IS 'Its last sign of life.';
 
+-- Name: arrival; Type: TABLE; Schema: janus_private; Owner: -
+
+CREATE TABLE janus_private.arrival (
+    id bigint NOT NULL,
+    model text NOT NULL,
+    queue text NOT NULL,
+    priority smallint NOT NULL,
+    owner regrole NOT NULL,
+    key text NOT NULL,
+    due_at timestamp with time zone NOT NULL
+);
+
+COMMENT ON TABLE janus_private.arrival IS 'Jobs became queued in this lane, the first of them due then: written with them, taken to the lane by a claim.';
+
+-- Name: arrival_id_seq; Type: SEQUENCE; Schema: janus_private; Owner: -
+
+ALTER TABLE janus_private.arrival ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME janus_private.arrival_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 -- Name: input_image; Type: TABLE; Schema: janus_private; Owner: -
 
 CREATE TABLE janus_private.input_image (
@@ -1650,6 +2354,66 @@ COMMENT ON TABLE janus_private.input_image IS 'Pictures that came with the call.
 
 ALTER TABLE janus_private.job ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME janus_private.job_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+-- Name: key_lane; Type: TABLE; Schema: janus_private; Owner: -
+
+CREATE TABLE janus_private.key_lane (
+    lane bigint NOT NULL,
+    key text NOT NULL,
+    is_waiting boolean NOT NULL,
+    served_at timestamp with time zone,
+    wakes_at timestamp with time zone,
+    looked_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT key_lane_sleeps CHECK (((NOT is_waiting) OR (wakes_at IS NULL)))
+);
+
+COMMENT ON TABLE janus_private.key_lane IS 'The jobs of a lane that have one concurrency key, or none.';
+
+COMMENT ON COLUMN janus_private.key_lane.wakes_at IS 'All of its jobs are due later: it waits again then.';
+
+COMMENT ON COLUMN janus_private.key_lane.looked_at IS 'When tidying last passed it.';
+
+-- Name: key_limit; Type: TABLE; Schema: janus_private; Owner: -
+
+CREATE TABLE janus_private.key_limit (
+    owner regrole NOT NULL,
+    key text NOT NULL,
+    running_max integer,
+    queued_max integer,
+    CONSTRAINT key_limit_queued_max_check CHECK ((queued_max >= 0)),
+    CONSTRAINT key_limit_running_max_check CHECK ((running_max >= 1))
+);
+
+COMMENT ON TABLE janus_private.key_limit IS 'Limits of single keys; NULL takes what their owner has for its keys.';
+
+-- Name: lane; Type: TABLE; Schema: janus_private; Owner: -
+
+CREATE TABLE janus_private.lane (
+    id bigint NOT NULL,
+    model text NOT NULL,
+    queue text NOT NULL,
+    priority smallint NOT NULL,
+    owner regrole NOT NULL,
+    is_waiting boolean NOT NULL,
+    served_at timestamp with time zone
+);
+
+COMMENT ON TABLE janus_private.lane IS 'The line of an owner for a model, queue and priority.';
+
+COMMENT ON COLUMN janus_private.lane.is_waiting IS 'Whether one of its key lanes is: false only where none can have a due job.';
+
+COMMENT ON COLUMN janus_private.lane.served_at IS 'When it last had its turn; NULL: never.';
+
+-- Name: lane_id_seq; Type: SEQUENCE; Schema: janus_private; Owner: -
+
+ALTER TABLE janus_private.lane ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME janus_private.lane_id_seq
     START WITH 1
     INCREMENT BY 1
     NO MINVALUE
@@ -1684,6 +2448,24 @@ CREATE TABLE janus_private.schema_migration (
     applied_at timestamp with time zone DEFAULT now() NOT NULL,
     applied_by name DEFAULT SESSION_USER NOT NULL
 );
+
+-- Name: tenant; Type: TABLE; Schema: janus_private; Owner: -
+
+CREATE TABLE janus_private.tenant (
+    owner regrole NOT NULL,
+    running_max integer,
+    queued_max integer,
+    key_running_max integer,
+    key_queued_max integer,
+    CONSTRAINT tenant_key_queued_max_check CHECK ((key_queued_max >= 0)),
+    CONSTRAINT tenant_key_running_max_check CHECK ((key_running_max >= 1)),
+    CONSTRAINT tenant_queued_max_check CHECK ((queued_max >= 0)),
+    CONSTRAINT tenant_running_max_check CHECK ((running_max >= 1))
+);
+
+COMMENT ON TABLE janus_private.tenant IS 'Owners of jobs, and their limits; NULL takes the default of the settings.';
+
+COMMENT ON COLUMN janus_private.tenant.key_running_max IS 'Of each of its keys that has no limit of its own.';
 
 -- Name: upload_grant; Type: TABLE; Schema: janus_private; Owner: -
 
@@ -1730,6 +2512,11 @@ ALTER TABLE janus_private.webhook_secret ALTER COLUMN id ADD GENERATED ALWAYS AS
     CACHE 1
 );
 
+-- Name: arrival arrival_pkey; Type: CONSTRAINT; Schema: janus_private; Owner: -
+
+ALTER TABLE ONLY janus_private.arrival
+    ADD CONSTRAINT arrival_pkey PRIMARY KEY (id);
+
 -- Name: attempt attempt_pkey; Type: CONSTRAINT; Schema: janus_private; Owner: -
 
 ALTER TABLE ONLY janus_private.attempt
@@ -1759,6 +2546,26 @@ ALTER TABLE ONLY janus_private.job
 
 ALTER TABLE ONLY janus_private.job
     ADD CONSTRAINT job_uuid_key UNIQUE (uuid);
+
+-- Name: key_lane key_lane_pkey; Type: CONSTRAINT; Schema: janus_private; Owner: -
+
+ALTER TABLE ONLY janus_private.key_lane
+    ADD CONSTRAINT key_lane_pkey PRIMARY KEY (lane, key);
+
+-- Name: key_limit key_limit_pkey; Type: CONSTRAINT; Schema: janus_private; Owner: -
+
+ALTER TABLE ONLY janus_private.key_limit
+    ADD CONSTRAINT key_limit_pkey PRIMARY KEY (owner, key);
+
+-- Name: lane lane_model_queue_priority_owner_key; Type: CONSTRAINT; Schema: janus_private; Owner: -
+
+ALTER TABLE ONLY janus_private.lane
+    ADD CONSTRAINT lane_model_queue_priority_owner_key UNIQUE (model, queue, priority, owner);
+
+-- Name: lane lane_pkey; Type: CONSTRAINT; Schema: janus_private; Owner: -
+
+ALTER TABLE ONLY janus_private.lane
+    ADD CONSTRAINT lane_pkey PRIMARY KEY (id);
 
 -- Name: model model_pkey; Type: CONSTRAINT; Schema: janus_private; Owner: -
 
@@ -1795,6 +2602,11 @@ ALTER TABLE ONLY janus_private.schema_migration
 ALTER TABLE ONLY janus_private.setting
     ADD CONSTRAINT setting_pkey PRIMARY KEY (key);
 
+-- Name: tenant tenant_pkey; Type: CONSTRAINT; Schema: janus_private; Owner: -
+
+ALTER TABLE ONLY janus_private.tenant
+    ADD CONSTRAINT tenant_pkey PRIMARY KEY (owner);
+
 -- Name: upload_grant upload_grant_pkey; Type: CONSTRAINT; Schema: janus_private; Owner: -
 
 ALTER TABLE ONLY janus_private.upload_grant
@@ -1822,7 +2634,7 @@ ALTER TABLE ONLY janus_private.webhook_secret
 
 -- Name: job_claim; Type: INDEX; Schema: janus_private; Owner: -
 
-CREATE INDEX job_claim ON janus_private.job USING btree (model, queue, priority, run_at, id) WHERE (state = 'queued'::text);
+CREATE INDEX job_claim ON janus_private.job USING btree (model, queue, priority, owner, concurrency_key, due_at, id) WHERE (state = 'queued'::text);
 
 -- Name: job_expiry; Type: INDEX; Schema: janus_private; Owner: -
 
@@ -1832,9 +2644,17 @@ CREATE INDEX job_expiry ON janus_private.job USING btree (expires_at) WHERE ((st
 
 CREATE UNIQUE INDEX job_idempotency_key ON janus_private.job USING btree (owner, idempotency_key) WHERE (idempotency_key IS NOT NULL);
 
+-- Name: job_key; Type: INDEX; Schema: janus_private; Owner: -
+
+CREATE INDEX job_key ON janus_private.job USING btree (owner, concurrency_key) WHERE ((state = 'queued'::text) AND (concurrency_key <> ''::text));
+
 -- Name: job_owner; Type: INDEX; Schema: janus_private; Owner: -
 
 CREATE INDEX job_owner ON janus_private.job USING btree (owner, id);
+
+-- Name: job_owner_state; Type: INDEX; Schema: janus_private; Owner: -
+
+CREATE INDEX job_owner_state ON janus_private.job USING btree (owner, state, id);
 
 -- Name: job_retention; Type: INDEX; Schema: janus_private; Owner: -
 
@@ -1848,6 +2668,26 @@ CREATE INDEX job_running ON janus_private.job USING btree (queue, model) WHERE (
 
 CREATE INDEX job_without_model ON janus_private.job USING btree (id) WHERE ((model IS NULL) AND (state = 'queued'::text));
 
+-- Name: key_lane_asleep; Type: INDEX; Schema: janus_private; Owner: -
+
+CREATE INDEX key_lane_asleep ON janus_private.key_lane USING btree (wakes_at) WHERE (wakes_at IS NOT NULL);
+
+-- Name: key_lane_tidy; Type: INDEX; Schema: janus_private; Owner: -
+
+CREATE INDEX key_lane_tidy ON janus_private.key_lane USING btree (looked_at);
+
+-- Name: key_lane_turn; Type: INDEX; Schema: janus_private; Owner: -
+
+CREATE INDEX key_lane_turn ON janus_private.key_lane USING btree (lane, served_at NULLS FIRST, key) WHERE is_waiting;
+
+-- Name: lane_turn; Type: INDEX; Schema: janus_private; Owner: -
+
+CREATE INDEX lane_turn ON janus_private.lane USING btree (model, queue, priority, served_at NULLS FIRST, id) WHERE is_waiting;
+
+-- Name: run_owner; Type: INDEX; Schema: janus_private; Owner: -
+
+CREATE INDEX run_owner ON janus_private.run USING btree (owner, concurrency_key);
+
 -- Name: webhook_delivery_due; Type: INDEX; Schema: janus_private; Owner: -
 
 CREATE INDEX webhook_delivery_due ON janus_private.webhook_delivery USING btree (next_attempt_at, id) WHERE (state = 'pending'::text);
@@ -1855,6 +2695,14 @@ CREATE INDEX webhook_delivery_due ON janus_private.webhook_delivery USING btree 
 -- Name: webhook_secret_current; Type: INDEX; Schema: janus_private; Owner: -
 
 CREATE UNIQUE INDEX webhook_secret_current ON janus_private.webhook_secret USING btree (owner) WHERE (expires_at IS NULL);
+
+-- Name: job job_arrives; Type: TRIGGER; Schema: janus_private; Owner: -
+
+CREATE TRIGGER job_arrives AFTER INSERT ON janus_private.job REFERENCING NEW TABLE AS arrived FOR EACH STATEMENT EXECUTE FUNCTION janus_private.jobs_arrived();
+
+-- Name: job job_returns; Type: TRIGGER; Schema: janus_private; Owner: -
+
+CREATE TRIGGER job_returns AFTER UPDATE OF state, model, queue, priority, owner, concurrency_key, due_at ON janus_private.job FOR EACH ROW WHEN (((new.state = 'queued'::text) AND (new.model IS NOT NULL) AND ((old.state <> 'queued'::text) OR ((((((old.model IS DISTINCT FROM new.model) OR (old.queue IS DISTINCT FROM new.queue)) OR (old.priority IS DISTINCT FROM new.priority)) OR ((old.owner)::oid IS DISTINCT FROM (new.owner)::oid)) OR (old.concurrency_key IS DISTINCT FROM new.concurrency_key)) OR (old.due_at IS DISTINCT FROM new.due_at))))) EXECUTE FUNCTION janus_private.job_arrived();
 
 -- Name: job job_transition; Type: TRIGGER; Schema: janus_private; Owner: -
 
@@ -1874,6 +2722,11 @@ ALTER TABLE ONLY janus_private.input_image
 
 ALTER TABLE ONLY janus_private.input
     ADD CONSTRAINT input_job_fkey FOREIGN KEY (job) REFERENCES janus_private.job(id) ON DELETE CASCADE;
+
+-- Name: key_lane key_lane_lane_fkey; Type: FK CONSTRAINT; Schema: janus_private; Owner: -
+
+ALTER TABLE ONLY janus_private.key_lane
+    ADD CONSTRAINT key_lane_lane_fkey FOREIGN KEY (lane) REFERENCES janus_private.lane(id) ON DELETE CASCADE;
 
 -- Name: output output_job_fkey; Type: FK CONSTRAINT; Schema: janus_private; Owner: -
 
@@ -1897,6 +2750,10 @@ GRANT USAGE ON SCHEMA janus TO janus_monitor;
 
 GRANT USAGE ON SCHEMA janus_private TO janus_daemon;
 
+REVOKE ALL ON FUNCTION janus.batch(prompts text[], images integer, seed bigint, cfg_weight real, temperature real, top_k integer, format text, priority integer, run_at timestamp with time zone, expires_at timestamp with time zone, max_attempts integer, run_timeout interval, idempotency_key text, webhook_url text, webhook_events text[], upload_to text[], model text, queue text, concurrency_key text, traceparent text, metadata jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION janus.batch(prompts text[], images integer, seed bigint, cfg_weight real, temperature real, top_k integer, format text, priority integer, run_at timestamp with time zone, expires_at timestamp with time zone, max_attempts integer, run_timeout interval, idempotency_key text, webhook_url text, webhook_events text[], upload_to text[], model text, queue text, concurrency_key text, traceparent text, metadata jsonb) TO janus_client;
+GRANT ALL ON FUNCTION janus.batch(prompts text[], images integer, seed bigint, cfg_weight real, temperature real, top_k integer, format text, priority integer, run_at timestamp with time zone, expires_at timestamp with time zone, max_attempts integer, run_timeout interval, idempotency_key text, webhook_url text, webhook_events text[], upload_to text[], model text, queue text, concurrency_key text, traceparent text, metadata jsonb) TO janus_admin;
+
 REVOKE ALL ON FUNCTION janus.cancel(job bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION janus.cancel(job bigint) TO janus_client;
 GRANT ALL ON FUNCTION janus.cancel(job bigint) TO janus_admin;
@@ -1914,6 +2771,12 @@ GRANT ALL ON FUNCTION janus.generate(prompt text, images integer, seed bigint, c
 
 REVOKE ALL ON FUNCTION janus.grant_upload(role name, prefix text) FROM PUBLIC;
 GRANT ALL ON FUNCTION janus.grant_upload(role name, prefix text) TO janus_admin;
+
+REVOKE ALL ON FUNCTION janus.limit_key(role name, key text, running integer, queued integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION janus.limit_key(role name, key text, running integer, queued integer) TO janus_admin;
+
+REVOKE ALL ON FUNCTION janus.limit_owner(role name, running integer, queued integer, key_running integer, key_queued integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION janus.limit_owner(role name, running integer, queued integer, key_running integer, key_queued integer) TO janus_admin;
 
 REVOKE ALL ON FUNCTION janus.output(job bigint, index integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION janus.output(job bigint, index integer) TO janus_client;
@@ -1958,7 +2821,7 @@ GRANT UPDATE(model) ON TABLE janus_private.job TO janus_daemon;
 
 GRANT UPDATE(state) ON TABLE janus_private.job TO janus_daemon;
 
-GRANT UPDATE(run_at) ON TABLE janus_private.job TO janus_daemon;
+GRANT UPDATE(due_at) ON TABLE janus_private.job TO janus_daemon;
 
 GRANT UPDATE(started_at) ON TABLE janus_private.job TO janus_daemon;
 
@@ -2002,17 +2865,23 @@ GRANT ALL ON FUNCTION janus.webhook_secret() TO janus_admin;
 
 REVOKE ALL ON FUNCTION janus_private.answer_task(turns jsonb, max_tokens integer, temperature real, top_p real, system_prompt text, stop text[]) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION janus_private.caller_role() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION janus_private.chat_messages(messages jsonb, pictures integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION janus_private.check_answer(image_urls text[], image_data bytea[], max_tokens integer, temperature real, top_p real, system_prompt text, stop text[]) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION janus_private.check_array(argument text, value anyarray, most bigint) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION janus_private.check_common(c janus_private.common, owner name, outputs integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION janus_private.check_common(c janus_private.common, owner regrole, outputs integer, jobs integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION janus_private.check_grant(role name, prefix text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION janus_private.check_limit(argument text, value integer, low integer) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION janus_private.check_number(argument text, value numeric, low numeric, high numeric) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION janus_private.check_queued(owner regrole, key text, more integer) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION janus_private.check_sink(argument text, value text, owner name) FROM PUBLIC;
 
@@ -2020,10 +2889,18 @@ REVOKE ALL ON FUNCTION janus_private.check_text(argument text, value text, most 
 
 REVOKE ALL ON FUNCTION janus_private.check_url(argument text, value text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION janus_private.claim(model text, queues text[], places integer, excluded text[], daemon uuid, host text, lease_seconds double precision) FROM PUBLIC;
+GRANT ALL ON FUNCTION janus_private.claim(model text, queues text[], places integer, excluded text[], daemon uuid, host text, lease_seconds double precision) TO janus_daemon;
+
+REVOKE ALL ON FUNCTION janus_private.digest() FROM PUBLIC;
+GRANT ALL ON FUNCTION janus_private.digest() TO janus_daemon;
+
 REVOKE ALL ON FUNCTION janus_private.emit(job_id bigint, event text) FROM PUBLIC;
 GRANT ALL ON FUNCTION janus_private.emit(job_id bigint, event text) TO janus_daemon;
 
-REVOKE ALL ON FUNCTION janus_private.enqueue(kind text, task jsonb, seed bigint, image_urls text[], image_data bytea[], outputs integer, priority integer, run_at timestamp with time zone, expires_at timestamp with time zone, max_attempts integer, run_timeout interval, idempotency_key text, webhook_url text, webhook_events text[], upload_to text[], model text, queue text, concurrency_key text, traceparent text, metadata jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION janus_private.enqueue(caller regrole, kind text, task jsonb, seed bigint, image_urls text[], image_data bytea[], outputs integer, priority integer, run_at timestamp with time zone, expires_at timestamp with time zone, max_attempts integer, run_timeout interval, idempotency_key text, webhook_url text, webhook_events text[], upload_to text[], model text, queue text, concurrency_key text, traceparent text, metadata jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION janus_private.enqueue_all(caller regrole, kind text, tasks jsonb[], seed bigint, image_urls text[], image_data bytea[], outputs integer, c janus_private.common) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION janus_private.ensure_default_model(model text) FROM PUBLIC;
 GRANT ALL ON FUNCTION janus_private.ensure_default_model(model text) TO janus_daemon;
@@ -2035,7 +2912,13 @@ GRANT ALL ON FUNCTION janus_private.event_body(job_id bigint, event text) TO jan
 
 REVOKE ALL ON FUNCTION janus_private.fingerprint(kind text, task jsonb, seed bigint, image_urls text[], image_data bytea[], c janus_private.common) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION janus_private.generate_task(images integer, cfg_weight real, temperature real, top_k integer, format text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION janus_private.grant_to(kind text, privilege text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION janus_private.job_arrived() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION janus_private.jobs_arrived() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION janus_private.own_job(job_id bigint) FROM PUBLIC;
 
@@ -2045,7 +2928,9 @@ REVOKE ALL ON FUNCTION janus_private.refuse(message text, hint text) FROM PUBLIC
 
 REVOKE ALL ON FUNCTION janus_private.refuse_transition() FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION janus_private.sees(owner name) FROM PUBLIC;
+REVOKE ALL ON FUNCTION janus_private.role_to_limit(role name) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION janus_private.sees(owner regrole) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION janus_private.setting_int(key text) FROM PUBLIC;
 GRANT ALL ON FUNCTION janus_private.setting_int(key text) TO janus_daemon;
@@ -2054,6 +2939,9 @@ REVOKE ALL ON FUNCTION janus_private.setting_on(key text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION janus_private.setting_text(key text) FROM PUBLIC;
 GRANT ALL ON FUNCTION janus_private.setting_text(key text) TO janus_daemon;
+
+REVOKE ALL ON FUNCTION janus_private.tidy_lanes() FROM PUBLIC;
+GRANT ALL ON FUNCTION janus_private.tidy_lanes() TO janus_daemon;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE janus_private.attempt TO janus_daemon;
 

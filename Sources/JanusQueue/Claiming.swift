@@ -25,9 +25,11 @@ extension JobQueue {
                 ])
             let rows = result.rows
             // A row without a job: somebody else is serving an owner at this moment, so there may be jobs in the next.
-            let isContended = try decode { () throws(PostgresError) in try rows.first.map { row throws(PostgresError) in
-                try row.intIfAny("job") == nil
-            } ?? false }
+            let isContended = try decode { () throws(PostgresError) in
+                try rows.first.map { row throws(PostgresError) in
+                    try row.intIfAny("job") == nil
+                } ?? false
+            }
             guard isContended else {
                 return try decode { () throws(PostgresError) in
                     try result.map { row throws(PostgresError) in try ClaimedJob(row: row, model: model) }

@@ -16,7 +16,8 @@ struct BatchTests {
     func jobs() async throws {
         let bench = try await QueueBench()
         let ids = try await batch(
-            bench, "'{a,b,c}', images => 2, metadata => '{\"x\": 1}', concurrency_key => 'k', webhook_url => 'https://x/'")
+            bench,
+            "'{a,b,c}', images => 2, metadata => '{\"x\": 1}', concurrency_key => 'k', webhook_url => 'https://x/'")
         #expect(ids.count == 3 && ids == ids.sorted())
         let single = try await bench.generate(
             "'c', images => 2, metadata => '{\"x\": 1}', concurrency_key => 'k', webhook_url => 'https://x/'")
@@ -41,7 +42,8 @@ struct BatchTests {
         try await bench.superuser.query("SELECT janus.configure('batch_max', '3')")
         for (arguments, says) in [
             ("ARRAY['a', ' ']", "prompts[2] is white space"), ("ARRAY['a', NULL]", "prompts contains NULL"),
-            ("ARRAY['a', repeat('x', 16385)]", "prompts[2] has 16385 bytes: the limit is 16384"), ("NULL", "prompts is NULL"),
+            ("ARRAY['a', repeat('x', 16385)]", "prompts[2] has 16385 bytes: the limit is 16384"),
+            ("NULL", "prompts is NULL"),
             ("'{a,b,c,d}'", "prompts has 4 elements: the limit is 3"), ("'{a,b}', images => 0", "images is 0"),
             ("'{a,b}', upload_to => '{https://x/a}'", "upload_to has 1 exact URLs for 2 jobs"),
             ("'{a,b}', idempotency_key => repeat('k', 248)", "idempotency_key has 248 bytes: the limit is 247"),

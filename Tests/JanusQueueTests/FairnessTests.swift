@@ -7,7 +7,9 @@ import TestSupport
 @Suite("Owners and their keys take turns")
 struct FairnessTests {
     /// Enqueues as a client: the arguments of janus.generate in SQL, several times.
-    private func generate(_ client: PostgresConnection, _ arguments: String = "'a'", times: Int = 1) async throws -> [Int64] {
+    private func generate(_ client: PostgresConnection, _ arguments: String = "'a'", times: Int = 1)
+        async throws -> [Int64]
+    {
         try await client.query("SELECT janus.generate(\(arguments)) AS id FROM generate_series(1, \(times))").rows.map {
             row throws(PostgresError) in try row.int64("id")
         }
@@ -55,17 +57,18 @@ struct FairnessTests {
     func oneByOne() async throws {
         let bench = try await QueueBench()
         let bob = try await bench.database.client("bob")
+        let name = bench.database.roleName("bob")
         _ = try await generate(bench.client, times: 20)
         var served: [String] = []
         for _ in 0..<8 {
-            if try await bench.count("janus_private.job WHERE state = 'queued' AND owner = '\(bench.database.roleName("bob"))'::regrole") == 0 {
+            if try await bench.count("janus_private.job WHERE state = 'queued' AND owner = '\(name)'::regrole") == 0 {
                 _ = try await generate(bob)
             }
             let claims = try await bench.claim(1)
             served += claims.map(\.owner)
             try await end(claims, bench.queue)
         }
-        #expect(served.count { $0 == bench.database.roleName("bob") } == 4)
+        #expect(served.count { $0 == name } == 4)
     }
 
     @Test("an owner's keys take turns as owners do; keys of one name belong to their owners")
@@ -125,11 +128,13 @@ struct FairnessTests {
             return !found.isEmpty
         }
         #expect(found == soon)
-        try await bench.superuser.query("UPDATE janus_private.job SET due_at = now() WHERE id = $1", [.int(tomorrow[0])])
+        try await bench.superuser.query(
+            "UPDATE janus_private.job SET due_at = now() WHERE id = $1", [.int(tomorrow[0])])
         #expect(try await bench.claim(5).map(\.run.job) == tomorrow)
         let moved = try await generate(bench.client, "'a', queue => 'nobodys'")
         #expect(try await bench.claim(5).isEmpty)
-        try await bench.superuser.query("UPDATE janus_private.job SET queue = 'default' WHERE id = $1", [.int(moved[0])])
+        try await bench.superuser.query(
+            "UPDATE janus_private.job SET queue = 'default' WHERE id = $1", [.int(moved[0])])
         #expect(try await bench.claim(5).map(\.run.job) == moved)
     }
 
@@ -179,7 +184,8 @@ struct FairnessTests {
     @Test("lanes that nobody needs any more are removed, others are not")
     func tidy() async throws {
         let bench = try await QueueBench()
-        let waiting = try await generate(bench.client, "'a', run_at => now() + interval '1 day', concurrency_key => 'later'")
+        let waiting = try await generate(
+            bench.client, "'a', run_at => now() + interval '1 day', concurrency_key => 'later'")
         let canceled = try await generate(bench.client, "'a', queue => 'nobodys'")
         try await bench.client.query("SELECT janus.cancel($1)", [.int(canceled[0])])
         _ = try await generate(bench.client, "'a', concurrency_key => 'done'")

@@ -10,23 +10,27 @@ struct LimitTests {
         try await bench.superuser.query("SELECT janus.\(call)")
     }
 
-    @Test("no two daemons together run more of an owner than its limit, and all of it is run", arguments: [false, true])
+    @Test(
+        "no two daemons together run more of an owner than its limit, and all of it is run", arguments: [false, true])
     func running(byKey: Bool) async throws {
         let bench = try await QueueBench()
         let alice = bench.database.roleName("alice")
-        try await limit(bench, byKey ? "limit_key('\(alice)', 'k', running => 3)" : "limit_owner('\(alice)', running => 3)")
+        try await limit(
+            bench, byKey ? "limit_key('\(alice)', 'k', running => 3)" : "limit_owner('\(alice)', running => 3)")
         let total = 60
         try await bench.client.query(
-            "SELECT janus.generate('a', concurrency_key => \(byKey ? "'k'" : "NULL")) FROM generate_series(1, \(total))")
+            """
+            SELECT janus.generate('a', concurrency_key => \(byKey ? "'k'" : "NULL")) FROM generate_series(1, \(total))
+            """)
         let most = try await withThrowingTaskGroup(of: Int.self) { group in
             for _ in 0..<4 {
                 let queue = try await bench.otherQueue()
                 let watcher = try await bench.database.connect()
                 group.addTask {
                     var most = 0
-                    while try await watcher.query("SELECT count(*) AS n FROM janus_private.job WHERE state = 'queued'").row
-                        .int("n") > 0
-                    {
+                    while try await watcher.query(
+                        "SELECT count(*) AS n FROM janus_private.job WHERE state = 'queued'"
+                    ).row.int("n") > 0 {
                         let claims = try await queue.claim(model: "tiny", queues: ["default"], capacity: 2)
                         most = max(
                             most, try await watcher.query("SELECT count(*) AS n FROM janus_private.run").row.int("n"))
@@ -118,7 +122,8 @@ struct LimitTests {
             ("limit_owner('nobody of that name')", "there is no such role"), ("limit_owner(NULL)", "role is NULL"),
             ("limit_owner('\(alice)', running => 0)", "running is 0: it must be between 1 and 1000000"),
             ("limit_owner('\(alice)', key_queued => -1)", "key_queued is -1"),
-            ("limit_key('\(alice)', '')", "key is empty"), ("limit_key('\(alice)', 'k', queued => 1000001)", "queued is 1000001"),
+            ("limit_key('\(alice)', '')", "key is empty"),
+            ("limit_key('\(alice)', 'k', queued => 1000001)", "queued is 1000001"),
         ] {
             let error = await #expect(throws: PostgresError.self) { try await limit(bench, call) }
             #expect(error?.sqlState == "22023" && error.map { "\($0)".contains(says) } == true, "\(call)")

@@ -71,7 +71,9 @@ struct LongQueueTests {
         try await fill(bench, owners: owners, jobs: 50)
         // whatever the planner believes: without statistics, and with
         for analyzed in [false, true] {
-            if analyzed { try await bench.superuser.runScript("ANALYZE janus_private.job, janus_private.run, janus_private.lane") }
+            if analyzed {
+                try await bench.superuser.runScript("ANALYZE janus_private.job, janus_private.run, janus_private.lane")
+            }
             let daemon = try await bench.database.connect(bench.database.daemonDSN)
             for _ in 0..<8 {
                 let result = try await claim(8, on: daemon)
