@@ -62,7 +62,7 @@ BEGIN
                     AS a (model, queue, priority, owner, key, due_at)
                 JOIN janus_private.lane l
                     ON l.model = a.model AND l.queue = a.queue AND l.priority = a.priority AND l.owner::oid = a.owner
-                WHERE NOT EXISTS (SELECT FROM janus_private.key_lane x WHERE x.lane = l.id AND x.key = a.key AND x.is_waiting)
+                WHERE NOT coalesce((SELECT x.is_waiting FROM janus_private.key_lane x WHERE x.lane = l.id AND x.key = a.key), false)
                 ON CONFLICT (lane, key) DO UPDATE SET is_waiting = excluded.is_waiting,
                     wakes_at = CASE WHEN NOT excluded.is_waiting THEN least(k.wakes_at, excluded.wakes_at) END
                 RETURNING k.lane, k.is_waiting
@@ -153,11 +153,10 @@ BEGIN
                 FROM unnest(busy.owners, busy.running) AS b (owner, running)
                 CROSS JOIN unnest(open_queues) AS q (queue)
                 CROSS JOIN LATERAL (
-                    SELECT x.id, x.queue, x.served_at FROM janus_private.lane x
+                    SELECT x.id, x.queue, x.served_at, x.is_waiting FROM janus_private.lane x
                     WHERE x.model = claim.model AND x.queue = q.queue AND x.priority = urgency AND x.owner::oid = b.owner
-                        AND x.is_waiting AND x.id <> ALL (tried)
-                    LIMIT 1) AS l  -- the limit makes the planner look each of them up
-                WHERE b.owner <> ALL (left_out)
+                    LIMIT 1) AS l  -- with a limit, and is_waiting out of it, the unique index is what there is to look it up
+                WHERE l.is_waiting AND l.id <> ALL (tried) AND b.owner <> ALL (left_out)
             ), ranked AS (
                 SELECT c.*, coalesce(t.running_max, owner_max) AS most,
                     row_number() OVER (ORDER BY c.running, c.served_at NULLS FIRST, c.id)::int AS turn
@@ -191,8 +190,9 @@ BEGIN
                                 SELECT x.key, x.served_at, b.running
                                 FROM (SELECT r.concurrency_key AS key, count(*)::int AS running FROM janus_private.run r
                                     WHERE g.running > 0 AND r.owner::oid = g.owner GROUP BY r.concurrency_key) AS b
-                                CROSS JOIN LATERAL (SELECT y.key, y.served_at FROM janus_private.key_lane y
-                                    WHERE y.lane = g.id AND y.key = b.key AND y.is_waiting LIMIT 1) AS x
+                                CROSS JOIN LATERAL (SELECT y.key, y.served_at, y.is_waiting FROM janus_private.key_lane y
+                                    WHERE y.lane = g.id AND y.key = b.key LIMIT 1) AS x
+                                WHERE x.is_waiting
                             ) AS c
                             CROSS JOIN LATERAL (SELECT CASE WHEN c.key <> '' THEN coalesce(
                                 (SELECT l.running_max FROM janus_private.key_limit l WHERE l.owner::oid = g.owner AND l.key = c.key),
@@ -327,7 +327,8 @@ BEGIN
                     AND (n.due_at IS NULL OR n.due_at > moment OR (t.is_empty AND n.expires_at <= moment));
                 UPDATE janus_private.lane l SET is_waiting = false
                 WHERE l.id = ANY (plan.thin_lanes) AND l.owner::oid = ANY (ours)
-                    AND NOT EXISTS (SELECT FROM janus_private.key_lane k WHERE k.lane = l.id AND k.is_waiting);
+                    AND (SELECT k.is_waiting FROM janus_private.key_lane k WHERE k.lane = l.id AND k.is_waiting
+                        ORDER BY k.served_at NULLS FIRST, k.key LIMIT 1) IS NULL;
             END IF;
 
             EXIT WHEN wanted = 0;
@@ -384,7 +385,8 @@ BEGIN
     WHERE k.lane = s.lane AND k.key = s.key AND l.id = s.lane AND l.owner::oid = ANY (ours);
     UPDATE janus_private.lane l SET is_waiting = false
     WHERE l.id = ANY (seen.lanes) AND l.is_waiting AND l.owner::oid = ANY (ours)
-        AND NOT EXISTS (SELECT FROM janus_private.key_lane k WHERE k.lane = l.id AND k.is_waiting);
+        AND (SELECT k.is_waiting FROM janus_private.key_lane k WHERE k.lane = l.id AND k.is_waiting
+            ORDER BY k.served_at NULLS FIRST, k.key LIMIT 1) IS NULL;
     DELETE FROM janus_private.lane l
     WHERE l.id = ANY (seen.lanes) AND l.owner::oid = ANY (ours)
         AND NOT EXISTS (SELECT FROM janus_private.key_lane k WHERE k.lane = l.id);
