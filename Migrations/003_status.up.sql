@@ -255,20 +255,24 @@ BEGIN
     END IF;
 END $$;
 
+-- PL/pgSQL keeps their plans, which SQL functions of their kind make anew with every call: enqueueing looks up a dozen.
 CREATE FUNCTION janus_private.setting_text(key text) RETURNS text
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT coalesce(s.value, s.default_value) FROM janus_private.setting s WHERE s.key = setting_text.key
-$$;
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN (SELECT coalesce(s.value, s.default_value) FROM janus_private.setting s WHERE s.key = setting_text.key);
+END $$;
 
 CREATE FUNCTION janus_private.setting_int(key text) RETURNS bigint
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT janus_private.setting_text(key)::bigint
-$$;
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN janus_private.setting_text(key)::bigint;
+END $$;
 
 CREATE FUNCTION janus_private.setting_on(key text) RETURNS boolean
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT janus_private.setting_text(key) = 'on'
-$$;
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN janus_private.setting_text(key) = 'on';
+END $$;
 
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA janus_private FROM PUBLIC;
 

@@ -2,10 +2,12 @@
 
 -- 63 random bits from a version 4 UUID: its first 48 and last 16 bits are all random.
 CREATE FUNCTION janus_private.random_seed() RETURNS bigint
-LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT ('x' || left(hex, 12) || right(hex, 4))::bit(64)::bigint & 9223372036854775807
-    FROM replace(gen_random_uuid()::text, '-', '') AS hex
-$$;
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    hex text := replace(gen_random_uuid()::text, '-', '');
+BEGIN
+    RETURN ('x' || left(hex, 12) || right(hex, 4))::bit(64)::bigint & 9223372036854775807;
+END $$;
 
 -- The owner's current secret, made if there is none. 32 bytes hashed out of 366 random bits.
 CREATE FUNCTION janus_private.ensure_webhook_secret(holder name) RETURNS bytea

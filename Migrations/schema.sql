@@ -1335,11 +1335,10 @@ BEGIN
                 FROM unnest(busy.owners, busy.running) AS b (owner, running)
                 CROSS JOIN unnest(open_queues) AS q (queue)
                 CROSS JOIN LATERAL (
-                    SELECT x.id, x.queue, x.served_at FROM janus_private.lane x
+                    SELECT x.id, x.queue, x.served_at, x.is_waiting FROM janus_private.lane x
                     WHERE x.model = claim.model AND x.queue = q.queue AND x.priority = urgency AND x.owner::oid = b.owner
-                        AND x.is_waiting AND x.id <> ALL (tried)
-                    LIMIT 1) AS l  -- the limit makes the planner look each of them up
-                WHERE b.owner <> ALL (left_out)
+                    LIMIT 1) AS l  -- with a limit, and is_waiting out of it, the unique index is what there is to look it up
+                WHERE l.is_waiting AND l.id <> ALL (tried) AND b.owner <> ALL (left_out)
             ), ranked AS (
                 SELECT c.*, coalesce(t.running_max, owner_max) AS most,
                     row_number() OVER (ORDER BY c.running, c.served_at NULLS FIRST, c.id)::int AS turn
@@ -1373,8 +1372,9 @@ BEGIN
                                 SELECT x.key, x.served_at, b.running
                                 FROM (SELECT r.concurrency_key AS key, count(*)::int AS running FROM janus_private.run r
                                     WHERE g.running > 0 AND r.owner::oid = g.owner GROUP BY r.concurrency_key) AS b
-                                CROSS JOIN LATERAL (SELECT y.key, y.served_at FROM janus_private.key_lane y
-                                    WHERE y.lane = g.id AND y.key = b.key AND y.is_waiting LIMIT 1) AS x
+                                CROSS JOIN LATERAL (SELECT y.key, y.served_at, y.is_waiting FROM janus_private.key_lane y
+                                    WHERE y.lane = g.id AND y.key = b.key LIMIT 1) AS x
+                                WHERE x.is_waiting
                             ) AS c
                             CROSS JOIN LATERAL (SELECT CASE WHEN c.key <> '' THEN coalesce(
                                 (SELECT l.running_max FROM janus_private.key_limit l WHERE l.owner::oid = g.owner AND l.key = c.key),
@@ -1509,7 +1509,8 @@ BEGIN
                     AND (n.due_at IS NULL OR n.due_at > moment OR (t.is_empty AND n.expires_at <= moment));
                 UPDATE janus_private.lane l SET is_waiting = false
                 WHERE l.id = ANY (plan.thin_lanes) AND l.owner::oid = ANY (ours)
-                    AND NOT EXISTS (SELECT FROM janus_private.key_lane k WHERE k.lane = l.id AND k.is_waiting);
+                    AND (SELECT k.is_waiting FROM janus_private.key_lane k WHERE k.lane = l.id AND k.is_waiting
+                        ORDER BY k.served_at NULLS FIRST, k.key LIMIT 1) IS NULL;
             END IF;
 
             EXIT WHEN wanted = 0;
@@ -1600,7 +1601,7 @@ BEGIN
                     AS a (model, queue, priority, owner, key, due_at)
                 JOIN janus_private.lane l
                     ON l.model = a.model AND l.queue = a.queue AND l.priority = a.priority AND l.owner::oid = a.owner
-                WHERE NOT EXISTS (SELECT FROM janus_private.key_lane x WHERE x.lane = l.id AND x.key = a.key AND x.is_waiting)
+                WHERE NOT coalesce((SELECT x.is_waiting FROM janus_private.key_lane x WHERE x.lane = l.id AND x.key = a.key), false)
                 ON CONFLICT (lane, key) DO UPDATE SET is_waiting = excluded.is_waiting,
                     wakes_at = CASE WHEN NOT excluded.is_waiting THEN least(k.wakes_at, excluded.wakes_at) END
                 RETURNING k.lane, k.is_waiting
@@ -1903,12 +1904,14 @@ END $$;
 -- Name: random_seed(); Type: FUNCTION; Schema: janus_private; Owner: -
 
 CREATE FUNCTION janus_private.random_seed() RETURNS bigint
-    LANGUAGE sql
+    LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    SELECT ('x' || left(hex, 12) || right(hex, 4))::bit(64)::bigint & 9223372036854775807
-    FROM replace(gen_random_uuid()::text, '-', '') AS hex
-$$;
+DECLARE
+    hex text := replace(gen_random_uuid()::text, '-', '');
+BEGIN
+    RETURN ('x' || left(hex, 12) || right(hex, 4))::bit(64)::bigint & 9223372036854775807;
+END $$;
 
 -- Name: refuse(text, text); Type: FUNCTION; Schema: janus_private; Owner: -
 
@@ -1958,29 +1961,32 @@ $$;
 -- Name: setting_int(text); Type: FUNCTION; Schema: janus_private; Owner: -
 
 CREATE FUNCTION janus_private.setting_int(key text) RETURNS bigint
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    SELECT janus_private.setting_text(key)::bigint
-$$;
+BEGIN
+    RETURN janus_private.setting_text(key)::bigint;
+END $$;
 
 -- Name: setting_on(text); Type: FUNCTION; Schema: janus_private; Owner: -
 
 CREATE FUNCTION janus_private.setting_on(key text) RETURNS boolean
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    SELECT janus_private.setting_text(key) = 'on'
-$$;
+BEGIN
+    RETURN janus_private.setting_text(key) = 'on';
+END $$;
 
 -- Name: setting_text(text); Type: FUNCTION; Schema: janus_private; Owner: -
 
 CREATE FUNCTION janus_private.setting_text(key text) RETURNS text
-    LANGUAGE sql STABLE SECURITY DEFINER
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    SELECT coalesce(s.value, s.default_value) FROM janus_private.setting s WHERE s.key = setting_text.key
-$$;
+BEGIN
+    RETURN (SELECT coalesce(s.value, s.default_value) FROM janus_private.setting s WHERE s.key = setting_text.key);
+END $$;
 
 -- Name: tidy_lanes(); Type: FUNCTION; Schema: janus_private; Owner: -
 
@@ -2021,7 +2027,8 @@ BEGIN
     WHERE k.lane = s.lane AND k.key = s.key AND l.id = s.lane AND l.owner::oid = ANY (ours);
     UPDATE janus_private.lane l SET is_waiting = false
     WHERE l.id = ANY (seen.lanes) AND l.is_waiting AND l.owner::oid = ANY (ours)
-        AND NOT EXISTS (SELECT FROM janus_private.key_lane k WHERE k.lane = l.id AND k.is_waiting);
+        AND (SELECT k.is_waiting FROM janus_private.key_lane k WHERE k.lane = l.id AND k.is_waiting
+            ORDER BY k.served_at NULLS FIRST, k.key LIMIT 1) IS NULL;
     DELETE FROM janus_private.lane l
     WHERE l.id = ANY (seen.lanes) AND l.owner::oid = ANY (ours)
         AND NOT EXISTS (SELECT FROM janus_private.key_lane k WHERE k.lane = l.id);
