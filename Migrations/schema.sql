@@ -8,6 +8,8 @@ COMMENT ON SCHEMA janus IS 'Image understanding and text-to-image jobs: function
 
 CREATE SCHEMA janus_private;
 
+COMMENT ON SCHEMA janus_private IS 'Tables of janusd; use schema janus.';
+
 -- Name: common; Type: TYPE; Schema: janus_private; Owner: -
 
 CREATE TYPE janus_private.common AS (
@@ -1464,7 +1466,7 @@ BEGIN
                     INSERT INTO janus_private.run (job, run_lease, claim_token, daemon, owner, concurrency_key, started_at, lease_seconds,
                         lease_until, phase)
                     SELECT c.id, c.run_lease, gen_random_uuid(), claim.daemon, c.owner, c.concurrency_key, now(), claim.lease_seconds,
-                        now() + make_interval(secs => claim.lease_seconds), 'preparing'
+                        clock_timestamp() + make_interval(secs => claim.lease_seconds), 'preparing'
                     FROM claimed c
                     RETURNING job, claim_token
                 ), recorded AS (

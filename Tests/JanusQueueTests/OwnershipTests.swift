@@ -65,7 +65,7 @@ struct OwnershipTests {
             (bench.client, "SELECT janus.configure('images_max', '1')"),
             (bench.client, "SELECT janus_private.emit(1, 'failed')"), (bench.client, "SELECT FROM janus.queue_depth"),
             (bench.client, "SELECT janus.grant_upload('postgres', 'file:///')"),
-            (daemon, "SELECT janus.generate('a')"), (daemon, "UPDATE janus_private.job SET owner = 'x'"),
+            (daemon, "SELECT janus.generate('a')"), (daemon, "UPDATE janus_private.job SET owner = owner"),
             (daemon, "UPDATE janus_private.setting SET value = 'x'"), (daemon, "DELETE FROM janus_private.attempt"),
         ] {
             let error = await #expect(throws: PostgresError.self) { try await connection.query(sql) }
