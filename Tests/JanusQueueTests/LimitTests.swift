@@ -67,6 +67,19 @@ struct LimitTests {
         #expect(try await bench.claim(5).map(\.run.job) == [bobs])
     }
 
+    @Test("an owner's limit holds for all of its lanes together, and counts what runs")
+    func lanes() async throws {
+        let bench = try await QueueBench()
+        try await limit(bench, "limit_owner('\(bench.database.roleName("alice"))', running => 3)")
+        for queue in ["default", "slow"] {
+            try await bench.client.query(
+                "SELECT janus.generate('a', queue => '\(queue)') FROM generate_series(1, 5)")
+        }
+        #expect(try await bench.claim(1).count == 1)
+        #expect(try await bench.claim(9, queues: ["default", "slow"]).count == 2)
+        #expect(try await bench.claim(9, queues: ["default", "slow"]).isEmpty)
+    }
+
     @Test("limits left out are those of the settings; a key's own goes before its owner's for keys")
     func defaults() async throws {
         let bench = try await QueueBench()
