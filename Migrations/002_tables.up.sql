@@ -173,17 +173,23 @@ COMMENT ON COLUMN janus_private.attempt.state IS 'The job''s state from then on.
 -- concurrency key. They say when they were served, and where a look is worth it; how much runs is counted in `run`.
 --
 -- Whoever makes a job queued writes an arrival and nothing else, so that nobody waits for anybody's open transaction; the
--- next claim takes arrivals to the lanes. Lanes and key lanes of an owner are only written under the lock of its tenant row.
+-- next claim takes arrivals to the lanes. Lanes and key lanes of an owner are only written under the lock of its tenant row,
+-- which only claims and the like take, never anything that a person's transaction could keep.
 
 CREATE TABLE janus_private.tenant (
+    owner regrole PRIMARY KEY
+);
+COMMENT ON TABLE janus_private.tenant IS 'Owners that ever had a job in line: a row is there to be locked.';
+
+CREATE TABLE janus_private.owner_limit (
     owner regrole PRIMARY KEY,
     running_max int CHECK (running_max >= 1),
     queued_max int CHECK (queued_max >= 0),
     key_running_max int CHECK (key_running_max >= 1),
     key_queued_max int CHECK (key_queued_max >= 0)
 );
-COMMENT ON TABLE janus_private.tenant IS 'Owners of jobs, and their limits; NULL takes the default of the settings.';
-COMMENT ON COLUMN janus_private.tenant.key_running_max IS 'Of each of its keys that has no limit of its own.';
+COMMENT ON TABLE janus_private.owner_limit IS 'Limits of owners; NULL takes the default of the settings.';
+COMMENT ON COLUMN janus_private.owner_limit.key_running_max IS 'Of each of its keys that has no limit of its own.';
 
 CREATE TABLE janus_private.key_limit (
     owner regrole NOT NULL,
@@ -195,13 +201,14 @@ CREATE TABLE janus_private.key_limit (
 COMMENT ON TABLE janus_private.key_limit IS 'Limits of single keys; NULL takes what their owner has for its keys.';
 
 CREATE TABLE janus_private.arrival (
-    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    id bigint GENERATED ALWAYS AS IDENTITY,
     model text NOT NULL,
     queue text NOT NULL,
     priority smallint NOT NULL,
     owner regrole NOT NULL,
     key text NOT NULL,
-    due_at timestamptz NOT NULL
+    due_at timestamptz NOT NULL,
+    PRIMARY KEY (owner, id)  -- from owner to owner, however many one of them has
 );
 COMMENT ON TABLE janus_private.arrival IS 'Jobs became queued in this lane, the first of them due then: written with them, taken to the lane by a claim.';
 
@@ -212,13 +219,16 @@ CREATE TABLE janus_private.lane (
     priority smallint NOT NULL,
     owner regrole NOT NULL,
     is_waiting boolean NOT NULL,
+    wakes_at timestamptz,
     served_at timestamptz,
     UNIQUE (model, queue, priority, owner)
 );
 COMMENT ON TABLE janus_private.lane IS 'The line of an owner for a model, queue and priority.';
-COMMENT ON COLUMN janus_private.lane.is_waiting IS 'Whether one of its key lanes is: false only where none can have a due job.';
+COMMENT ON COLUMN janus_private.lane.is_waiting IS 'Whether one of its key lanes is: false only where none can have a due job before wakes_at.';
+COMMENT ON COLUMN janus_private.lane.wakes_at IS 'The earliest of its key lanes''.';
 COMMENT ON COLUMN janus_private.lane.served_at IS 'When it last had its turn; NULL: never.';
 CREATE INDEX lane_turn ON janus_private.lane (model, queue, priority, served_at NULLS FIRST, id) WHERE is_waiting;
+CREATE INDEX lane_asleep ON janus_private.lane (model, queue, wakes_at) WHERE wakes_at IS NOT NULL;
 
 CREATE TABLE janus_private.key_lane (
     lane bigint NOT NULL REFERENCES janus_private.lane ON DELETE CASCADE,
@@ -234,7 +244,7 @@ COMMENT ON TABLE janus_private.key_lane IS 'The jobs of a lane that have one con
 COMMENT ON COLUMN janus_private.key_lane.wakes_at IS 'All of its jobs are due later: it waits again then.';
 COMMENT ON COLUMN janus_private.key_lane.looked_at IS 'When tidying last passed it.';
 CREATE INDEX key_lane_turn ON janus_private.key_lane (lane, served_at NULLS FIRST, key) WHERE is_waiting;
-CREATE INDEX key_lane_asleep ON janus_private.key_lane (wakes_at) WHERE wakes_at IS NOT NULL;
+CREATE INDEX key_lane_asleep ON janus_private.key_lane (lane, wakes_at) WHERE wakes_at IS NOT NULL;
 CREATE INDEX key_lane_tidy ON janus_private.key_lane (looked_at);
 
 CREATE FUNCTION janus_private.jobs_arrived() RETURNS trigger

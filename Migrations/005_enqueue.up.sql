@@ -130,11 +130,11 @@ $$;
 CREATE FUNCTION janus_private.check_queued(owner regrole, key text, more int) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-    t janus_private.tenant;
+    t janus_private.owner_limit;
     most bigint;
     waiting bigint;
 BEGIN
-    SELECT * INTO t FROM janus_private.tenant x WHERE x.owner = check_queued.owner;
+    SELECT * INTO t FROM janus_private.owner_limit x WHERE x.owner = check_queued.owner;
     most := coalesce(t.queued_max, janus_private.setting_int('owner_queued_max'));
     IF most IS NOT NULL THEN
         SELECT count(*) INTO waiting FROM (

@@ -93,6 +93,7 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = format('job %s succeeded: only failed or canceled jobs are retried', j.id),
             HINT = 'Enqueue it again; with its seed (janus.jobs) it gives the same result.';
     ELSIF j.state IN ('failed', 'canceled') THEN
+        PERFORM janus_private.check_queued(j.owner, j.concurrency_key, 1);
         -- The seed stays, webhooks begin a new generation. What had expired may now wait for ever.
         UPDATE janus_private.job x SET state = 'queued', due_at = clock_timestamp(), finished_at = NULL, started_at = NULL, error = NULL,
             cancel_requested_at = NULL, attempts = 0, handovers = 0, is_suspect = false, generation = x.generation + 1,
@@ -110,6 +111,7 @@ COMMENT ON FUNCTION janus.retry IS $$Queues a failed or canceled job again, with
 job: The job's id.
 Returns: The state that results.
 P0002: There is no such job, or it is not yours.
+53400: Its role, or its concurrency_key, has as many queued jobs as an administrator allows.
 55000: The job has succeeded.$$;
 
 -- Webhooks ----------------------------------------------------------------------------------------------------

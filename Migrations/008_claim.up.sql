@@ -1,86 +1,127 @@
 -- Claiming: whose turn it is, and how much of an owner may run and wait.
 
--- Takes what arrived to its lanes, and wakes key lanes whose time has come. What belongs to an owner whose tenant row
--- somebody holds is left for the next call: returns whether there was such.
-CREATE FUNCTION janus_private.digest() RETURNS boolean
+-- Says of lanes what their key lanes say; whoever calls it holds the tenant rows.
+CREATE FUNCTION janus_private.refresh_lanes(ids bigint[]) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    -- The two orders are those of the indexes.
+    UPDATE janus_private.lane l SET is_waiting = n.is_waiting, wakes_at = n.wakes_at
+    FROM (
+        SELECT i.id,
+            coalesce((SELECT k.is_waiting FROM janus_private.key_lane k WHERE k.lane = i.id AND k.is_waiting
+                ORDER BY k.served_at NULLS FIRST, k.key LIMIT 1), false) AS is_waiting,
+            (SELECT k.wakes_at FROM janus_private.key_lane k WHERE k.lane = i.id AND k.wakes_at IS NOT NULL
+                ORDER BY k.wakes_at LIMIT 1) AS wakes_at
+        FROM (SELECT DISTINCT x.id FROM unnest(ids) AS x (id)) AS i) AS n
+    WHERE l.id = n.id AND (l.is_waiting, l.wakes_at) IS DISTINCT FROM (n.is_waiting, n.wakes_at);
+END $$;
+
+-- Takes what arrived to its lanes, and wakes lanes of this model and these queues whose time has come: of every owner some,
+-- so that whoever has much of it keeps nobody else waiting. What belongs to an owner whose tenant row somebody holds is left
+-- for the next call.
+CREATE FUNCTION janus_private.digest(model text, queues text[], OUT taken bigint, OUT is_contended boolean)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $$
+#variable_conflict use_column
 DECLARE
-    rounds_max CONSTANT int := 4;
-    arrivals_max CONSTANT int := 10000;
-    wakes_max CONSTANT int := 1000;
-    moment timestamptz;
+    owners_max CONSTANT int := 1000;
+    -- All owners together, as far as it goes round: each is allowed a few.
+    arrivals_max CONSTANT int := 250;
+    few CONSTANT int := 2;
+    lanes_max CONSTANT int := 100;
+    keys_max CONSTANT int := 4;
+    moment CONSTANT timestamptz := clock_timestamp();
+    arriving oid[];
+    waking bigint[];
+    waking_owners oid[];
     owners oid[];
     ours oid[];
-    held oid[] := '{}';
     arrived record;
-    touched bigint[];
+    touched bigint[] := '{}';
 BEGIN
-    FOR round IN 1 .. rounds_max LOOP
-        moment := clock_timestamp();
-        touched := '{}';
-        SELECT array_agg(DISTINCT x.owner) INTO owners FROM (
-            (SELECT a.owner::oid FROM janus_private.arrival a WHERE a.owner::oid <> ALL (held) ORDER BY a.id LIMIT arrivals_max)
-            UNION ALL
-            SELECT l.owner::oid FROM (
-                SELECT k.lane FROM janus_private.key_lane k WHERE k.wakes_at <= moment ORDER BY k.wakes_at LIMIT wakes_max) AS k
-            JOIN janus_private.lane l ON l.id = k.lane WHERE l.owner::oid <> ALL (held)) AS x;
-        EXIT WHEN owners IS NULL;
+    taken := 0;
+    is_contended := false;
+    WITH RECURSIVE arriving AS (
+        (SELECT a.owner::oid AS owner FROM janus_private.arrival a ORDER BY a.owner::oid LIMIT 1)
+        UNION ALL
+        SELECT (SELECT a.owner::oid FROM janus_private.arrival a WHERE a.owner::oid > p.owner ORDER BY a.owner::oid LIMIT 1)
+        FROM arriving p WHERE p.owner IS NOT NULL
+    )
+    SELECT array_agg(a.owner) INTO arriving FROM (SELECT p.owner FROM arriving p WHERE p.owner IS NOT NULL LIMIT owners_max) AS a;
+    SELECT array_agg(l.id), array_agg(l.owner) INTO waking, waking_owners
+    FROM unnest(digest.queues) AS q (queue)
+    CROSS JOIN LATERAL (
+        SELECT x.id, x.owner::oid AS owner FROM janus_private.lane x
+        WHERE x.model = digest.model AND x.queue = q.queue AND x.wakes_at <= moment ORDER BY x.wakes_at LIMIT lanes_max) AS l;
+    owners := ARRAY(SELECT unnest(arriving) UNION SELECT unnest(waking_owners));
+    IF owners = '{}' THEN
+        RETURN;
+    END IF;
 
-        INSERT INTO janus_private.tenant (owner)
-        SELECT o.owner::regrole FROM unnest(owners) AS o (owner)
-        WHERE NOT EXISTS (SELECT FROM janus_private.tenant t WHERE t.owner::oid = o.owner) ORDER BY o.owner
-        ON CONFLICT DO NOTHING;
-        SELECT coalesce(array_agg(x.owner), '{}') INTO ours FROM (
-            SELECT t.owner::oid AS owner FROM janus_private.tenant t WHERE t.owner::oid = ANY (owners) FOR UPDATE SKIP LOCKED) AS x;
-        held := held || ARRAY(SELECT unnest(owners) EXCEPT SELECT unnest(ours));
+    INSERT INTO janus_private.tenant (owner)
+    SELECT o.owner::regrole FROM unnest(arriving) AS o (owner)
+    WHERE NOT EXISTS (SELECT FROM janus_private.tenant t WHERE t.owner::oid = o.owner) ORDER BY o.owner
+    ON CONFLICT DO NOTHING;
+    SELECT coalesce(array_agg(x.owner), '{}') INTO ours FROM (
+        SELECT t.owner::oid AS owner FROM janus_private.tenant t WHERE t.owner::oid = ANY (owners) FOR UPDATE SKIP LOCKED) AS x;
+    is_contended := cardinality(ours) < cardinality(owners);
 
-        -- Each statement from here on sees what whoever had the lock before committed.
-        WITH gone AS (
-            DELETE FROM janus_private.arrival a WHERE a.id = ANY (ARRAY(
-                SELECT x.id FROM janus_private.arrival x WHERE x.owner::oid = ANY (ours) ORDER BY x.id LIMIT arrivals_max FOR UPDATE SKIP LOCKED))
-            RETURNING a.*
-        ), distinct_lane AS (
-            SELECT g.model, g.queue, g.priority, g.owner, g.key, min(g.due_at) AS due_at FROM gone g
-            GROUP BY g.model, g.queue, g.priority, g.owner, g.key
-        )
-        SELECT array_agg(d.model) AS models, array_agg(d.queue) AS queues, array_agg(d.priority) AS priorities,
-            array_agg(d.owner::oid) AS owners, array_agg(d.key) AS keys, array_agg(d.due_at) AS dues
-        INTO arrived FROM distinct_lane d;
+    -- Each statement from here on sees what whoever had the lock before committed.
+    WITH gone AS (
+        DELETE FROM janus_private.arrival a
+        USING (
+            SELECT x.* FROM unnest(ours) AS o (owner)
+            CROSS JOIN LATERAL (
+                SELECT y.owner::oid AS owner, y.id FROM janus_private.arrival y WHERE y.owner::oid = o.owner ORDER BY y.owner::oid, y.id
+                LIMIT greatest(arrivals_max / cardinality(ours), few)) AS x) AS g
+        WHERE a.owner::oid = g.owner AND a.id = g.id
+        RETURNING a.*
+    ), by_lane AS (
+        SELECT g.model, g.queue, g.priority, g.owner, g.key, min(g.due_at) AS due_at, count(*) AS n FROM gone g
+        GROUP BY g.model, g.queue, g.priority, g.owner, g.key
+    )
+    SELECT array_agg(d.model) AS models, array_agg(d.queue) AS queues, array_agg(d.priority) AS priorities,
+        array_agg(d.owner::oid) AS owners, array_agg(d.key) AS keys, array_agg(d.due_at) AS dues, sum(d.n) AS n
+    INTO arrived FROM by_lane d;
 
-        IF arrived.models IS NOT NULL THEN
-            INSERT INTO janus_private.lane (model, queue, priority, owner, is_waiting)
-            SELECT DISTINCT a.model, a.queue, a.priority, a.owner::regrole, false
-            FROM unnest(arrived.models, arrived.queues, arrived.priorities, arrived.owners) AS a (model, queue, priority, owner)
-            WHERE NOT EXISTS (SELECT FROM janus_private.lane l
-                WHERE l.model = a.model AND l.queue = a.queue AND l.priority = a.priority AND l.owner::oid = a.owner);
+    IF arrived.n > 0 THEN
+        taken := arrived.n;
+        INSERT INTO janus_private.lane (model, queue, priority, owner, is_waiting)
+        SELECT DISTINCT a.model, a.queue, a.priority, a.owner::regrole, false
+        FROM unnest(arrived.models, arrived.queues, arrived.priorities, arrived.owners) AS a (model, queue, priority, owner)
+        WHERE NOT EXISTS (SELECT FROM janus_private.lane l
+            WHERE l.model = a.model AND l.queue = a.queue AND l.priority = a.priority AND l.owner::oid = a.owner);
 
-            WITH placed AS (
-                INSERT INTO janus_private.key_lane AS k (lane, key, is_waiting, wakes_at)
-                SELECT l.id, a.key, a.due_at <= moment, CASE WHEN a.due_at > moment THEN a.due_at END
-                FROM unnest(arrived.models, arrived.queues, arrived.priorities, arrived.owners, arrived.keys, arrived.dues)
-                    AS a (model, queue, priority, owner, key, due_at)
-                JOIN janus_private.lane l
-                    ON l.model = a.model AND l.queue = a.queue AND l.priority = a.priority AND l.owner::oid = a.owner
-                WHERE NOT coalesce((SELECT x.is_waiting FROM janus_private.key_lane x WHERE x.lane = l.id AND x.key = a.key), false)
-                ON CONFLICT (lane, key) DO UPDATE SET is_waiting = excluded.is_waiting,
-                    wakes_at = CASE WHEN NOT excluded.is_waiting THEN least(k.wakes_at, excluded.wakes_at) END
-                RETURNING k.lane, k.is_waiting
-            )
-            SELECT array_agg(p.lane) FILTER (WHERE p.is_waiting) INTO touched FROM placed p;
-        END IF;
-
-        WITH woken AS (
-            UPDATE janus_private.key_lane k SET is_waiting = true, wakes_at = NULL
-            FROM (SELECT x.lane, x.key FROM janus_private.key_lane x WHERE x.wakes_at <= moment ORDER BY x.wakes_at LIMIT wakes_max) AS w
-            JOIN janus_private.lane l ON l.id = w.lane
-            WHERE k.lane = w.lane AND k.key = w.key AND l.owner::oid = ANY (ours)
+        WITH placed AS (
+            INSERT INTO janus_private.key_lane AS k (lane, key, is_waiting, wakes_at)
+            SELECT l.id, a.key, a.due_at <= moment, CASE WHEN a.due_at > moment THEN a.due_at END
+            FROM unnest(arrived.models, arrived.queues, arrived.priorities, arrived.owners, arrived.keys, arrived.dues)
+                AS a (model, queue, priority, owner, key, due_at)
+            JOIN janus_private.lane l
+                ON l.model = a.model AND l.queue = a.queue AND l.priority = a.priority AND l.owner::oid = a.owner
+            WHERE NOT coalesce((SELECT x.is_waiting FROM janus_private.key_lane x WHERE x.lane = l.id AND x.key = a.key), false)
+            ON CONFLICT (lane, key) DO UPDATE SET is_waiting = excluded.is_waiting,
+                wakes_at = CASE WHEN NOT excluded.is_waiting THEN least(k.wakes_at, excluded.wakes_at) END
             RETURNING k.lane
         )
-        SELECT coalesce(touched, '{}') || coalesce(array_agg(w.lane), '{}') INTO touched FROM woken w;
-        UPDATE janus_private.lane l SET is_waiting = true WHERE l.id = ANY (touched) AND NOT l.is_waiting;
-    END LOOP;
-    RETURN held <> '{}';
+        SELECT coalesce(array_agg(p.lane), '{}') INTO touched FROM placed p;
+    END IF;
+
+    IF waking IS NOT NULL THEN
+        WITH due AS (
+            SELECT l.id, k.key
+            FROM unnest(waking, waking_owners) AS l (id, owner)
+            CROSS JOIN LATERAL (
+                SELECT x.key FROM janus_private.key_lane x WHERE x.lane = l.id AND x.wakes_at <= moment ORDER BY x.wakes_at LIMIT keys_max) AS k
+            WHERE l.owner = ANY (ours)
+        ), roused AS (
+            UPDATE janus_private.key_lane k SET is_waiting = true, wakes_at = NULL
+            FROM due d WHERE k.lane = d.id AND k.key = d.key
+            RETURNING k.lane
+        )
+        SELECT count(*) + taken, touched || coalesce(array_agg(r.lane), '{}') INTO taken, touched FROM roused r;
+    END IF;
+    PERFORM janus_private.refresh_lanes(touched);
 END $$;
 
 -- Claims up to `places` due jobs of a model: the most urgent priority first; in it the owner that runs the fewest jobs, of
@@ -89,7 +130,8 @@ END $$;
 --
 -- One call, and bounded: it reads lanes, as many jobs as it may take and some more, and `run`, which has a row a place.
 -- Nothing is waited for. A limited owner is served by whoever holds its tenant row, who counts what runs after it got the
--- lock; so no two daemons exceed a limit. A row without a job says that an owner was left out because somebody served it.
+-- lock; so no two daemons exceed a limit. A row without a job says that nothing was found and that not everything was looked
+-- at: somebody else was serving an owner, or too many lanes were looked at in vain. The next call goes on where this one ended.
 CREATE FUNCTION janus_private.claim(model text, queues text[], places int, excluded text[], daemon uuid, host text,
     lease_seconds double precision)
 RETURNS TABLE (job bigint, run_lease bigint, claim_token uuid, uuid uuid, owner text, attempts int, run_timeout double precision,
@@ -104,11 +146,18 @@ DECLARE
     -- Expired jobs, or jobs that a client has locked, that are passed over in a key lane.
     passed_max CONSTANT int := 32;
     clogged_seconds CONSTANT double precision := 1;
+    -- Key lanes that may be looked at in vain; from there on a priority has one round, and a lane two of its keys.
+    vain_max CONSTANT int := 32;
+    keys_then_max CONSTANT int := 2;
     owner_max CONSTANT bigint := janus_private.setting_int('owner_running_max');
     key_max CONSTANT bigint := janus_private.setting_int('key_running_max');
     open_queues CONSTANT text[] := ARRAY(SELECT q FROM unnest(claim.queues) AS q
         WHERE NOT EXISTS (SELECT FROM janus_private.paused_queue p WHERE p.queue = q));
-    left_out CONSTANT oid[] := ARRAY(SELECT r.oid FROM pg_roles r WHERE r.rolname = ANY (claim.excluded));
+    -- Of a role that is gone the number is its name.
+    left_out CONSTANT oid[] := ARRAY(SELECT r.oid FROM pg_roles r WHERE r.rolname = ANY (claim.excluded)
+        UNION ALL SELECT (e.number % 4294967296)::oid FROM (
+            SELECT CASE WHEN n ~ '^[0-9]{1,10}$' THEN n::bigint END AS number FROM unnest(claim.excluded) AS n) AS e
+        WHERE e.number IS NOT NULL);
     wanted int := claim.places;
     urgency int := -1;
     moment timestamptz;
@@ -118,9 +167,15 @@ DECLARE
     ours oid[];
     taken int;
     claimed_lanes bigint[];
-    is_contended boolean;
+    vain int := 0;
+    is_unfinished boolean;
 BEGIN
-    is_contended := janus_private.digest();
+    IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
+        RAISE EXCEPTION USING ERRCODE = '25001',
+            MESSAGE = format('claims need transaction isolation read committed: here it is %s', current_setting('transaction_isolation')),
+            HINT = format('ALTER ROLE %I SET default_transaction_isolation = ''read committed''', session_user);
+    END IF;
+    SELECT d.is_contended INTO is_unfinished FROM janus_private.digest(claim.model, open_queues) AS d;
     WHILE wanted > 0 LOOP
         SELECT min(l.priority) INTO urgency
         FROM unnest(open_queues) AS q (queue)
@@ -161,7 +216,7 @@ BEGIN
                 SELECT c.*, coalesce(t.running_max, owner_max) AS most,
                     row_number() OVER (ORDER BY c.running, c.served_at NULLS FIRST, c.id)::int AS turn
                 FROM candidate c LEFT JOIN LATERAL (
-                    SELECT x.running_max FROM janus_private.tenant x WHERE x.owner::oid = c.owner LIMIT 1) AS t ON true
+                    SELECT x.running_max FROM janus_private.owner_limit x WHERE x.owner::oid = c.owner LIMIT 1) AS t ON true
                 WHERE c.running < coalesce(t.running_max, owner_max, c.running + 1)
             ), dealt AS (
                 SELECT r.id, r.queue, r.owner, r.running, r.most, r.turn
@@ -185,7 +240,8 @@ BEGIN
                                 WHERE x.lane = g.id AND x.is_waiting
                                     AND (g.running = 0 OR NOT EXISTS (SELECT FROM janus_private.run r
                                         WHERE r.owner::oid = g.owner AND r.concurrency_key = x.key))
-                                ORDER BY x.served_at NULLS FIRST, x.key LIMIT g.places)
+                                ORDER BY x.served_at NULLS FIRST, x.key
+                                LIMIT CASE WHEN vain < vain_max THEN g.places ELSE least(g.places, keys_then_max) END)
                                 UNION ALL
                                 SELECT x.key, x.served_at, b.running
                                 FROM (SELECT r.concurrency_key AS key, count(*)::int AS running FROM janus_private.run r
@@ -196,7 +252,7 @@ BEGIN
                             ) AS c
                             CROSS JOIN LATERAL (SELECT CASE WHEN c.key <> '' THEN coalesce(
                                 (SELECT l.running_max FROM janus_private.key_limit l WHERE l.owner::oid = g.owner AND l.key = c.key),
-                                (SELECT t.key_running_max FROM janus_private.tenant t WHERE t.owner::oid = g.owner),
+                                (SELECT t.key_running_max FROM janus_private.owner_limit t WHERE t.owner::oid = g.owner),
                                 key_max) END AS most) AS m
                             WHERE c.running < coalesce(m.most, c.running + 1)
                         ) AS r
@@ -226,7 +282,7 @@ BEGIN
                     l.running + row_number() OVER (PARTITION BY l.id ORDER BY l.key_running + i.n, l.key_turn)::int AS level
                 FROM looked l CROSS JOIN LATERAL unnest(l.ids) WITH ORDINALITY AS i (id, n)
             )
-            SELECT p.*, g.*, t.* INTO plan
+            SELECT p.*, g.*, t.*, v.* INTO plan
             FROM (SELECT array_agg(x.job) AS jobs, array_agg(x.lane) AS lanes, array_agg(x.owner) AS owners,
                     array_agg(x.key) AS keys, array_agg(x.most) AS most, array_agg(x.key_most) AS key_most,
                     array_agg(x.level) AS levels
@@ -235,7 +291,8 @@ BEGIN
                 (SELECT array_agg(x.id) AS granted, array_agg(x.owner) AS granted_owners FROM granted x) AS g,
                 -- Key lanes of which everything that may run was seen.
                 (SELECT array_agg(x.id) AS thin_lanes, array_agg(x.key) AS thin_keys, array_agg(x.ids IS NULL) AS thin_empty FROM looked x
-                WHERE x.seen <= x.key_places) AS t;
+                WHERE x.seen <= x.key_places) AS t,
+                (SELECT count(*)::int AS vain FROM looked x WHERE x.ids IS NULL) AS v;
             EXIT WHEN plan.granted IS NULL;
 
             SELECT coalesce(array_agg(x.owner), '{}') INTO ours FROM (
@@ -249,7 +306,7 @@ BEGIN
                 IF EXISTS (SELECT FROM unnest(plan.owners, plan.most, plan.key_most) AS p (owner, most, key_most)
                     WHERE p.owner <> ALL (ours) AND (p.most IS NOT NULL OR p.key_most IS NOT NULL))
                 THEN
-                    is_contended := true;
+                    is_unfinished := true;
                 END IF;
                 RETURN QUERY
                 WITH planned AS (
@@ -325,13 +382,12 @@ BEGIN
                     ORDER BY j.due_at, j.id LIMIT 1) AS n ON true
                 WHERE l.owner::oid = ANY (ours) AND k.lane = t.lane AND k.key = t.key
                     AND (n.due_at IS NULL OR n.due_at > moment OR (t.is_empty AND n.expires_at <= moment));
-                UPDATE janus_private.lane l SET is_waiting = false
-                WHERE l.id = ANY (plan.thin_lanes) AND l.owner::oid = ANY (ours)
-                    AND (SELECT k.is_waiting FROM janus_private.key_lane k WHERE k.lane = l.id AND k.is_waiting
-                        ORDER BY k.served_at NULLS FIRST, k.key LIMIT 1) IS NULL;
+                PERFORM janus_private.refresh_lanes(ARRAY(
+                    SELECT l.id FROM janus_private.lane l WHERE l.id = ANY (plan.thin_lanes) AND l.owner::oid = ANY (ours)));
             END IF;
 
             EXIT WHEN wanted = 0;
+            vain := vain + plan.vain + CASE WHEN taken = 0 THEN coalesce(cardinality(plan.jobs), 0) ELSE 0 END;
             -- Everything planned was tried. Who gave nothing had its turn all the same, and is not asked again in
             -- this claim, unless some of its key lanes were put to sleep and others are to be looked at.
             SELECT coalesce(array_agg(DISTINCT p.lane), '{}') INTO claimed_lanes
@@ -342,29 +398,33 @@ BEGIN
             tried := tried || ARRAY(SELECT unnest(plan.granted) EXCEPT SELECT unnest(claimed_lanes)
                 EXCEPT SELECT t.lane FROM unnest(plan.thin_lanes) AS t (lane) JOIN janus_private.lane l ON l.id = t.lane
                     WHERE l.owner::oid = ANY (ours));
+            is_unfinished := is_unfinished OR vain >= vain_max OR round = rounds_max;
+            EXIT WHEN vain >= vain_max;
         END LOOP;
     END LOOP;
 
-    IF is_contended AND wanted = claim.places THEN
+    IF is_unfinished AND wanted = claim.places THEN
         job := NULL;
         RETURN NEXT;
     END IF;
 END $$;
 
--- Removes lanes in which nothing waits and that nobody was served in for an hour, some of them a call: returns how many.
-CREATE FUNCTION janus_private.tidy_lanes() RETURNS bigint
+-- Removes lanes in which nothing waits and that nobody was served in for an hour, some of them a call: returns how many, and
+-- whether there may be more to look at.
+CREATE FUNCTION janus_private.tidy_lanes(OUT removed bigint, OUT is_unfinished boolean)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan SET jit = off AS $$
 DECLARE
     looks_max CONSTANT int := 1000;
     kept CONSTANT interval := '1 hour';
     ours oid[];
     seen record;
-    removed bigint;
 BEGIN
     SELECT array_agg(x.lane) AS lanes, array_agg(x.key) AS keys INTO seen FROM (
         SELECT k.lane, k.key FROM janus_private.key_lane k WHERE k.looked_at < now() - kept ORDER BY k.looked_at LIMIT looks_max) AS x;
     IF seen.lanes IS NULL THEN
-        RETURN 0;
+        removed := 0;
+        is_unfinished := false;
+        RETURN;
     END IF;
     SELECT coalesce(array_agg(x.owner), '{}') INTO ours FROM (
         SELECT t.owner::oid AS owner FROM janus_private.tenant t
@@ -383,14 +443,13 @@ BEGIN
     UPDATE janus_private.key_lane k SET looked_at = now()
     FROM unnest(seen.lanes, seen.keys) AS s (lane, key), janus_private.lane l
     WHERE k.lane = s.lane AND k.key = s.key AND l.id = s.lane AND l.owner::oid = ANY (ours);
-    UPDATE janus_private.lane l SET is_waiting = false
-    WHERE l.id = ANY (seen.lanes) AND l.is_waiting AND l.owner::oid = ANY (ours)
-        AND (SELECT k.is_waiting FROM janus_private.key_lane k WHERE k.lane = l.id AND k.is_waiting
-            ORDER BY k.served_at NULLS FIRST, k.key LIMIT 1) IS NULL;
+    -- What is being served is in the way of those behind it, until the next time.
+    is_unfinished := cardinality(seen.lanes) = looks_max AND ours <> '{}';
+    PERFORM janus_private.refresh_lanes(ARRAY(
+        SELECT l.id FROM janus_private.lane l WHERE l.id = ANY (seen.lanes) AND l.owner::oid = ANY (ours)));
     DELETE FROM janus_private.lane l
     WHERE l.id = ANY (seen.lanes) AND l.owner::oid = ANY (ours)
         AND NOT EXISTS (SELECT FROM janus_private.key_lane k WHERE k.lane = l.id);
-    RETURN removed;
 END $$;
 
 -- Limits ------------------------------------------------------------------------------------------------------
@@ -422,7 +481,7 @@ BEGIN
     PERFORM janus_private.check_limit('queued', queued, 0);
     PERFORM janus_private.check_limit('key_running', key_running, 1);
     PERFORM janus_private.check_limit('key_queued', key_queued, 0);
-    INSERT INTO janus_private.tenant AS t (owner, running_max, queued_max, key_running_max, key_queued_max)
+    INSERT INTO janus_private.owner_limit AS t (owner, running_max, queued_max, key_running_max, key_queued_max)
     VALUES (janus_private.role_to_limit(role), running, queued, key_running, key_queued)
     ON CONFLICT (owner) DO UPDATE SET running_max = excluded.running_max, queued_max = excluded.queued_max,
         key_running_max = excluded.key_running_max, key_queued_max = excluded.key_queued_max;

@@ -2,9 +2,9 @@ package import Foundation
 package import JanusJob
 import JanusPostgres
 
-/// How often a claim that found an owner being served by somebody else looks again, and after how long.
-private let contendedTriesMax = 4
-private let contendedMilliseconds = 5...25
+/// How often a claim that found nothing and did not look at everything goes on, and after how long.
+private let claimTriesMax = 16
+private let claimPauseMilliseconds = 2...20
 
 extension JobQueue {
     /// Claims up to `capacity` due jobs of a model: the most urgent first, and owners in turn, as `janus_private.claim`
@@ -24,34 +24,53 @@ extension JobQueue {
                     .text(options.hostName), .double(options.leaseSeconds),
                 ])
             let rows = result.rows
-            // A row without a job: somebody else is serving an owner at this moment, so there may be jobs in the next.
-            let isContended = try decode { () throws(PostgresError) in
+            // A row without a job: not everything was looked at, so there may be jobs in the next.
+            let isUnfinished = try decode { () throws(PostgresError) in
                 try rows.first.map { row throws(PostgresError) in
                     try row.intIfAny("job") == nil
                 } ?? false
             }
-            guard isContended else {
+            guard isUnfinished else {
                 return try decode { () throws(PostgresError) in
                     try result.map { row throws(PostgresError) in try ClaimedJob(row: row, model: model) }
                 }
             }
-            if tries == contendedTriesMax { break }
+            if tries == claimTriesMax { break }
             // Cancelled: the caller looks whether it goes on.
-            do { try await Task.sleep(for: .milliseconds(Int.random(in: contendedMilliseconds))) } catch { break }
+            do { try await Task.sleep(for: .milliseconds(Int.random(in: claimPauseMilliseconds))) } catch { break }
         }
         return []
     }
 
     /// Takes to their lanes the jobs that came while no claim did, so that a claim after a long time has little to do.
-    package func digestArrivals() async throws(QueueError) {
-        try await query("SELECT janus_private.digest()")
+    /// - Returns: how many arrivals and sleeping lanes it saw to.
+    package func digestArrivals(models: [String], queues: [String]) async throws(QueueError) -> Int {
+        var total = 0
+        for model in models {
+            while !Task.isCancelled {
+                let result = try await query(
+                    "SELECT taken FROM janus_private.digest($1, $2::text[])", [.text(model), .texts(queues)])
+                let taken = try decode { () throws(PostgresError) in try result.row.int("taken") }
+                if taken == 0 { break }
+                total += taken
+            }
+        }
+        return total
     }
 
-    /// Removes some of the lanes that nobody needs any more.
+    /// Removes the lanes that nobody needs any more.
     /// - Returns: how many.
     package func tidyLanes() async throws(QueueError) -> Int {
-        let result = try await query("SELECT janus_private.tidy_lanes() AS removed")
-        return try decode { () throws(PostgresError) in try result.row.int("removed") }
+        var total = 0
+        while !Task.isCancelled {
+            let result = try await query("SELECT * FROM janus_private.tidy_lanes()")
+            let (removed, isUnfinished) = try decode { () throws(PostgresError) in
+                (try result.row.int("removed"), try result.row.bool("is_unfinished"))
+            }
+            total += removed
+            if !isUnfinished { break }
+        }
+        return total
     }
 
     /// The pictures that came with the row, in their order.

@@ -112,7 +112,8 @@ package struct Supervisor: Sendable {
                 name: "arrivals taken to their lanes", seconds: Self.digestSeconds,
                 isAllowed: { lease.mayClaim(now: BootClock.now) },
                 work: { () async throws(QueueError) -> Int in
-                    try await queue.digestArrivals()
+                    _ = try await queue.digestArrivals(
+                        models: configuration.models.map(\.name), queues: configuration.queues)
                     return 0
                 }, logger: logger),
             MaintenanceLoop(

@@ -200,8 +200,108 @@ struct FairnessTests {
         #expect(try await bench.count("janus_private.lane") == 1)
         try await bench.superuser.query("UPDATE janus_private.job SET due_at = now() WHERE id = $1", [.int(waiting[0])])
         #expect(try await bench.claim(5).map(\.run.job) == waiting)
+        // many are removed by one call
+        try await bench.superuser.query(
+            """
+            INSERT INTO janus_private.key_lane (lane, key, is_waiting, looked_at)
+            SELECT l.id, 'old' || n, false, now() - interval '2 h' FROM janus_private.lane l, generate_series(1, 2500) AS n
+            """)
+        #expect(try await bench.queue.tidyLanes() == 2500)
         // what comes to a lane that was removed makes it anew
         let anew = try await generate(bench.client, "'a', concurrency_key => 'done'")
         #expect(try await bench.claim(5).map(\.run.job) == anew)
+    }
+
+    @Test("whoever enqueued much at once, or has much that becomes due at once, keeps nobody else waiting")
+    func crowds() async throws {
+        let bench = try await QueueBench()
+        // each call is an arrival of its own, more than one claim takes to their lanes
+        _ = try await generate(bench.client, times: 400)
+        let bob = try await bench.database.client("bob")
+        let bobs = try await generate(bob)
+        #expect(Set(try await bench.claim(2).map(\.owner)).count == 2)
+        #expect(try await bench.count("janus_private.run WHERE job = \(bobs[0])") == 1)
+        #expect(try await bench.count("janus_private.arrival") > 0)
+
+        try await bench.superuser.query("DELETE FROM janus_private.run")
+        try await bench.client.query(
+            """
+            SELECT janus.generate('a', priority => 4, concurrency_key => 'k' || n, run_at => now() + interval '1 h')
+            FROM generate_series(1, 400) AS n
+            """)
+        let later = try await generate(bob, "'a', priority => 4, run_at => now() + interval '61 min'")
+        _ = try await bench.queue.digestArrivals(models: ["tiny"], queues: ["default"])
+        #expect(try await bench.count("janus_private.arrival") == 0)
+        for table in ["job SET due_at", "key_lane SET wakes_at", "lane SET wakes_at"] {
+            let column = table.split(separator: " ")[2]
+            try await bench.superuser.runScript(
+                """
+                SET session_replication_role = replica;
+                UPDATE janus_private.\(table) = \(column) - interval '2 h' WHERE \(column) > now();
+                RESET session_replication_role
+                """)
+        }
+        #expect(try await bench.claim(2).map(\.run.job).contains(later[0]))
+    }
+
+    @Test("what was rolled back was never there, also in part")
+    func rolledBack() async throws {
+        let bench = try await QueueBench()
+        try await bench.client.query("BEGIN")
+        _ = try await generate(bench.client, "'a', concurrency_key => 'gone'")
+        try await bench.client.query("ROLLBACK")
+        try await bench.client.query("BEGIN")
+        try await bench.client.query("SAVEPOINT here")
+        _ = try await generate(bench.client)
+        try await bench.client.query("ROLLBACK TO here")
+        let kept = try await generate(bench.client)
+        try await bench.client.query("COMMIT")
+        #expect(try await bench.claim(5).map(\.run.job) == kept)
+        #expect(try await bench.count("janus_private.key_lane") == 1)
+    }
+
+    @Test("an administrator's open transaction holds up nobody")
+    func openLimit() async throws {
+        let bench = try await QueueBench()
+        let bob = try await bench.database.client("bob")
+        let admin = try await bench.database.connect()
+        try await admin.query("BEGIN")
+        let role = bench.database.roleName("bob")
+        try await admin.query(
+            "SELECT janus.limit_owner('\(role)', running => 1), janus.limit_key('\(role)', 'k', running => 1)")
+        let jobs = try await generate(bob, "'a', concurrency_key => 'k'", times: 2)
+        #expect(try await bench.claim(1).map(\.run.job) == [jobs[0]])
+        try await admin.query("COMMIT")
+        #expect(try await bench.claim(1).isEmpty)
+    }
+
+    @Test("jobs of a role that is gone run on, and are left out by its number")
+    func droppedRole() async throws {
+        let bench = try await QueueBench()
+        let role = bench.database.roleName("alice")
+        let number = try await bench.superuser.query("SELECT '\(role)'::regrole::oid::text AS n").row.text("n")
+        let jobs = try await generate(bench.client, times: 2)
+        await bench.client.close()
+        try await bench.superuser.query("DROP ROLE \(role)")
+        let left = try await bench.queue.claim(
+            model: QueueBench.model, queues: ["default"], capacity: 1, excludedOwners: [number, "9999999999"])
+        #expect(left.isEmpty)
+        let claims = try await bench.claim(2)
+        #expect(claims.map(\.run.job) == jobs && claims.map(\.owner) == [number, number])
+        try await end(claims, bench.queue)
+    }
+
+    @Test("a claim in a transaction that sees no news is refused, naming the setting")
+    func isolation() async throws {
+        let bench = try await QueueBench()
+        try await bench.superuser.query(
+            """
+            ALTER ROLE test_daemon IN DATABASE \(bench.database.name) SET default_transaction_isolation = 'repeatable read'
+            """)
+        let queue = try QueueBench.queue(bench.database)
+        let error = await #expect(throws: QueueError.self) {
+            try await queue.claim(model: QueueBench.model, queues: ["default"], capacity: 1)
+        }
+        #expect("\(error!)".contains("need transaction isolation read committed: here it is repeatable read"))
     }
 }

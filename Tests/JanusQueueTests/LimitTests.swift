@@ -118,9 +118,15 @@ struct LimitTests {
         #expect(try await bench.generate("'a', idempotency_key => 'i'") == first)
         let bob = try await bench.database.client("bob")
         try await bob.query("SELECT janus.generate('a') FROM generate_series(1, 5)")
-        // running jobs do not wait
+        // running jobs, one of alice's and one of bob's, do not wait; what is tried again does
         #expect(try await bench.claim(2).count == 2)
+        let canceled = try await bench.generate()
+        try await bench.client.query("SELECT janus.cancel($1)", [.int(canceled)])
         try await bench.generate()
+        let again = await #expect(throws: PostgresError.self) {
+            try await bench.client.query("SELECT janus.retry($1)", [.int(canceled)])
+        }
+        #expect(again?.sqlState == "53400")
     }
 
     @Test("limits are an administrator's, and nonsense is refused")

@@ -88,4 +88,31 @@ struct LongQueueTests {
         let daemon = try await bench.database.connect(bench.database.daemonDSN)
         #expect(try await claim(1, on: daemon).jobs == [job])
     }
+
+    @Test("keys that give nothing, in every priority, cost a claim a bounded number of looks and nobody a turn")
+    func vainKeys() async throws {
+        let bench = try await QueueBench()
+        let alice = bench.database.roleName("alice")
+        try await bench.superuser.query(
+            """
+            INSERT INTO janus_private.job (owner, kind, queue, model, priority, due_at, expires_at, concurrency_key, max_attempts,
+                run_timeout, webhook_events, upload_to, metadata)
+            SELECT $1::regrole, 'generate', 'default', 'tiny', n % 10, now(), now(), 'k' || n, 5, '1 min', '{}', '{}', '{}'
+            FROM generate_series(1, 3000) AS n
+            """, [.text(alice)])
+        _ = try await bench.queue.digestArrivals(models: ["tiny"], queues: ["default"])
+        let daemon = try await bench.database.connect(bench.database.daemonDSN)
+        for _ in 0..<4 {
+            let result = try await claim(16, on: daemon)
+            #expect(result.jobs.isEmpty)
+            #expect(result.fetched < 400, "\(result.fetched) rows for nothing")
+        }
+        let bob = try await bench.database.client("bob")
+        let job = try await bob.query("SELECT janus.generate('a', priority => 9) AS id").row.int64("id")
+        #expect(try await claim(16, on: daemon).jobs == [job])
+        // whoever asks is told to ask again
+        let row = try await daemon.query(
+            "SELECT job FROM janus_private.claim('tiny', '{default}', 16, '{}', gen_random_uuid(), 'host', 30)")
+        #expect(try row.rows.count == 1 && row.row.intIfAny("job") == nil)
+    }
 }
