@@ -10,7 +10,7 @@ $$;
 -- The same as what tables hold of an owner.
 CREATE FUNCTION janus_private.caller_role() RETURNS regrole
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT r.oid::regrole FROM pg_roles r WHERE r.rolname = janus_private.caller()
+    SELECT to_regrole(quote_ident(janus_private.caller()))
 $$;
 
 CREATE FUNCTION janus_private.is_admin() RETURNS boolean

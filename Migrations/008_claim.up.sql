@@ -30,7 +30,7 @@ DECLARE
     few CONSTANT int := 2;
     lanes_max CONSTANT int := 100;
     keys_max CONSTANT int := 4;
-    moment CONSTANT timestamptz := clock_timestamp();
+    moment timestamptz := clock_timestamp();
     arriving oid[];
     waking bigint[];
     waking_owners oid[];
@@ -86,6 +86,8 @@ BEGIN
 
     IF arrived.n > 0 THEN
         taken := arrived.n;
+        -- Later than all of them came.
+        moment := clock_timestamp();
         INSERT INTO janus_private.lane (model, queue, priority, owner, is_waiting)
         SELECT DISTINCT a.model, a.queue, a.priority, a.owner::regrole, false
         FROM unnest(arrived.models, arrived.queues, arrived.priorities, arrived.owners) AS a (model, queue, priority, owner)

@@ -904,7 +904,7 @@ CREATE FUNCTION janus_private.caller_role() RETURNS regrole
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    SELECT r.oid::regrole FROM pg_roles r WHERE r.rolname = janus_private.caller()
+    SELECT to_regrole(quote_ident(janus_private.caller()))
 $$;
 
 -- Name: chat_messages(jsonb, integer); Type: FUNCTION; Schema: janus_private; Owner: -
@@ -1572,7 +1572,7 @@ DECLARE
     few CONSTANT int := 2;
     lanes_max CONSTANT int := 100;
     keys_max CONSTANT int := 4;
-    moment CONSTANT timestamptz := clock_timestamp();
+    moment timestamptz := clock_timestamp();
     arriving oid[];
     waking bigint[];
     waking_owners oid[];
@@ -1628,6 +1628,8 @@ BEGIN
 
     IF arrived.n > 0 THEN
         taken := arrived.n;
+        -- Later than all of them came.
+        moment := clock_timestamp();
         INSERT INTO janus_private.lane (model, queue, priority, owner, is_waiting)
         SELECT DISTINCT a.model, a.queue, a.priority, a.owner::regrole, false
         FROM unnest(arrived.models, arrived.queues, arrived.priorities, arrived.owners) AS a (model, queue, priority, owner)

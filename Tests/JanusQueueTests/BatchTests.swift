@@ -67,7 +67,9 @@ struct BatchTests {
         let error = await #expect(throws: PostgresError.self) {
             try await batch(bench, "'{a,x,c}', idempotency_key => 'k'")
         }
-        #expect(error?.sqlState == "22023" && "\(error!)".contains("idempotency_key 'k:2' was used for job \(ids[1])"))
+        #expect(
+            error?.sqlState == "22023" && "\(error as Any)".contains("idempotency_key 'k:2' was used for job \(ids[1])")
+        )
         #expect(try await bench.count("janus_private.job") == 3)
         #expect(try await bench.count("janus_private.input") == 3)
     }

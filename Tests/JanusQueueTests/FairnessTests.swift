@@ -302,6 +302,6 @@ struct FairnessTests {
         let error = await #expect(throws: QueueError.self) {
             try await queue.claim(model: QueueBench.model, queues: ["default"], capacity: 1)
         }
-        #expect("\(error!)".contains("need transaction isolation read committed: here it is repeatable read"))
+        #expect("\(error as Any)".contains("need transaction isolation read committed: here it is repeatable read"))
     }
 }
