@@ -1615,7 +1615,7 @@ BEGIN
             SELECT x.* FROM unnest(ours) AS o (owner)
             CROSS JOIN LATERAL (
                 SELECT y.owner::oid AS owner, y.id FROM janus_private.arrival y WHERE y.owner::oid = o.owner ORDER BY y.owner::oid, y.id
-                LIMIT greatest(arrivals_max / cardinality(ours), few)) AS x) AS g
+                LIMIT greatest(arrivals_max / greatest(cardinality(ours), 1), few)) AS x) AS g
         WHERE a.owner::oid = g.owner AND a.id = g.id
         RETURNING a.*
     ), by_lane AS (

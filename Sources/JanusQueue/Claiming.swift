@@ -2,6 +2,8 @@ package import Foundation
 package import JanusJob
 import JanusPostgres
 
+/// Jobs of one claim at most, whatever workers say that they take.
+private let claimJobsMax = 1024
 /// How often a claim that found nothing and did not look at everything goes on, and after how long.
 private let claimTriesMax = 16
 private let claimPauseMilliseconds = 2...20
@@ -20,8 +22,8 @@ extension JobQueue {
             let result = try await query(
                 "SELECT * FROM janus_private.claim($1, $2::text[], $3::int, $4::text[], $5, $6, $7::float8)",
                 [
-                    .text(model), .texts(queues), .int(capacity), .texts(excludedOwners), .uuid(options.instance),
-                    .text(options.hostName), .double(options.leaseSeconds),
+                    .text(model), .texts(queues), .int(min(capacity, claimJobsMax)), .texts(excludedOwners),
+                    .uuid(options.instance), .text(options.hostName), .double(options.leaseSeconds),
                 ])
             let rows = result.rows
             // A row without a job: not everything was looked at, so there may be jobs in the next.

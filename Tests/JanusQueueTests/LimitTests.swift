@@ -129,6 +129,14 @@ struct LimitTests {
         #expect(again?.sqlState == "53400")
     }
 
+    @Test("a claim for any number of places takes what is there, to a bound")
+    func places() async throws {
+        let bench = try await QueueBench()
+        try await bench.client.query("SELECT janus.batch(array_fill('a'::text, '{1100}'))")
+        #expect(try await bench.claim(.max).count == 1024)
+        #expect(try await bench.claim(.max).count == 76)
+    }
+
     @Test("limits are an administrator's, and nonsense is refused")
     func refusals() async throws {
         let bench = try await QueueBench()
