@@ -66,14 +66,14 @@ top_k: As of janus.generate, 0 to 16384.
 format: png, jpeg or webp.
 priority: 0 (first) to 9 (last).
 run_at: Does not start before, and stands in line as if enqueued then; what is past counts as now. NULL: as soon as possible.
-expires_at: Fails with code expired if it has not started by then; later than run_at and now. NULL: may wait for ever.
+expires_at: Fails with code expired if it waits until then, for its first attempt or a later one; later than run_at and now. NULL: may wait for ever.
 max_attempts: How often it is tried before it fails, 1 to max_attempts_max. Hand-overs do not count.
 run_timeout: Longest running time of one attempt, 1 second to run_timeout_seconds_max.
 idempotency_key: 1 to 247 bytes, your role''s own; of two prompts or more each job has this key, a colon and its ordinal from 1. A repeat with the same arguments returns the first job''s id, with others it is refused; times, traceparent and query strings of URLs may differ.
 webhook_url: Is called (POST) at the events of webhook_events; https:// (http:// where setting allow_http is on), at most url_bytes_max bytes. NULL: no calls.
 webhook_events: Any of started, progress, succeeded, failed, canceled, each once; at least one with webhook_url.
 upload_to: Sinks, at most upload_to_max, each once; every output goes to all of them before the job succeeds. db: keeps it in the database, as {} does; https://host/path/ is the start of a URL for each output; other https:// URLs take one output each, in order; file:///folder/ needs janus.grant_upload.
-model: One that a daemon ever served, at most 128 bytes. NULL takes setting default_model.
+model: One that a daemon ever served, 1 to 128 bytes. NULL takes setting default_model.
 queue: 1 to 64 letters, digits, _ . -
 concurrency_key: 1 to 255 bytes, your role''s own: within a priority your jobs of one key take turns with those of the others, and an administrator may limit how many of them run and wait (janus.limit_key). NULL: none.
 traceparent: A W3C trace context; kept and shown.
@@ -145,7 +145,7 @@ system_prompt: What the conversation begins with, 1 to system_prompt_bytes_max b
 stop: The answer ends before the first of these strings; at most stop_max, 1 to 256 bytes each.
 priority: 0 (first) to 9 (last).
 run_at: Does not start before, and stands in line as if enqueued then; what is past counts as now. NULL: as soon as possible.
-expires_at: Fails with code expired if it has not started by then; later than run_at and now. NULL: may wait for ever.
+expires_at: Fails with code expired if it waits until then, for its first attempt or a later one; later than run_at and now. NULL: may wait for ever.
 max_attempts: How often it is tried before it fails, 1 to max_attempts_max. Hand-overs do not count.
 run_timeout: Longest running time of one attempt, 1 second to run_timeout_seconds_max.
 idempotency_key: 1 to 255 bytes, your role''s own. A repeat with the same arguments returns the first job''s id, with others it is refused; times, traceparent and query strings of URLs may differ.
@@ -225,7 +225,7 @@ top_k: Draws from that many most likely tokens only, 0 to 16384; 0 draws from al
 format: png, jpeg or webp.
 priority: 0 (first) to 9 (last).
 run_at: Does not start before, and stands in line as if enqueued then; what is past counts as now. NULL: as soon as possible.
-expires_at: Fails with code expired if it has not started by then; later than run_at and now. NULL: may wait for ever.
+expires_at: Fails with code expired if it waits until then, for its first attempt or a later one; later than run_at and now. NULL: may wait for ever.
 max_attempts: How often it is tried before it fails, 1 to max_attempts_max. Hand-overs do not count.
 run_timeout: Longest running time of one attempt, 1 second to run_timeout_seconds_max.
 idempotency_key: 1 to 255 bytes, your role''s own. A repeat with the same arguments returns the first job''s id, with others it is refused; times, traceparent and query strings of URLs may differ.
@@ -859,7 +859,7 @@ system_prompt: What the conversation begins with, 1 to system_prompt_bytes_max b
 stop: The answer ends before the first of these strings; at most stop_max, 1 to 256 bytes each.
 priority: 0 (first) to 9 (last).
 run_at: Does not start before, and stands in line as if enqueued then; what is past counts as now. NULL: as soon as possible.
-expires_at: Fails with code expired if it has not started by then; later than run_at and now. NULL: may wait for ever.
+expires_at: Fails with code expired if it waits until then, for its first attempt or a later one; later than run_at and now. NULL: may wait for ever.
 max_attempts: How often it is tried before it fails, 1 to max_attempts_max. Hand-overs do not count.
 run_timeout: Longest running time of one attempt, 1 second to run_timeout_seconds_max.
 idempotency_key: 1 to 255 bytes, your role''s own. A repeat with the same arguments returns the first job''s id, with others it is refused; times, traceparent and query strings of URLs may differ.
