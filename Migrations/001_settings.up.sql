@@ -13,9 +13,9 @@ COMMENT ON SCHEMA janus IS 'Image understanding and text-to-image jobs: function
 -- could set such a parameter, so functions trust only this table.
 CREATE TABLE janus_private.role_name (
     kind text PRIMARY KEY CHECK (kind IN ('client', 'daemon', 'admin', 'monitor')),
-    name name NOT NULL
+    role regrole NOT NULL
 );
-COMMENT ON TABLE janus_private.role_name IS 'How this database calls the four roles; read from its settings janus.role_… when it was migrated.';
+COMMENT ON TABLE janus_private.role_name IS 'The four roles of this database: found by its settings janus.role_… when it was migrated, and kept however they are renamed.';
 
 DO $$
 DECLARE
@@ -28,7 +28,7 @@ BEGIN
             RAISE EXCEPTION USING ERRCODE = '42704', MESSAGE = format('role %I does not exist', n),
                 HINT = 'Let an administrator run Deploy/bootstrap.sql in this database first.';
         END IF;
-        INSERT INTO janus_private.role_name VALUES (k, n);
+        INSERT INTO janus_private.role_name SELECT k, r.oid FROM pg_roles r WHERE r.rolname = n;
     END LOOP;
 END $$;
 
@@ -36,8 +36,112 @@ END $$;
 CREATE FUNCTION janus_private.grant_to(kind text, privilege text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    EXECUTE format('GRANT %s TO %I', privilege, (SELECT r.name FROM janus_private.role_name r WHERE r.kind = grant_to.kind));
+    EXECUTE format('GRANT %s TO %s', privilege, (SELECT r.role FROM janus_private.role_name r WHERE r.kind = grant_to.kind));
 END $$;
+
+-- Who calls ---------------------------------------------------------------------------------------------------
+
+-- The one way in which a client's call comes to rights that the client lacks. Of janus_private.cancel(caller regrole, job
+-- bigint), which holds the work, publish('cancel') makes
+--   janus.cancel(job), which runs with its caller's rights and inserts into
+--   janus.cancel_request (job, result, caller), a view without rows, whose `caller` is current_user by default, and where
+--     nobody may give another; its trigger
+--   janus_private.cancel_requested() alone has the owner's rights, and calls the function with that caller.
+-- So whoever the server runs the statement as is who calls; not the user of the session, which stays a superuser where
+-- autovacuum runs a function that a client has made.
+--
+-- `result` is the public function's type where it is another one: SETOF the elements of an array.
+CREATE FUNCTION janus_private.publish(called name, result text = NULL) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    f pg_proc;
+    returned text;
+    view CONSTANT text := format('janus.%I', called || '_request');
+    fired CONSTANT text := format('janus_private.%I', called || '_requested');
+    names text[];
+    columns text;
+    given text;
+    insertion text;
+BEGIN
+    SELECT * INTO STRICT f FROM pg_proc p WHERE p.proname = called AND p.pronamespace = 'janus_private'::regnamespace;
+    returned := format_type(f.prorettype, NULL);
+    SELECT coalesce(array_agg(quote_ident(a.name) ORDER BY a.n), '{}'),
+        coalesce(string_agg(format('NULL::%s AS %I, ', format_type(a.type, NULL), a.name), '' ORDER BY a.n), ''),
+        coalesce(string_agg(format(', NEW.%I', a.name), '' ORDER BY a.n), '')
+    INTO names, columns, given
+    FROM unnest(f.proargnames, f.proargtypes::oid[]) WITH ORDINALITY AS a (name, type, n) WHERE a.n > 1;
+    insertion := CASE WHEN names = '{}' THEN 'DEFAULT VALUES' ELSE format('(%s) VALUES (%s)', array_to_string(names, ', '),
+        (SELECT string_agg('$' || n, ', ' ORDER BY n) FROM generate_series(1, cardinality(names)) AS n)) END;
+
+    EXECUTE format('CREATE VIEW %s AS SELECT %sNULL::%s AS result, NULL::name AS caller WHERE false', view, columns, returned);
+    EXECUTE format('ALTER VIEW %s ALTER COLUMN caller SET DEFAULT current_user', view);
+    EXECUTE format('COMMENT ON VIEW %s IS %L', view, format('What janus.%s inserts into, and so tells who calls; it has no rows.', called));
+    EXECUTE format('CREATE FUNCTION %s() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS %L',
+        fired, format(
+            E'\nBEGIN\n    NEW.result := janus_private.%I((SELECT r.oid::regrole FROM pg_roles r WHERE r.rolname = NEW.caller)%s);\n    RETURN NEW;\nEND ',
+            called, given));
+    EXECUTE format('CREATE TRIGGER requested INSTEAD OF INSERT ON %s FOR EACH ROW EXECUTE FUNCTION %s()', view, fired);
+    EXECUTE format('CREATE FUNCTION janus.%I(%s) RETURNS %s LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS %L',
+        called, regexp_replace(pg_get_function_arguments(f.oid), '^caller regrole(, )?', ''), coalesce(result, returned),
+        format(E'\n#variable_conflict use_column\nDECLARE\n    answer %s;\nBEGIN\n    INSERT INTO %s %s RETURNING result INTO answer;\n    %s\nEND ',
+            returned, view, insertion,
+            CASE WHEN result LIKE 'SETOF %' THEN 'RETURN QUERY SELECT unnest(answer);' ELSE 'RETURN answer;' END));
+    PERFORM janus_private.grant_to(r.kind, g.privilege)
+    FROM (VALUES ('client'), ('admin')) AS r (kind), unnest(ARRAY[
+        format('INSERT (%s), SELECT (result) ON %s', array_to_string(names || 'result'::text, ', '), view),
+        format('EXECUTE ON FUNCTION janus.%I', called)]) AS g (privilege);
+END $$;
+
+-- Takes back what publish made of these functions, and the functions: for migrations down.
+CREATE FUNCTION janus_private.unpublish(VARIADIC called name[]) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    c name;
+BEGIN
+    FOREACH c IN ARRAY called LOOP
+        EXECUTE format('DROP FUNCTION janus.%I', c);
+        EXECUTE format('DROP VIEW janus.%I', c || '_request');
+        EXECUTE format('DROP FUNCTION janus_private.%I, janus_private.%I', c || '_requested', c);
+    END LOOP;
+END $$;
+
+-- The last step of every migration: nobody may call what was not granted, and what sessions may call means the same
+-- whatever they have set; what these functions call themselves runs within their settings. Functions that are written as
+-- statements (BEGIN ATOMIC) were understood when they were made, and may be taken into views.
+CREATE FUNCTION janus_private.seal() RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    f regprocedure;
+    setting text;
+BEGIN
+    REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA janus, janus_private FROM PUBLIC;
+    FOR f IN
+        SELECT p.oid FROM pg_proc p
+        WHERE p.pronamespace IN ('janus'::regnamespace, 'janus_private'::regnamespace) AND p.prosqlbody IS NULL
+            AND (p.prorettype = 'trigger'::regtype OR EXISTS (SELECT FROM aclexplode(p.proacl) AS a WHERE a.grantee <> p.proowner))
+    LOOP
+        FOREACH setting IN ARRAY ARRAY['standard_conforming_strings = on', 'extra_float_digits = 1', 'datestyle = ''ISO, MDY''',
+            'intervalstyle = postgres'] LOOP
+            EXECUTE format('ALTER FUNCTION %s SET %s', f, setting);
+        END LOOP;
+    END LOOP;
+END $$;
+
+-- This database -----------------------------------------------------------------------------------------------
+
+CREATE TABLE janus_private.home (
+    is_one boolean PRIMARY KEY DEFAULT true CHECK (is_one),
+    system_identifier bigint NOT NULL,
+    database name NOT NULL
+);
+COMMENT ON TABLE janus_private.home IS 'The cluster and database that daemons serve: a copy elsewhere is served only after `janusd adopt`.';
+INSERT INTO janus_private.home (system_identifier, database) SELECT c.system_identifier, current_database() FROM pg_control_system() AS c;
+
+CREATE TABLE janus_private.chore (
+    name text PRIMARY KEY
+);
+COMMENT ON TABLE janus_private.chore IS 'Chores that one daemon does at a time, which holds the row. Only daemons may lock it.';
+INSERT INTO janus_private.chore (name) VALUES ('pruning');
 
 -- Settings ----------------------------------------------------------------------------------------------------
 
@@ -85,7 +189,8 @@ INSERT INTO janus_private.setting (key, default_value, type, unit, least, most, 
     ('handovers_max', '20', 'integer', 'hand-overs', 1, 10000,
         'Uncharged returns to the queue (drains, crashes of neighbours) after which a job fails.');
 
-REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA janus_private FROM PUBLIC;
 SELECT janus_private.grant_to(kind, 'USAGE ON SCHEMA janus') FROM janus_private.role_name;
 SELECT janus_private.grant_to('daemon', 'USAGE ON SCHEMA janus_private');
-SELECT janus_private.grant_to('daemon', 'SELECT ON janus_private.schema_migration, janus_private.setting');
+SELECT janus_private.grant_to('daemon', 'SELECT ON janus_private.schema_migration, janus_private.setting, janus_private.home');
+SELECT janus_private.grant_to('daemon', 'SELECT, UPDATE ON janus_private.chore');
+SELECT janus_private.seal();

@@ -20,7 +20,6 @@ CREATE TABLE janus_private.job (
     created_at timestamptz NOT NULL DEFAULT now(),
     started_at timestamptz,
     finished_at timestamptz,
-    cancel_requested_at timestamptz,
     attempts int NOT NULL DEFAULT 0 CHECK (attempts >= 0),
     max_attempts int NOT NULL CHECK (max_attempts >= 1),
     handovers int NOT NULL DEFAULT 0 CHECK (handovers >= 0),
@@ -65,10 +64,10 @@ COMMENT ON COLUMN janus_private.job.text IS 'The result, until the next generati
 CREATE INDEX job_claim ON janus_private.job (model, queue, priority, owner, concurrency_key, due_at, id) WHERE state = 'queued';
 CREATE INDEX job_expiry ON janus_private.job (expires_at) WHERE state = 'queued' AND expires_at IS NOT NULL;
 CREATE INDEX job_without_model ON janus_private.job (id) WHERE model IS NULL AND state = 'queued';
-CREATE INDEX job_running ON janus_private.job (queue, model) WHERE state = 'running';
 CREATE INDEX job_retention ON janus_private.job (state, finished_at) WHERE finished_at IS NOT NULL;
-CREATE INDEX job_owner ON janus_private.job (owner, id);
-CREATE INDEX job_owner_state ON janus_private.job (owner, state, id);
+CREATE INDEX job_owner ON janus_private.job (owner, state, id);
+CREATE INDEX job_state ON janus_private.job (state, id);
+CREATE INDEX job_depth ON janus_private.job (queue, model, due_at) WHERE state = 'queued';
 CREATE INDEX job_key ON janus_private.job (owner, concurrency_key) WHERE state = 'queued' AND concurrency_key <> '';
 CREATE UNIQUE INDEX job_idempotency_key ON janus_private.job (owner, idempotency_key) WHERE idempotency_key IS NOT NULL;
 
@@ -279,7 +278,7 @@ EXECUTE FUNCTION janus_private.job_arrived();
 
 CREATE TABLE janus_private.webhook_secret (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    owner name NOT NULL,
+    owner regrole NOT NULL,
     secret bytea NOT NULL CHECK (octet_length(secret) = 32),
     expires_at timestamptz
 );
@@ -291,7 +290,7 @@ CREATE UNIQUE INDEX webhook_secret_current ON janus_private.webhook_secret (owne
 CREATE TABLE janus_private.webhook_delivery (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     job bigint NOT NULL REFERENCES janus_private.job ON DELETE CASCADE,
-    owner name NOT NULL,
+    owner regrole NOT NULL,
     generation int NOT NULL,
     message_id text NOT NULL UNIQUE,
     type text NOT NULL,
@@ -314,7 +313,7 @@ CREATE INDEX webhook_delivery_due ON janus_private.webhook_delivery (next_attemp
 -- Registries --------------------------------------------------------------------------------------------------
 
 CREATE TABLE janus_private.upload_grant (
-    role name NOT NULL,
+    role regrole NOT NULL,
     prefix text NOT NULL,
     PRIMARY KEY (role, prefix)
 );
@@ -342,8 +341,6 @@ CREATE TABLE janus_private.paused_queue (
 );
 COMMENT ON TABLE janus_private.paused_queue IS 'Queues of which no more jobs are started.';
 
-REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA janus_private FROM PUBLIC;
-
 -- Exactly what a daemon does with its own statements; the rest it reaches through functions.
 SELECT janus_private.grant_to('daemon', privilege) FROM unnest(ARRAY[
     'SELECT ON janus_private.input, janus_private.input_image',
@@ -358,3 +355,4 @@ SELECT janus_private.grant_to('daemon', privilege) FROM unnest(ARRAY[
     'SELECT, DELETE ON janus_private.webhook_secret',
     'SELECT ON janus_private.paused_queue'
 ]) AS privilege;
+SELECT janus_private.seal();

@@ -1,35 +1,59 @@
 -- What people and webhooks see of jobs.
 
--- Who asks: the active SET ROLE, else the session's user. Inside SECURITY DEFINER functions current_user is the
--- definer, so it cannot tell.
-CREATE FUNCTION janus_private.caller() RETURNS name
-LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT CASE current_setting('role') WHEN 'none' THEN session_user ELSE current_setting('role')::name END
-$$;
+-- Cancels -----------------------------------------------------------------------------------------------------
 
--- The same as what tables hold of an owner.
-CREATE FUNCTION janus_private.caller_role() RETURNS regrole
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
-    SELECT to_regrole(quote_ident(janus_private.caller()))
-$$;
+-- Without reference to the job, whose row it would lock, and without an index that could make one wait for another.
+CREATE TABLE janus_private.cancellation (
+    job bigint NOT NULL,
+    generation int NOT NULL,
+    requested_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE janus_private.cancellation IS 'Jobs that were asked to stop: who asks changes no running job, its daemon reads here. Rows go with their job.';
+CREATE INDEX cancellation_job ON janus_private.cancellation (job, generation);
 
-CREATE FUNCTION janus_private.is_admin() RETURNS boolean
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT coalesce(bool_or(pg_has_role(janus_private.caller(), r.oid, 'MEMBER')), false)
-    FROM janus_private.role_name n JOIN pg_roles r ON r.rolname = n.name
-    WHERE n.kind = 'admin'
-$$;
+CREATE FUNCTION janus_private.is_cancel_requested(job_id bigint, generation int) RETURNS boolean
+LANGUAGE sql STABLE
+RETURN EXISTS (SELECT FROM janus_private.cancellation c WHERE c.job = $1 AND c.generation = $2);
 
--- Owners whose rows the caller sees, besides an administrator, who sees all (those of dropped roles too).
-CREATE VIEW janus_private.visible_owner AS
-    SELECT oid::regrole AS owner FROM pg_roles WHERE pg_has_role(janus_private.caller(), oid, 'MEMBER');
+-- Who sees what -----------------------------------------------------------------------------------------------
 
-CREATE FUNCTION janus_private.sees(owner regrole) RETURNS boolean
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    SELECT janus_private.is_admin() OR EXISTS (SELECT FROM janus_private.visible_owner v WHERE v.owner = sees.owner)
-$$;
+-- A role and those whose rights it inherits: by what is written down, so a superuser, who may do everything, inherits
+-- nothing by that. Where the server keeps it for each membership (16 and later) that counts, and one of several grants of
+-- one membership is enough; before, it is the member's own attribute.
+CREATE FUNCTION janus_private.inherited_roles(role oid) RETURNS SETOF oid
+LANGUAGE sql STABLE
+BEGIN ATOMIC
+    WITH RECURSIVE inherited (role) AS (
+        SELECT $1
+        UNION
+        SELECT m.roleid FROM inherited i
+        JOIN pg_auth_members m ON m.member = i.role
+        JOIN pg_roles r ON r.oid = m.member
+        WHERE coalesce((to_jsonb(m) ->> 'inherit_option')::boolean, r.rolinherit)
+    )
+    SELECT i.role FROM inherited i;
+END;
 
--- Every job as people read it; janus.jobs shows each caller a part. Only grows at the end.
+-- Those of whoever the server runs the statement as. In the owner's functions that is the owner, so they are told who asks.
+CREATE VIEW janus_private.visible_role AS
+SELECT i.role FROM pg_roles r CROSS JOIN LATERAL janus_private.inherited_roles(r.oid) AS i (role) WHERE r.rolname = current_user;
+
+-- One row: the roles whose jobs are seen, and whether all are.
+CREATE VIEW janus_private.reader AS
+SELECT ARRAY(SELECT v.role FROM janus_private.visible_role v) AS roles,
+    EXISTS (SELECT FROM janus_private.visible_role v JOIN janus_private.role_name n ON n.role = v.role WHERE n.kind = 'admin') AS is_admin;
+
+CREATE FUNCTION janus_private.sees(caller regrole, owner regrole) RETURNS boolean
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN caller = owner OR EXISTS (
+        SELECT FROM janus_private.inherited_roles(caller) AS i (role)
+        WHERE i.role = sees.owner OR i.role = (SELECT n.role FROM janus_private.role_name n WHERE n.kind = 'admin'));
+END $$;
+
+-- Jobs --------------------------------------------------------------------------------------------------------
+
+-- Every job as people read it; janus.jobs shows each reader a part. Only grows at the end, before `role`.
 CREATE VIEW janus_private.job_status AS
 SELECT
     j.id,
@@ -44,14 +68,6 @@ SELECT
         WHEN 'running' THEN round(100.0 * least(r.steps_done, r.steps_total) / r.steps_total, 1)
         WHEN 'succeeded' THEN 100
     END::numeric AS progress,
-    -- Counts at most a thousand ahead, so that a deep queue can be listed.
-    CASE WHEN j.state = 'queued' AND j.due_at <= now() AND j.model IS NOT NULL THEN 1 + (
-        SELECT count(*) FROM (
-            SELECT FROM janus_private.job a
-            WHERE a.state = 'queued' AND a.model = j.model AND a.queue = j.queue
-                AND (a.priority, a.due_at, a.id) < (j.priority, j.due_at, j.id) AND a.due_at <= now()
-            LIMIT 1000) AS ahead)
-    END AS queue_position,
     j.attempts AS attempt,
     j.created_at,
     j.started_at,
@@ -65,12 +81,13 @@ SELECT
     j.error,
     j.usage,
     j.metadata,
-    j.owner,
+    pg_get_userbyid(j.owner) AS owner,
     j.priority,
     j.max_attempts,
     j.due_at AS run_at,
     j.expires_at,
-    j.cancel_requested_at,
+    (SELECT min(c.requested_at) FROM janus_private.cancellation c WHERE c.job = j.id AND c.generation = j.generation)
+        AS cancel_requested_at,
     j.finish_reason,
     (i.task ->> 'seed')::bigint AS seed,
     i.task AS arguments,
@@ -78,15 +95,25 @@ SELECT
     ARRAY(SELECT split_part(u, '?', 1) FROM unnest(j.upload_to) WITH ORDINALITY AS x (u, n) ORDER BY n) AS upload_to,
     j.idempotency_key,
     nullif(j.concurrency_key, '') AS concurrency_key,
-    j.traceparent
+    j.traceparent,
+    j.owner AS role
 FROM janus_private.job j
-JOIN janus_private.input i ON i.job = j.id
+LEFT JOIN janus_private.input i ON i.job = j.id
 LEFT JOIN janus_private.run r ON r.job = j.id;
 
-CREATE VIEW janus.jobs WITH (security_barrier) AS
+-- Two halves, so that what a client sees is found by the index of owners; the second is for administrators only.
+CREATE VIEW janus_private.visible_status AS
+SELECT * FROM janus_private.job_status s WHERE s.role = ANY ((SELECT r.roles FROM janus_private.reader r)::oid[])
+UNION ALL
 SELECT * FROM janus_private.job_status s
-WHERE s.owner IN (SELECT owner FROM janus_private.visible_owner) OR (SELECT janus_private.is_admin());
-COMMENT ON VIEW janus.jobs IS 'Your jobs, and those of roles that you are a member of; an administrator sees all.';
+WHERE (SELECT r.is_admin FROM janus_private.reader r) AND s.role <> ALL ((SELECT r.roles FROM janus_private.reader r)::oid[]);
+
+CREATE VIEW janus.jobs WITH (security_barrier) AS
+SELECT id, uuid, queue, kind, model, state, phase, progress, attempt, created_at, started_at, finished_at, text, outputs, error,
+    usage, metadata, owner, priority, max_attempts, run_at, expires_at, cancel_requested_at, finish_reason, seed, arguments, upload_to,
+    idempotency_key, concurrency_key, traceparent
+FROM janus_private.visible_status;
+COMMENT ON VIEW janus.jobs IS 'Your jobs, and those of roles whose rights you inherit; an administrator sees all. janus.list pages through them.';
 COMMENT ON COLUMN janus.jobs.id IS 'What the enqueueing function returned.';
 COMMENT ON COLUMN janus.jobs.uuid IS 'The same job in names of uploaded files.';
 COMMENT ON COLUMN janus.jobs.queue IS 'As given.';
@@ -95,7 +122,6 @@ COMMENT ON COLUMN janus.jobs.model IS 'As given, or the default when it was enqu
 COMMENT ON COLUMN janus.jobs.state IS 'queued, running, succeeded, failed or canceled.';
 COMMENT ON COLUMN janus.jobs.phase IS 'While running: preparing, prefill, drawing, decoding or delivering.';
 COMMENT ON COLUMN janus.jobs.progress IS 'Per cent: 0 while queued, 100 once succeeded, NULL once failed or canceled.';
-COMMENT ON COLUMN janus.jobs.queue_position IS '1 for the next of its model and queue, counted up to 1001; NULL while not due.';
 COMMENT ON COLUMN janus.jobs.attempt IS 'Attempts charged so far, the running one included.';
 COMMENT ON COLUMN janus.jobs.created_at IS 'When it was enqueued: the time of the transaction.';
 COMMENT ON COLUMN janus.jobs.started_at IS 'When the latest attempt began.';
@@ -119,6 +145,49 @@ COMMENT ON COLUMN janus.jobs.idempotency_key IS 'As given.';
 COMMENT ON COLUMN janus.jobs.concurrency_key IS 'As given.';
 COMMENT ON COLUMN janus.jobs.traceparent IS 'As given.';
 
+-- Counted for every row that is read, so it is a view of its own, for janus.status. What comes before a job in any case: its
+-- own line (owner and concurrency_key) in its priority, and the lines of better priorities; the lines of one priority take
+-- turns. At most a thousand each are looked at.
+CREATE VIEW janus.job_status WITH (security_barrier) AS
+SELECT s.id, s.uuid, s.queue, s.kind, s.model, s.state, s.phase, s.progress, s.attempt, s.created_at, s.started_at, s.finished_at,
+    s.text, s.outputs, s.error, s.usage, s.metadata, s.owner, s.priority, s.max_attempts, s.run_at, s.expires_at, s.cancel_requested_at,
+    s.finish_reason, s.seed, s.arguments, s.upload_to, s.idempotency_key, s.concurrency_key, s.traceparent,
+    CASE WHEN s.state = 'queued' AND s.run_at <= now() AND s.model IS NOT NULL THEN least(1001, 1
+        + (SELECT count(*) FROM (
+            SELECT FROM janus_private.job a
+            WHERE a.state = 'queued' AND a.model = s.model AND a.queue = s.queue AND a.priority = s.priority AND a.owner = s.role
+                AND a.concurrency_key = coalesce(s.concurrency_key, '') AND (a.due_at, a.id) < (s.run_at, s.id)
+            LIMIT 1000) AS own_line)
+        + (SELECT count(*) FROM (
+            SELECT a.due_at FROM janus_private.job a
+            WHERE a.state = 'queued' AND a.model = s.model AND a.queue = s.queue AND a.priority < s.priority
+            LIMIT 1000) AS better WHERE better.due_at <= now()))
+    END AS queue_position
+FROM janus_private.visible_status s;
+COMMENT ON VIEW janus.job_status IS 'A row of janus.jobs and its place in the queue, which is counted for each row: for one job at a time, as janus.status asks.';
+DO $$
+BEGIN
+    EXECUTE (SELECT string_agg(format('COMMENT ON COLUMN janus.job_status.%I IS %L', a.attname, col_description(a.attrelid, a.attnum)), '; ')
+        FROM pg_attribute a WHERE a.attrelid = 'janus.jobs'::regclass AND a.attnum > 0);
+END $$;
+COMMENT ON COLUMN janus.job_status.queue_position IS '1 for the next, counted up to 1001; NULL while not due. Counted are the jobs that are due before it with its owner and concurrency_key, and those of better priorities; owners and keys take turns.';
+
+-- What janus.list picks from, the newest first: so many of each owner and state are found by index, and nothing else is read.
+CREATE VIEW janus.job_keys WITH (security_barrier) AS
+SELECT j.id, j.owner AS role, j.state FROM janus_private.job j
+WHERE j.owner = ANY ((SELECT r.roles FROM janus_private.reader r)::oid[]) OR (SELECT r.is_admin FROM janus_private.reader r)
+ORDER BY j.id DESC;
+COMMENT ON VIEW janus.job_keys IS 'What janus.list picks from: ids, owners and states alone, the newest first.';
+COMMENT ON COLUMN janus.job_keys.id IS 'As in janus.jobs.';
+COMMENT ON COLUMN janus.job_keys.role IS 'The owner.';
+COMMENT ON COLUMN janus.job_keys.state IS 'As in janus.jobs.';
+
+CREATE VIEW janus.visible_roles WITH (security_barrier) AS
+SELECT v.role::regrole AS role, (SELECT r.is_admin FROM janus_private.reader r) AS is_admin FROM janus_private.visible_role v;
+COMMENT ON VIEW janus.visible_roles IS 'Whose jobs you see: your role, and those whose rights it inherits.';
+COMMENT ON COLUMN janus.visible_roles.role IS 'The role.';
+COMMENT ON COLUMN janus.visible_roles.is_admin IS 'Whether you see everybody''s, as an administrator.';
+
 CREATE VIEW janus.attempts WITH (security_barrier) AS
 SELECT
     a.job,
@@ -132,9 +201,9 @@ SELECT
     a.host,
     a.daemon,
     a.generation,
-    j.owner
+    pg_get_userbyid(j.owner) AS owner
 FROM janus_private.attempt a JOIN janus_private.job j ON j.id = a.job
-WHERE j.owner IN (SELECT owner FROM janus_private.visible_owner) OR (SELECT janus_private.is_admin());
+WHERE j.owner = ANY ((SELECT r.roles FROM janus_private.reader r)::oid[]) OR (SELECT r.is_admin FROM janus_private.reader r);
 COMMENT ON VIEW janus.attempts IS 'Every run of your jobs, how it ended (outcome) and what became of the job (state).';
 COMMENT ON COLUMN janus.attempts.job IS 'The job''s id.';
 COMMENT ON COLUMN janus.attempts.run_lease IS 'Ordinal of the claim within the job; part of the names of uploaded files.';
@@ -164,9 +233,9 @@ SELECT
     split_part(d.url, '?', 1) AS url,
     d.message_id,
     d.body::jsonb AS body,
-    d.owner
+    pg_get_userbyid(d.owner) AS owner
 FROM janus_private.webhook_delivery d
-WHERE d.owner IN (SELECT pg_get_userbyid(owner) FROM janus_private.visible_owner) OR (SELECT janus_private.is_admin());
+WHERE d.owner = ANY ((SELECT r.roles FROM janus_private.reader r)::oid[]) OR (SELECT r.is_admin FROM janus_private.reader r);
 COMMENT ON VIEW janus.webhook_deliveries IS 'Calls of your webhooks, made and to be made; janus.redeliver(id) repeats one. job.started and job.progress are best effort and not listed.';
 COMMENT ON COLUMN janus.webhook_deliveries.id IS 'What janus.redeliver takes.';
 COMMENT ON COLUMN janus.webhook_deliveries.job IS 'The job''s id.';
@@ -206,52 +275,95 @@ COMMENT ON COLUMN janus.workers.running IS 'Jobs that it holds.';
 COMMENT ON COLUMN janus.workers.started_at IS 'When it registered.';
 COMMENT ON COLUMN janus.workers.seen_at IS 'Its last sign of life.';
 
+-- Each line (queue and model) is found by a step in the index; what waits in it is counted up to a bound, what runs in `run`.
 CREATE VIEW janus.queue_depth AS
+WITH RECURSIVE queued AS (
+    (SELECT j.queue, j.model FROM janus_private.job j WHERE j.state = 'queued' ORDER BY j.queue, j.model LIMIT 1)
+    UNION ALL
+    SELECT n.queue, n.model FROM queued q CROSS JOIN LATERAL (
+        SELECT j.queue, j.model FROM janus_private.job j
+        WHERE j.state = 'queued' AND (j.queue, j.model) > (q.queue, q.model) ORDER BY j.queue, j.model LIMIT 1) AS n
+), line AS (
+    SELECT q.queue, q.model,
+        (SELECT count(*) FROM (SELECT FROM janus_private.job j
+            WHERE j.state = 'queued' AND j.queue = q.queue AND j.model = q.model AND j.due_at <= now() LIMIT 10000) AS x) AS waiting,
+        (SELECT count(*) FROM (SELECT FROM janus_private.job j
+            WHERE j.state = 'queued' AND j.queue = q.queue AND j.model = q.model AND j.due_at > now() LIMIT 10000) AS x) AS scheduled,
+        (SELECT min(j.due_at) FROM janus_private.job j
+            WHERE j.state = 'queued' AND j.queue = q.queue AND j.model = q.model) AS oldest, 0 AS running
+    FROM queued q WHERE q.model IS NOT NULL
+    UNION ALL
+    -- before the first daemon ever
+    SELECT j.queue, NULL, count(*) FILTER (WHERE j.due_at <= now()), count(*) FILTER (WHERE j.due_at > now()), min(j.due_at), 0
+    FROM janus_private.job j WHERE j.state = 'queued' AND j.model IS NULL GROUP BY j.queue
+    UNION ALL
+    SELECT j.queue, j.model, 0, 0, NULL, count(*)
+    FROM janus_private.run r CROSS JOIN LATERAL (SELECT x.queue, x.model FROM janus_private.job x WHERE x.id = r.job LIMIT 1) AS j
+    GROUP BY j.queue, j.model
+)
 SELECT
-    j.queue,
-    j.model,
-    count(*) FILTER (WHERE j.state = 'queued' AND j.due_at <= now()) AS waiting,
-    count(*) FILTER (WHERE j.state = 'queued' AND j.due_at > now()) AS scheduled,
-    count(*) FILTER (WHERE j.state = 'running') AS running,
-    coalesce(extract(epoch FROM now() - min(j.due_at) FILTER (WHERE j.state = 'queued' AND j.due_at <= now())), 0)
-        ::double precision AS oldest_waiting_seconds,
-    EXISTS (SELECT FROM janus_private.paused_queue p WHERE p.queue = j.queue) AS paused
-FROM janus_private.job j
-WHERE j.state IN ('queued', 'running')
-GROUP BY j.queue, j.model;
+    l.queue,
+    l.model,
+    sum(l.waiting)::bigint AS waiting,
+    sum(l.scheduled)::bigint AS scheduled,
+    sum(l.running)::bigint AS running,
+    greatest(coalesce(extract(epoch FROM now() - min(l.oldest)), 0), 0)::double precision AS oldest_waiting_seconds,
+    EXISTS (SELECT FROM janus_private.paused_queue p WHERE p.queue = l.queue) AS paused
+FROM line l
+GROUP BY l.queue, l.model;
 COMMENT ON VIEW janus.queue_depth IS 'Jobs waiting and running by queue and model: for monitoring and autoscaling.';
 COMMENT ON COLUMN janus.queue_depth.queue IS 'Name of the queue.';
 COMMENT ON COLUMN janus.queue_depth.model IS 'Name of the model; NULL as in janus.jobs.';
-COMMENT ON COLUMN janus.queue_depth.waiting IS 'Queued and due.';
-COMMENT ON COLUMN janus.queue_depth.scheduled IS 'Queued and due later.';
+COMMENT ON COLUMN janus.queue_depth.waiting IS 'Queued and due, counted up to 10000.';
+COMMENT ON COLUMN janus.queue_depth.scheduled IS 'Queued and due later, counted up to 10000.';
 COMMENT ON COLUMN janus.queue_depth.running IS 'Running now.';
 COMMENT ON COLUMN janus.queue_depth.oldest_waiting_seconds IS 'How long the oldest due job has been due; 0 where none waits.';
 COMMENT ON COLUMN janus.queue_depth.paused IS 'Whether janus.pause stops this queue.';
+
+-- Waking -----------------------------------------------------------------------------------------------------
+
+-- Every NOTIFY goes through here. Nothing is said where an administrator wants none, or where the transaction does not (SET
+-- LOCAL janus.notify = 'off'): prepared transactions must not, and none can while the server's queue of notifications is full.
+CREATE FUNCTION janus_private.wake(channel text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF janus_private.setting_on('notify') AND current_setting('janus.notify', true) IS DISTINCT FROM 'off' THEN
+        PERFORM pg_notify(channel, '');
+    END IF;
+END $$;
+
+CREATE TABLE janus_private.channel (
+    owner regrole PRIMARY KEY,
+    name text NOT NULL
+);
+COMMENT ON TABLE janus_private.channel IS 'Where owners hear of the ends of their jobs: anybody may LISTEN, so its name is a secret of the owner''s.';
 
 -- The webhook's {type, timestamp, data}: the job as it is now. Ids and seeds are strings, as JavaScript loses
 -- integers beyond 2^53; times are in UTC whatever the session says.
 CREATE FUNCTION janus_private.event_body(job_id bigint, event text) RETURNS text
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET timezone = 'UTC' AS $$
     SELECT jsonb_build_object('type', 'job.' || event, 'timestamp', to_jsonb(now()), 'data',
-        to_jsonb(s) || jsonb_build_object('id', s.id::text, 'seed', s.seed::text))::text
+        to_jsonb(s) - 'role' || jsonb_build_object('id', s.id::text, 'seed', s.seed::text))::text
     FROM janus_private.job_status s WHERE s.id = job_id
 $$;
 
--- The end of a job: wakes clients that listen and writes the outbox row, in the transaction of the state change.
--- Called as a statement of its own after that change, since it reads the job as it then is.
+-- The end of a job: wakes its owner, if it asked for a channel, and writes the outbox row, in the transaction of the state
+-- change. Called as a statement of its own after that change, since it reads the job as it then is.
 CREATE FUNCTION janus_private.emit(job_id bigint, event text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    heard text := (SELECT c.name FROM janus_private.channel c JOIN janus_private.job j ON j.owner = c.owner WHERE j.id = job_id);
 BEGIN
-    IF janus_private.setting_on('notify') THEN
-        PERFORM pg_notify('janus_finished', job_id::text);
+    IF heard IS NOT NULL THEN
+        PERFORM janus_private.wake(heard);
     END IF;
     INSERT INTO janus_private.webhook_delivery (job, owner, generation, message_id, type, url, body)
-    SELECT j.id, pg_get_userbyid(j.owner), j.generation, 'msg_' || replace(gen_random_uuid()::text, '-', ''), 'job.' || event,
+    SELECT j.id, j.owner, j.generation, 'msg_' || replace(gen_random_uuid()::text, '-', ''), 'job.' || event,
         j.webhook_url, janus_private.event_body(j.id, event)
     FROM janus_private.job j
     WHERE j.id = job_id AND j.webhook_url IS NOT NULL AND event = ANY (j.webhook_events);
     IF FOUND THEN
-        PERFORM pg_notify('janus_control', '');
+        PERFORM janus_private.wake('janus_control');
     END IF;
 END $$;
 
@@ -274,17 +386,19 @@ BEGIN
     RETURN janus_private.setting_text(key) = 'on';
 END $$;
 
-REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA janus_private FROM PUBLIC;
-
 -- A view checks the functions it calls against its reader, not its owner.
 SELECT janus_private.grant_to(r.kind, p.privilege)
 FROM (VALUES ('client'), ('admin'), ('daemon')) AS r (kind), unnest(ARRAY[
-    'EXECUTE ON FUNCTION janus_private.caller, janus_private.is_admin',
-    'SELECT ON janus.jobs, janus.attempts, janus.webhook_deliveries, janus.workers'
+    'EXECUTE ON FUNCTION janus_private.inherited_roles',
+    'SELECT ON janus.jobs, janus.job_status, janus.job_keys, janus.visible_roles, janus.attempts, janus.webhook_deliveries, janus.workers'
 ]) AS p (privilege);
 
 SELECT janus_private.grant_to(kind, 'SELECT ON janus.queue_depth')
 FROM janus_private.role_name WHERE kind IN ('monitor', 'admin', 'daemon');
 
-SELECT janus_private.grant_to('daemon', 'EXECUTE ON FUNCTION janus_private.event_body, janus_private.emit,
-    janus_private.setting_text, janus_private.setting_int');
+SELECT janus_private.grant_to('daemon', privilege) FROM unnest(ARRAY[
+    'EXECUTE ON FUNCTION janus_private.event_body, janus_private.emit, janus_private.wake, janus_private.setting_text,
+        janus_private.setting_int, janus_private.setting_on, janus_private.is_cancel_requested',
+    'SELECT, DELETE ON janus_private.cancellation'
+]) AS privilege;
+SELECT janus_private.seal();

@@ -66,7 +66,7 @@ BEGIN
 END $$;
 
 -- One sink. file:/// is reached with the daemon's rights, so the owner needs a grant for it.
-CREATE FUNCTION janus_private.check_sink(argument text, value text, owner name) RETURNS void
+CREATE FUNCTION janus_private.check_sink(argument text, value text, owner regrole) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     shown text := left(split_part(value, '?', 1), 120);
@@ -85,11 +85,11 @@ BEGIN
                 format('%s is %s: it must be a folder file:///path/ of plain names', argument, shown),
                 'End it with /, and use letters, digits and . _ ~ @ : + = , - only.');
         ELSIF NOT EXISTS (
-            SELECT FROM janus_private.upload_grant g JOIN pg_roles r ON r.rolname = g.role
-            WHERE starts_with(value, g.prefix) AND pg_has_role(check_sink.owner, r.oid, 'MEMBER')
+            SELECT FROM janus_private.upload_grant g
+            WHERE starts_with(value, g.prefix) AND g.role IN (SELECT janus_private.inherited_roles(check_sink.owner))
         ) THEN
-            PERFORM janus_private.refuse(format('%s is %s: role %I may not upload there', argument, shown, owner),
-                format('An administrator can allow it by SELECT janus.grant_upload(%L, %L).', owner, value));
+            PERFORM janus_private.refuse(format('%s is %s: role %s may not upload there', argument, shown, owner),
+                format('An administrator can allow it by SELECT janus.grant_upload(%L, %L).', pg_get_userbyid(owner), value));
         END IF;
     ELSE
         PERFORM janus_private.refuse(
@@ -98,4 +98,4 @@ BEGIN
     END IF;
 END $$;
 
-REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA janus, janus_private FROM PUBLIC;
+SELECT janus_private.seal();

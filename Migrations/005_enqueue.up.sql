@@ -10,7 +10,7 @@ BEGIN
 END $$;
 
 -- The owner's current secret, made if there is none. 32 bytes hashed out of 366 random bits.
-CREATE FUNCTION janus_private.ensure_webhook_secret(holder name) RETURNS bytea
+CREATE FUNCTION janus_private.ensure_webhook_secret(holder regrole) RETURNS bytea
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     current bytea;
@@ -90,7 +90,7 @@ BEGIN
 
     PERFORM janus_private.check_array('upload_to', c.upload_to, janus_private.setting_int('upload_to_max'));
     FOR i IN 1 .. cardinality(c.upload_to) LOOP
-        PERFORM janus_private.check_sink(format('upload_to[%s]', i), c.upload_to[i], pg_get_userbyid(owner));
+        PERFORM janus_private.check_sink(format('upload_to[%s]', i), c.upload_to[i], owner);
         -- A path that ends in / is a collection, which takes any number; any other URL takes one object.
         IF c.upload_to[i] ~ '^https?:' AND split_part(c.upload_to[i], '?', 1) !~ '^https?://[^/]+/(.*/)?$' THEN
             exact := exact + 1;
@@ -266,11 +266,11 @@ BEGIN
     END LOOP;
 
     IF c.webhook_url IS NOT NULL THEN
-        PERFORM janus_private.ensure_webhook_secret(pg_get_userbyid(caller));
+        PERFORM janus_private.ensure_webhook_secret(caller);
     END IF;
-    IF janus_private.setting_on('notify') AND (c.run_at IS NULL OR c.run_at <= moment) THEN
+    IF c.run_at IS NULL OR c.run_at <= moment THEN
         -- The same payload counts once a transaction.
-        PERFORM pg_notify('janus_queued', '');
+        PERFORM janus_private.wake('janus_queued');
     END IF;
     RETURN ids;
 END $$;
@@ -301,32 +301,32 @@ BEGIN
     RETURN jsonb_build_object('images', images, 'cfg_weight', cfg_weight, 'temperature', temperature, 'top_k', top_k, 'format', format);
 END $$;
 
-CREATE FUNCTION janus.generate(
-    prompt text, images int = 1, seed bigint = NULL, cfg_weight real = 5, temperature real = 1, top_k int = 0,
+CREATE FUNCTION janus_private.generate(
+    caller regrole, prompt text, images int = 1, seed bigint = NULL, cfg_weight real = 5, temperature real = 1, top_k int = 0,
     format text = 'png',
     priority int = 5, run_at timestamptz = NULL, expires_at timestamptz = NULL, max_attempts int = 5,
     run_timeout interval = '30 min', idempotency_key text = NULL, webhook_url text = NULL,
     webhook_events text[] = '{succeeded,failed,canceled}', upload_to text[] = '{}', model text = NULL,
     queue text = 'default', concurrency_key text = NULL, traceparent text = NULL, metadata jsonb = '{}'
 ) RETURNS bigint
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM janus_private.check_text('prompt', prompt, janus_private.setting_int('prompt_bytes_max'));
-    RETURN janus_private.enqueue(janus_private.caller_role(), 'generate', janus_private.generate_task(images, cfg_weight, temperature, top_k, format)
+    RETURN janus_private.enqueue(caller, 'generate', janus_private.generate_task(images, cfg_weight, temperature, top_k, format)
             || jsonb_build_object('prompt', prompt), seed, '{}', '{}', images,
         priority, run_at, expires_at, max_attempts, run_timeout, idempotency_key, webhook_url, webhook_events, upload_to,
         model, queue, concurrency_key, traceparent, metadata);
 END $$;
 
-CREATE FUNCTION janus.batch(
-    prompts text[], images int = 1, seed bigint = NULL, cfg_weight real = 5, temperature real = 1, top_k int = 0,
+CREATE FUNCTION janus_private.batch(
+    caller regrole, prompts text[], images int = 1, seed bigint = NULL, cfg_weight real = 5, temperature real = 1, top_k int = 0,
     format text = 'png',
     priority int = 5, run_at timestamptz = NULL, expires_at timestamptz = NULL, max_attempts int = 5,
     run_timeout interval = '30 min', idempotency_key text = NULL, webhook_url text = NULL,
     webhook_events text[] = '{succeeded,failed,canceled}', upload_to text[] = '{}', model text = NULL,
     queue text = 'default', concurrency_key text = NULL, traceparent text = NULL, metadata jsonb = '{}'
-) RETURNS SETOF bigint
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+) RETURNS bigint[]
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     prompt_bytes CONSTANT bigint := janus_private.setting_int('prompt_bytes_max');
     shared jsonb;
@@ -338,15 +338,14 @@ BEGIN
     IF FOUND THEN
         PERFORM janus_private.check_text(pg_catalog.format('prompts[%s]', bad.n), bad.prompt, prompt_bytes);
     ELSIF cardinality(prompts) = 0 THEN
-        RETURN;
+        RETURN '{}';
     END IF;
     shared := janus_private.generate_task(images, cfg_weight, temperature, top_k, format);
-    RETURN QUERY SELECT unnest(janus_private.enqueue_all(janus_private.caller_role(), 'generate',
+    RETURN janus_private.enqueue_all(caller, 'generate',
         ARRAY(SELECT shared || jsonb_build_object('prompt', p.prompt) FROM unnest(prompts) WITH ORDINALITY AS p (prompt, n) ORDER BY p.n),
         seed, '{}', '{}', images, (priority, run_at, expires_at, max_attempts, run_timeout, idempotency_key, webhook_url, webhook_events,
-            upload_to, model, queue, concurrency_key, traceparent, metadata)));
+            upload_to, model, queue, concurrency_key, traceparent, metadata));
 END $$;
 
-REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA janus, janus_private FROM PUBLIC;
-SELECT janus_private.grant_to(kind, 'EXECUTE ON FUNCTION janus.generate, janus.batch')
-FROM janus_private.role_name WHERE kind IN ('client', 'admin');
+SELECT janus_private.publish('generate'), janus_private.publish('batch', 'SETOF bigint');
+SELECT janus_private.seal();

@@ -1,2 +1,2 @@
-DROP FUNCTION janus.chat, janus.understand, janus_private.chat_messages, janus_private.answer_task,
-    janus_private.check_answer;
+SELECT janus_private.unpublish('chat', 'understand');
+DROP FUNCTION janus_private.chat_messages, janus_private.answer_task, janus_private.check_answer;

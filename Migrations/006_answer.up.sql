@@ -39,15 +39,15 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
         'system_prompt', system_prompt, 'stop', stop)
 $$;
 
-CREATE FUNCTION janus.understand(
-    prompt text, image_urls text[] = '{}', image_data bytea[] = '{}', max_tokens int = 512, temperature real = 0,
+CREATE FUNCTION janus_private.understand(
+    caller regrole, prompt text, image_urls text[] = '{}', image_data bytea[] = '{}', max_tokens int = 512, temperature real = 0,
     top_p real = 1, seed bigint = NULL, system_prompt text = NULL, stop text[] = '{}',
     priority int = 5, run_at timestamptz = NULL, expires_at timestamptz = NULL, max_attempts int = 5,
     run_timeout interval = '30 min', idempotency_key text = NULL, webhook_url text = NULL,
     webhook_events text[] = '{succeeded,failed,canceled}', upload_to text[] = '{}', model text = NULL,
     queue text = 'default', concurrency_key text = NULL, traceparent text = NULL, metadata jsonb = '{}'
 ) RETURNS bigint
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     pictures CONSTANT int := cardinality(image_urls) + cardinality(image_data);
 BEGIN
@@ -56,7 +56,7 @@ BEGIN
     IF prompt IS DISTINCT FROM '' OR pictures = 0 THEN
         PERFORM janus_private.check_text('prompt', prompt, janus_private.setting_int('prompt_bytes_max'));
     END IF;
-    RETURN janus_private.enqueue(janus_private.caller_role(), 'understand', janus_private.answer_task(
+    RETURN janus_private.enqueue(caller, 'understand', janus_private.answer_task(
             jsonb_build_array(jsonb_build_object('role', 'user', 'content', prompt, 'images', pictures)),
             max_tokens, temperature, top_p, system_prompt, stop), seed, image_urls, image_data, 1,
         priority, run_at, expires_at, max_attempts, run_timeout, idempotency_key, webhook_url, webhook_events, upload_to,
@@ -132,15 +132,15 @@ BEGIN
     RETURN result;
 END $$;
 
-CREATE FUNCTION janus.chat(
-    messages jsonb, image_urls text[] = '{}', image_data bytea[] = '{}', max_tokens int = 512, temperature real = 0,
+CREATE FUNCTION janus_private.chat(
+    caller regrole, messages jsonb, image_urls text[] = '{}', image_data bytea[] = '{}', max_tokens int = 512, temperature real = 0,
     top_p real = 1, seed bigint = NULL, system_prompt text = NULL, stop text[] = '{}',
     priority int = 5, run_at timestamptz = NULL, expires_at timestamptz = NULL, max_attempts int = 5,
     run_timeout interval = '30 min', idempotency_key text = NULL, webhook_url text = NULL,
     webhook_events text[] = '{succeeded,failed,canceled}', upload_to text[] = '{}', model text = NULL,
     queue text = 'default', concurrency_key text = NULL, traceparent text = NULL, metadata jsonb = '{}'
 ) RETURNS bigint
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     turns jsonb;
 BEGIN
@@ -152,11 +152,14 @@ BEGIN
         END IF;
         system_prompt := messages -> 0 ->> 'content';
     END IF;
-    RETURN janus_private.enqueue(janus_private.caller_role(), 'chat', janus_private.answer_task(turns, max_tokens, temperature, top_p, system_prompt, stop),
+    RETURN janus_private.enqueue(caller, 'chat', janus_private.answer_task(turns, max_tokens, temperature, top_p, system_prompt, stop),
         seed, image_urls, image_data, 1,
         priority, run_at, expires_at, max_attempts, run_timeout, idempotency_key, webhook_url, webhook_events, upload_to,
         model, queue, concurrency_key, traceparent, metadata);
 END $$;
+
+SELECT janus_private.publish('understand'), janus_private.publish('chat');
+
 -- The layout of a public function's COMMENT, which Deploy/sql-reference reads: what it does; after an empty line a line
 -- for each argument, `name: …`; `Returns: …`; a line for each error, `SQLSTATE: …`. Names that end in _max are settings.
 DO $comments$
@@ -217,6 +220,4 @@ prompt: The question, 1 to prompt_bytes_max bytes, not white space alone; '' bes
 messages: An array of 1 to messages_max objects {"role": …, "content": …, "images": …}: user and assistant take turns, the user first and last; a message of role system may come before them. content has at most prompt_bytes_max bytes. images is the number of pictures that stand before the content of a user's message; where no message has it, all stand before the first.$text$ || answer || common);
 END $comments$;
 
-REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA janus, janus_private FROM PUBLIC;
-SELECT janus_private.grant_to(kind, 'EXECUTE ON FUNCTION janus.understand, janus.chat')
-FROM janus_private.role_name WHERE kind IN ('client', 'admin');
+SELECT janus_private.seal();

@@ -1,4 +1,6 @@
 DROP VIEW janus.settings;
-DROP FUNCTION janus_private.ensure_default_model, janus.resume, janus.pause, janus.revoke_upload, janus.grant_upload,
-    janus_private.check_grant, janus.configure, janus.redeliver, janus.rotate_webhook_secret, janus.webhook_secret,
-    janus.retry, janus.cancel, janus.output, janus.status, janus_private.own_job;
+SELECT janus_private.unpublish('redeliver', 'rotate_webhook_secret', 'webhook_secret', 'rotate_channel', 'channel', 'retry', 'cancel');
+DROP FUNCTION janus_private.ensure_default_model, janus.reassign, janus.resume, janus.pause, janus.revoke_upload, janus.grant_upload,
+    janus_private.check_grant, janus.configure, janus_private.random_channel, janus.output, janus.list, janus.status,
+    janus_private.lock_in, janus_private.job_of;
+DROP VIEW janus.outputs;

@@ -519,6 +519,6 @@ queued: Most jobs that wait, 0 to 1000000. NULL takes what janus.limit_owner say
 Returns: Nothing; jobs that run or wait already stay.
 22023: There is no such role, key is empty or too long, or a limit is outside of its bounds.$$;
 
-REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA janus, janus_private FROM PUBLIC;
 SELECT janus_private.grant_to('admin', 'EXECUTE ON FUNCTION janus.limit_owner, janus.limit_key');
 SELECT janus_private.grant_to('daemon', 'EXECUTE ON FUNCTION janus_private.claim, janus_private.digest, janus_private.tidy_lanes');
+SELECT janus_private.seal();

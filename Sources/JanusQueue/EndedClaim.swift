@@ -43,7 +43,7 @@ extension FinishDecision.Standing {
     /// What a statement that locks a job selects for the decision; `j` is the job.
     static let columns = """
         j.attempts, j.max_attempts, j.handovers, janus_private.setting_int('handovers_max') AS handovers_max,
-            j.cancel_requested_at IS NOT NULL AS cancel_requested, j.is_suspect
+            janus_private.is_cancel_requested(j.id, j.generation) AS cancel_requested, j.is_suspect
         """
 
     init(_ row: PostgresRow) throws(PostgresError) {
@@ -103,5 +103,5 @@ private let emitSQL = """
     """
 
 private let notifyQueuedSQL = """
-    SELECT pg_notify('janus_queued', '') WHERE janus_private.setting_text('notify') = 'on'
+    SELECT janus_private.wake('janus_queued')
     """

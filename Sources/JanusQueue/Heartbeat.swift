@@ -45,7 +45,7 @@ private let renewSQL = """
         r.job, r.run_lease, r.cancel_requested
     FROM (VALUES (1)) AS one
     LEFT JOIN (
-        SELECT n.job, n.run_lease, j.cancel_requested_at IS NOT NULL AS cancel_requested
+        SELECT n.job, n.run_lease, janus_private.is_cancel_requested(j.id, j.generation) AS cancel_requested
         FROM renewed n JOIN janus_private.job j ON j.id = n.job
     ) AS r ON true
     """

@@ -32,11 +32,21 @@ package final class JobQueue: Sendable {
         do { return try await pool.withConnection(body) } catch { throw .database(error) }
     }
 
+    /// - Parameter body: runs a second time, without NOTIFY, where the first time PostgreSQL had no room for one.
     func inTransaction<Value>(_ body: (PostgresConnection) async throws(PostgresError) -> Value)
         async throws(QueueError) -> Value
     {
         try await onConnection { connection throws(PostgresError) in
-            try await connection.withTransaction { () throws(PostgresError) in try await body(connection) }
+            do throws(PostgresError) {
+                return try await connection.withTransaction { () throws(PostgresError) in try await body(connection) }
+            } catch {
+                guard error.sqlState == tooManyNotifications else { throw error }
+                // Whoever fills the server's one queue of notifications keeps others from being woken, and from nothing else.
+                return try await connection.withTransaction { () throws(PostgresError) in
+                    try await connection.query("SELECT set_config('janus.notify', 'off', true)")
+                    return try await body(connection)
+                }
+            }
         }
     }
 
@@ -49,6 +59,9 @@ package final class JobQueue: Sendable {
         do { return try body() } catch { throw .database(error) }
     }
 }
+
+/// program_limit_exceeded: at COMMIT, that the queue of notifications is full.
+private let tooManyNotifications = "54000"
 
 extension JobRun {
     /// From the columns `job` and `run_lease`.

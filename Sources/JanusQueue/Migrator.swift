@@ -19,22 +19,28 @@ package struct MigrationStatus: Sendable, Equatable {
 
 /// Brings the schema of a database up or down, as the owner role of `Deploy/bootstrap.sql`.
 ///
-/// Each migration is one transaction, all of it under an advisory lock, so several hosts may start it at once.
-/// PgBouncer in transaction mode is not enough here.
+/// Each migration is one transaction, which begins with the lock of the migrations' own table and reads the version again
+/// under it, so several hosts may start it at once. It waits a bounded time for a lock, and names who holds it.
 package struct Migrator: Sendable {
     private let address: PostgresAddress
     private let directory: String
+    private let lockSeconds: Double
 
-    /// - Parameter directory: the folder `Migrations`.
-    package init(dsn: String, directory: String) throws(QueueError) {
+    /// - Parameters:
+    ///   - directory: the folder `Migrations`.
+    ///   - lockSeconds: how long a migration may wait for one lock.
+    package init(dsn: String, directory: String, lockSeconds: Double = 30) throws(QueueError) {
         do { self.address = try PostgresAddress(dsn: dsn) } catch { throw .database(error) }
         self.directory = directory
+        self.lockSeconds = lockSeconds
     }
 
     /// Every migration known to files or database, by number.
     package func status() async throws(QueueError) -> [MigrationStatus] {
         let files = try MigrationFile.read(directory: directory)
-        return try await connected { connection throws(QueueError) in try await read(files, connection) }
+        return try await connected { connection throws(QueueError) in
+            do throws(PostgresError) { return try await read(files, connection) } catch { throw .database(error) }
+        }
     }
 
     /// Applies what is pending, up to and including `version`; nil: all.
@@ -43,12 +49,18 @@ package struct Migrator: Sendable {
     package func up(to version: Int? = nil) async throws(QueueError) -> [MigrationStatus] {
         let files = try MigrationFile.read(directory: directory)
         try check(version, files)
-        return try await locked { connection throws(QueueError) in
-            let known = try await checked(files, connection)
-            let pending = files.filter { known[$0.version - 1].state == .pending && $0.version <= version ?? .max }
-            for file in pending { try await apply(file, connection) }
-            let after = try await read(files, connection)
-            return pending.map { after[$0.version - 1] }
+        return try await connected { connection throws(QueueError) in
+            let owner = try await owner(connection)
+            try await makeHome(owner, connection)
+            var done: [MigrationStatus] = []
+            for file in files where file.version <= version ?? .max {
+                let applied = try await step("\(file.version) (\(file.name))", owner, connection) {
+                    () throws(PostgresError) in
+                    try await apply(file, files, connection)
+                }
+                if let applied = try applied.get() { done.append(applied) }
+            }
+            return done
         }
     }
 
@@ -58,49 +70,117 @@ package struct Migrator: Sendable {
     package func down(to version: Int) async throws(QueueError) -> [MigrationStatus] {
         let files = try MigrationFile.read(directory: directory)
         try check(version, files)
-        return try await locked { connection throws(QueueError) in
-            let known = try await checked(files, connection)
-            let leaving = files.filter { $0.version > version && known[$0.version - 1].state != .pending }.reversed()
-            for file in leaving { try await takeBack(file, connection) }
-            if version == 0 { try await run(dropHomeSQL, "the last step down", connection) }
-            return leaving.map { MigrationStatus(version: $0.version, name: $0.name, state: .pending) }
+        return try await connected { connection throws(QueueError) in
+            let owner = try await owner(connection)
+            try await makeHome(owner, connection)
+            var done: [MigrationStatus] = []
+            for file in files.reversed() where file.version > version {
+                let undone = try await step("\(file.version) (\(file.name)), down,", owner, connection) {
+                    () throws(PostgresError) in
+                    try await takeBack(file, files, connection)
+                }
+                if let undone = try undone.get() { done.append(undone) }
+            }
+            if version == 0 {
+                try await step("the last step down", owner, connection) { () throws(PostgresError) in
+                    try await connection.runScript(dropHomeSQL)
+                }
+            }
+            return done
+        }
+    }
+
+    /// Makes this cluster and database the ones that daemons serve: after a restore, a copy or pg_upgrade.
+    package func adopt() async throws(QueueError) {
+        try await connected { connection throws(QueueError) in
+            let owner = try await owner(connection)
+            guard try await hasHome(connection) else { throw .schema(found: nil) }
+            _ = try await step("the adoption", owner, connection) { () throws(PostgresError) in
+                try await connection.query(adoptSQL)
+            }
         }
     }
 
     // MARK: Steps
 
-    private func apply(_ file: MigrationFile, _ connection: PostgresConnection) async throws(QueueError) {
-        try await step(file.up, "\(file.version) (\(file.name))", connection) { () throws(PostgresError) in
+    /// - Returns: nil if it is applied already; a failure, with nothing changed, if the database is not one of these files'.
+    private func apply(_ file: MigrationFile, _ files: [MigrationFile], _ connection: PostgresConnection)
+        async throws(PostgresError) -> Result<MigrationStatus?, QueueError>
+    {
+        switch try await checked(files, connection) {
+        case .failure(let error): return .failure(error)
+        case .success(let known):
+            guard known[file.version - 1].state == .pending else { return .success(nil) }
+            try await connection.runScript(file.up)
             try await connection.query(recordSQL, [.int(file.version), .text(file.name), .text(file.up)])
+            return .success(try await read(files, connection)[file.version - 1])
         }
     }
 
-    private func takeBack(_ file: MigrationFile, _ connection: PostgresConnection) async throws(QueueError) {
-        try await step(file.down, "\(file.version) (\(file.name)), down,", connection) { () throws(PostgresError) in
+    private func takeBack(_ file: MigrationFile, _ files: [MigrationFile], _ connection: PostgresConnection)
+        async throws(PostgresError) -> Result<MigrationStatus?, QueueError>
+    {
+        switch try await checked(files, connection) {
+        case .failure(let error): return .failure(error)
+        case .success(let known):
+            guard known[file.version - 1].state != .pending else { return .success(nil) }
+            try await connection.runScript(file.down)
             try await connection.query(
                 "DELETE FROM janus_private.schema_migration WHERE version = $1", [.int(file.version)])
+            return .success(MigrationStatus(version: file.version, name: file.name, state: .pending))
         }
     }
 
-    private func step(
-        _ script: String, _ label: String, _ connection: PostgresConnection,
-        record: () async throws(PostgresError) -> PostgresResult
-    ) async throws(QueueError) {
+    /// One transaction as the owner, under the lock.
+    @discardableResult
+    private func step<Value>(
+        _ label: String, _ owner: String, _ connection: PostgresConnection,
+        _ body: () async throws(PostgresError) -> Value
+    ) async throws(QueueError) -> Value {
         do {
-            try await connection.withTransaction { () throws(PostgresError) in
-                try await connection.runScript(script)
-                _ = try await record()
+            return try await connection.withTransaction { () throws(PostgresError) in
+                try await connection.query(
+                    "SELECT set_config('role', $1, true), set_config('lock_timeout', $2, true)",
+                    [.text(owner), .text("\(Int(lockSeconds * 1000))ms")])
+                if try await connection.query(hasHomeSQL).row.bool("has_home") {
+                    try await connection.query("LOCK TABLE janus_private.schema_migration IN SHARE ROW EXCLUSIVE MODE")
+                }
+                return try await body()
             }
-        } catch { throw Self.failure(label, error) }
+        } catch {
+            guard case .server(let server) = error else { throw .database(error) }
+            guard server.sqlState == lockNotAvailable else {
+                throw .migration("migration \(label) failed and changed nothing: \(server)")
+            }
+            throw .migration(
+                "migration \(label) changed nothing: it waited \(lockSeconds) s for a lock that others hold: "
+                    + "\(await holders(connection)); let them end, or end them by pg_terminate_backend, and run it again")
+        }
     }
 
-    private func run(_ sql: String, _ label: String, _ connection: PostgresConnection) async throws(QueueError) {
-        do { try await connection.runScript(sql) } catch { throw Self.failure(label, error) }
+    private func holders(_ connection: PostgresConnection) async -> String {
+        do {
+            return try await connection.query(holdersSQL).row.textIfAny("holders") ?? "nobody any more"
+        } catch { return "who cannot be told (\(error))" }
     }
 
-    private static func failure(_ label: String, _ error: PostgresError) -> QueueError {
-        guard case .server(let server) = error else { return .database(error) }
-        return .migration("migration \(label) failed and changed nothing: \(server)")
+    /// Its schema and table, unless they are there: that asks for a right that is not needed otherwise.
+    private func makeHome(_ owner: String, _ connection: PostgresConnection) async throws(QueueError) {
+        guard try await !hasHome(connection) else { return }
+        do {
+            try await step("of its own table", owner, connection) { () throws(PostgresError) in
+                try await connection.runScript(makeHomeSQL)
+            }
+        } catch {
+            // Another host may have made it at this moment.
+            guard try await hasHome(connection) else { throw error }
+        }
+    }
+
+    private func hasHome(_ connection: PostgresConnection) async throws(QueueError) -> Bool {
+        do throws(PostgresError) {
+            return try await connection.query(hasHomeSQL).row.bool("has_home")
+        } catch { throw .database(error) }
     }
 
     // MARK: What is there
@@ -112,46 +192,46 @@ package struct Migrator: Sendable {
 
     /// As `read`, refusing a database that is newer than the files, and files that were edited.
     private func checked(_ files: [MigrationFile], _ connection: PostgresConnection)
-        async throws(QueueError) -> [MigrationStatus]
+        async throws(PostgresError) -> Result<[MigrationStatus], QueueError>
     {
         let known = try await read(files, connection)
         for migration in known {
             switch migration.state {
             case .pending, .applied: continue
             case .edited:
-                throw .migration(
-                    "migration \(migration.version) (\(migration.name)) was edited after it was applied: take the file as "
-                        + "it was, and put changes into a new migration")
+                return .failure(
+                    .migration(
+                        "migration \(migration.version) (\(migration.name)) was edited after it was applied: take the file "
+                            + "as it was, and put changes into a new migration"))
             case .unknown:
-                throw .migration(
-                    "the database has schema version \(known.count), and these migrations know \(files.count) at most: "
-                        + "use the janusd that made it, or a newer one")
+                return .failure(
+                    .migration(
+                        "the database has schema version \(known.count), and these migrations know \(files.count) at most: "
+                            + "use the janusd that made it, or a newer one"))
+            }
+        }
+        return .success(known)
+    }
+
+    private func read(_ files: [MigrationFile], _ connection: PostgresConnection)
+        async throws(PostgresError) -> [MigrationStatus]
+    {
+        var known = files.map { MigrationStatus(version: $0.version, name: $0.name, state: .pending) }
+        guard try await connection.query(hasHomeSQL).row.bool("has_home") else { return known }
+        let applied = try await connection.query(appliedSQL, [.texts(files.map(\.up))])
+        for row in applied.rows {
+            let (version, date) = (try row.int("version"), try row.date("applied_at"))
+            if version > known.count {
+                known.append(
+                    MigrationStatus(version: version, name: try row.text("name"), state: .unknown(appliedAt: date)))
+            } else {
+                known[version - 1].state = try row.bool("is_same") ? .applied(at: date) : .edited(appliedAt: date)
             }
         }
         return known
     }
 
-    private func read(_ files: [MigrationFile], _ connection: PostgresConnection)
-        async throws(QueueError) -> [MigrationStatus]
-    {
-        var known = files.map { MigrationStatus(version: $0.version, name: $0.name, state: .pending) }
-        do {
-            guard try await connection.query(hasHomeSQL).row.bool("has_home") else { return known }
-            let applied = try await connection.query(appliedSQL, [.texts(files.map(\.up))])
-            for row in applied.rows {
-                let (version, date) = (try row.int("version"), try row.date("applied_at"))
-                if version > known.count {
-                    known.append(
-                        MigrationStatus(version: version, name: try row.text("name"), state: .unknown(appliedAt: date)))
-                } else {
-                    known[version - 1].state = try row.bool("is_same") ? .applied(at: date) : .edited(appliedAt: date)
-                }
-            }
-        } catch { throw .database(error) }
-        return known
-    }
-
-    // MARK: Connection, role and lock
+    // MARK: Connection and role
 
     private func connected<Value: Sendable>(_ body: (PostgresConnection) async throws(QueueError) -> Value)
         async throws(QueueError) -> Value
@@ -172,25 +252,9 @@ package struct Migrator: Sendable {
         }
     }
 
-    private func locked(_ body: (PostgresConnection) async throws(QueueError) -> [MigrationStatus])
-        async throws(QueueError) -> [MigrationStatus]
-    {
-        try await connected { connection throws(QueueError) in
-            try await becomeOwner(connection)
-            do throws(PostgresError) {
-                // Held until the connection is closed.
-                try await connection.query("SELECT pg_advisory_lock($1)", [.int(migrationLockKey)])
-                // Not IF NOT EXISTS alone: that asks for the right to create even when there is nothing to do.
-                if try await !connection.query(hasHomeSQL).row.bool("has_home") {
-                    try await connection.runScript(makeHomeSQL)
-                }
-            } catch { throw .database(error) }
-            return try await body(connection)
-        }
-    }
-
     /// All objects belong to one role, whoever migrates.
-    private func becomeOwner(_ connection: PostgresConnection) async throws(QueueError) {
+    /// - Returns: its name.
+    private func owner(_ connection: PostgresConnection) async throws(QueueError) -> String {
         do throws(PostgresError) {
             let row = try await connection.query(ownerSQL).row
             let (owner, user) = (try row.text("owner"), try row.text("user"))
@@ -206,15 +270,31 @@ package struct Migrator: Sendable {
                         sqlState: "42501", message: "\(user) may not migrate: it is no member of role \(owner)",
                         hint: "GRANT \(owner) TO \(user)"))
             }
-            try await connection.query("SELECT set_config('role', $1, false)", [.text(owner)])
+            return owner
         } catch { throw .database(error) }
     }
 }
 
-/// Of janusd's advisory locks, the one of migrating.
-private let migrationLockKey: Int64 = 0x6A61_6E75_7301
-/// A migration may rewrite tables, or wait for another host's.
+/// A migration may rewrite tables.
 private let migrationSecondsMax = 1800.0
+/// lock_not_available.
+private let lockNotAvailable = "55P03"
+
+/// Who holds locks on what is ours; what they do is shown to their own role only.
+private let holdersSQL = """
+    SELECT string_agg(DISTINCT format('process %s of role %s (%s)', a.pid, a.usename, a.application_name), ', ') AS holders
+    FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+    WHERE l.locktype = 'relation' AND l.granted AND l.pid <> pg_backend_pid()
+        AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+        AND l.relation IN (
+            SELECT c.oid FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+            WHERE n.nspname IN ('janus', 'janus_private'))
+    """
+
+private let adoptSQL = """
+    UPDATE janus_private.home h SET system_identifier = c.system_identifier, database = current_database()
+    FROM pg_control_system() AS c
+    """
 
 /// Whoever owns the schema, else the configured name, else janus_owner.
 private let ownerSQL = """

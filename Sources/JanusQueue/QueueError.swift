@@ -6,6 +6,8 @@ package enum QueueError: Error, Sendable, Equatable, CustomStringConvertible {
     case database(PostgresError)
     /// The database's schema is not one that this program serves; nil: there is none.
     case schema(found: Int?)
+    /// The database was made elsewhere, and nobody said that this daemon shall serve it.
+    case notAdopted
     /// Migrations cannot be read or applied.
     case migration(String)
 
@@ -17,6 +19,9 @@ package enum QueueError: Error, Sendable, Equatable, CustomStringConvertible {
         case .schema(let found?):
             "the database's janus schema has version \(found), and this janusd serves \(SchemaVersion.current); "
                 + (found < SchemaVersion.current ? "run janusd migrate up" : "install a newer janusd")
+        case .notAdopted:
+            "the database is a copy: it was migrated on another cluster, or under another name; nothing in it is claimed or "
+                + "called before janusd adopt says that it is the one to be served"
         case .migration(let reason): reason
         }
     }

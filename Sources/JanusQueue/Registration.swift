@@ -38,7 +38,8 @@ extension JobQueue {
         try await query("DELETE FROM janus_private.daemon WHERE instance = $1", [.uuid(options.instance)])
     }
 
-    /// Whether this program and the database's schema fit.
+    /// Whether this program and the database's schema fit, and the database is the one to be served.
+    /// - Throws: `.schema`, `.notAdopted`.
     package func checkSchema() async throws(QueueError) {
         let found: Int?
         do {
@@ -50,11 +51,19 @@ extension JobQueue {
             throw .schema(found: nil)
         }
         guard found == SchemaVersion.current else { throw .schema(found: found) }
+        let home = try await query(isHomeSQL)
+        guard try decode({ () throws(PostgresError) in try home.row.bool("is_home") }) else { throw .notAdopted }
     }
 
     /// Asks the server for a sign of life.
     package func ping() async throws(QueueError) { try await query("SELECT 1") }
 }
+
+private let isHomeSQL = """
+    SELECT EXISTS (
+        SELECT FROM janus_private.home h CROSS JOIN pg_control_system() AS c
+        WHERE h.system_identifier = c.system_identifier AND h.database = current_database()) AS is_home
+    """
 
 /// The daemon's row, and a row for each of its models.
 private let registerSQL = """

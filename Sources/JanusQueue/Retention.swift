@@ -1,8 +1,5 @@
 import JanusPostgres
 
-/// Of janusd's advisory locks, the one of pruning.
-private let pruneLockKey: Int64 = 0x6A61_6E75_7302
-
 /// How long finished jobs are kept.
 package struct RetentionRule: Sendable, Equatable {
     package var succeededSeconds: Double
@@ -29,18 +26,17 @@ extension JobQueue {
         var total = 0
         while !Task.isCancelled {
             let count = try await inTransaction { connection throws(PostgresError) in
-                guard try await connection.query(tryPruneLockSQL, [.int(pruneLockKey)]).row.bool("is_ours") else {
-                    return 0
-                }
+                guard try await !connection.query(takePruningSQL).rows.isEmpty else { return 0 }
                 try await connection.query(pruneSecretsSQL)
                 try await connection.query(pruneDaemonsSQL)
+                if total == 0 { try await connection.query(pruneCancellationsSQL) }
                 return try await connection.query(
                     pruneJobsSQL,
                     [
                         .double(retention.succeededSeconds), .double(retention.failedSeconds),
                         .double(retention.canceledSeconds), .int(retention.batchJobs),
                     ]
-                ).affectedCount
+                ).row.int("jobs")
             }
             total += count
             if count < retention.batchJobs { break }
@@ -49,7 +45,8 @@ extension JobQueue {
     }
 }
 
-private let tryPruneLockSQL = "SELECT pg_try_advisory_xact_lock($1) AS is_ours"
+/// A row of ours, and not an advisory lock: those belong to whoever names their number first.
+private let takePruningSQL = "SELECT FROM janus_private.chore WHERE name = 'pruning' FOR UPDATE SKIP LOCKED"
 
 private let pruneSecretsSQL = "DELETE FROM janus_private.webhook_secret WHERE expires_at < now()"
 
@@ -58,8 +55,15 @@ private let pruneDaemonsSQL = """
         AND NOT EXISTS (SELECT FROM janus_private.run r WHERE r.daemon = d.instance)
     """
 
+/// Asked for in a transaction that outlived its job.
+private let pruneCancellationsSQL = """
+    DELETE FROM janus_private.cancellation c WHERE c.requested_at < now() - interval '1 day'
+        AND NOT EXISTS (SELECT FROM janus_private.job j WHERE j.id = c.job)
+    """
+
 private let pruneJobsSQL = """
-    DELETE FROM janus_private.job WHERE id IN (
+    WITH gone AS (
+        DELETE FROM janus_private.job WHERE id IN (
         SELECT j.id
         FROM (VALUES ('succeeded', $1::float8), ('failed', $2::float8), ('canceled', $3::float8)) AS k (state, seconds)
         CROSS JOIN LATERAL (
@@ -72,4 +76,9 @@ private let pruneJobsSQL = """
         ) AS j
         ORDER BY j.id
         LIMIT $4::int)
+        RETURNING id
+    ), forgotten AS (
+        DELETE FROM janus_private.cancellation c USING gone g WHERE c.job = g.id
+    )
+    SELECT count(*) AS jobs FROM gone
     """

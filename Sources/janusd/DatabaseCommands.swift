@@ -6,8 +6,8 @@ struct Migrate: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Create, upgrade or remove the janus schema.",
         discussion: """
-            Connects as a member of the owner role that Deploy/bootstrap.sql makes. Every migration is one transaction,
-            and only one `janusd migrate` runs at a time; it needs a direct connection, or PgBouncer in session mode.
+            Connects as a member of the owner role that Deploy/bootstrap.sql makes. Every migration is one transaction
+            under the lock of its own table; where somebody else holds a lock that it needs, it says who.
             """,
         subcommands: [Up.self, Down.self, Show.self], defaultSubcommand: Show.self)
 
@@ -56,6 +56,21 @@ struct Migrate: AsyncParsableCommand {
                 print("\(migration.version)  \(migration.name)  \(migration.state)")
             }
         }
+    }
+}
+
+struct Adopt: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Let daemons serve this database, after a restore, a copy or pg_upgrade.",
+        discussion: """
+            A database remembers the cluster and the name under which it was migrated. Daemons of a copy claim and call
+            nothing before this says that the copy is to be served. Connects as `janusd migrate` does.
+            """)
+    @OptionGroup var source: Migrate.Source
+
+    func run() async throws {
+        try await source.migrator().adopt()
+        print("this database is served from now on")
     }
 }
 

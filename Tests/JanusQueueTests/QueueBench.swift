@@ -15,8 +15,8 @@ struct QueueBench {
     static let model = "tiny"
     static let retryAtOnce = RetryRule(firstDelaySeconds: 0, delaySecondsMax: 0)
 
-    init(retry: RetryRule = QueueBench.retryAtOnce) async throws {
-        database = try await TestPostgres.database()
+    init(retry: RetryRule = QueueBench.retryAtOnce, on release: TestPostgres.Release = .installed) async throws {
+        database = try await TestPostgres.database(on: release)
         client = try await database.client("alice")
         superuser = try await database.connect()
         queue = try Self.queue(database, retry: retry)

