@@ -73,7 +73,8 @@ struct IdentityTests {
             "SET ROLE \(victim)",
         ] {
             let error = await #expect(throws: PostgresError.self, "\(statement)") { try await mallory.query(statement) }
-            #expect(error?.sqlState == "42501", "\(statement): \(error!)")
+            // no right to, or no such operation on a view of that kind
+            #expect(["42501", "55000"].contains(error?.sqlState), "\(statement): \(error!)")
         }
         let error = await #expect(throws: PostgresError.self) {
             try await mallory.query("INSERT INTO janus.cancel_request (job) VALUES (\(id))")

