@@ -10,6 +10,8 @@ WITH reader AS (
 ), relation AS (
     SELECT c.oid, c.relname AS name, obj_description(c.oid, 'pg_class') AS said, c.relacl AS acl
     FROM pg_class c WHERE c.relnamespace = 'janus'::regnamespace AND c.relkind IN ('v', 'm', 'r')
+        -- what a function of the same name writes to, made by janus_private.publish
+        AND c.relname NOT LIKE '%\_request'
 ), allowed AS (
     SELECT function.oid, place FROM function CROSS JOIN aclexplode(acl) AS e JOIN reader ON reader.oid = e.grantee
     WHERE e.privilege_type = 'EXECUTE'
@@ -22,7 +24,7 @@ WITH reader AS (
 ), line (part, thing, n, text) AS (
     SELECT 0, 0::oid, 0, E'## Who may call and read what\n\n'
         'Roles are named as [bootstrap.sql](../Deploy/bootstrap.sql) does by default. What a role may call shows it the jobs of'
-        ' the roles\nthat the caller is a member of; to janus_admin all.\n\n'
+        ' the role\nthat calls and of those whose rights it inherits; to janus_admin all.\n\n'
         '| | janus_client | janus_admin | janus_monitor | janus_daemon |\n| --- | --- | --- | --- | --- |'
     UNION ALL SELECT 0, oid, 1, format('| [`%s`](#%s) |', shown, anchor) || string_agg(
             CASE WHEN EXISTS (SELECT FROM allowed WHERE allowed.oid = x.oid AND allowed.place = k.place) THEN ' yes |' ELSE ' |' END,

@@ -256,7 +256,7 @@ struct FenceTests {
         }
         #expect(try await serverStart() > before.addingTimeInterval(0.01))
         #expect(try await queue.finish(claim, QueueBench.result()) == .recorded(.succeeded))
-        let after = try await database.connect()
+        let after = try await database.connect(server.dsn(database.name, user: database.roleName("alice")))
         #expect(
             try await after.query("SELECT state FROM janus.status($1)", [.int(id)]).row.text("state") == "succeeded")
     }
