@@ -66,7 +66,7 @@ CREATE INDEX job_expiry ON janus_private.job (expires_at) WHERE state = 'queued'
 CREATE INDEX job_without_model ON janus_private.job (id) WHERE model IS NULL AND state = 'queued';
 CREATE INDEX job_retention ON janus_private.job (state, finished_at) WHERE finished_at IS NOT NULL;
 CREATE INDEX job_owner ON janus_private.job (owner, state, id);
-CREATE INDEX job_state ON janus_private.job (state, id);
+CREATE INDEX job_state ON janus_private.job (state, id) INCLUDE (owner);
 CREATE INDEX job_depth ON janus_private.job (queue, model, due_at) WHERE state = 'queued';
 CREATE INDEX job_key ON janus_private.job (owner, concurrency_key) WHERE state = 'queued' AND concurrency_key <> '';
 CREATE UNIQUE INDEX job_idempotency_key ON janus_private.job (owner, idempotency_key) WHERE idempotency_key IS NOT NULL;

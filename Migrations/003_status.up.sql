@@ -20,35 +20,34 @@ RETURN EXISTS (SELECT FROM janus_private.cancellation c WHERE c.job = $1 AND c.g
 -- A role and those whose rights it inherits: by what is written down, so a superuser, who may do everything, inherits
 -- nothing by that. Where the server keeps it for each membership (16 and later) that counts, and one of several grants of
 -- one membership is enough; before, it is the member's own attribute.
-CREATE FUNCTION janus_private.inherited_roles(role oid) RETURNS SETOF oid
-LANGUAGE sql STABLE
-BEGIN ATOMIC
-    WITH RECURSIVE inherited (role) AS (
-        SELECT $1
-        UNION
-        SELECT m.roleid FROM inherited i
-        JOIN pg_auth_members m ON m.member = i.role
-        JOIN pg_roles r ON r.oid = m.member
-        WHERE coalesce((to_jsonb(m) ->> 'inherit_option')::boolean, r.rolinherit)
-    )
-    SELECT i.role FROM inherited i;
-END;
+CREATE FUNCTION janus_private.inherited_roles(role oid) RETURNS oid[]
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN ARRAY(
+        WITH RECURSIVE inherited (role) AS (
+            SELECT inherited_roles.role
+            UNION
+            SELECT m.roleid FROM inherited i
+            JOIN pg_auth_members m ON m.member = i.role
+            JOIN pg_roles r ON r.oid = m.member
+            WHERE coalesce((to_jsonb(m) ->> 'inherit_option')::boolean, r.rolinherit)
+        )
+        SELECT i.role FROM inherited i);
+END $$;
 
--- Those of whoever the server runs the statement as. In the owner's functions that is the owner, so they are told who asks.
-CREATE VIEW janus_private.visible_role AS
-SELECT i.role FROM pg_roles r CROSS JOIN LATERAL janus_private.inherited_roles(r.oid) AS i (role) WHERE r.rolname = current_user;
-
--- One row: the roles whose jobs are seen, and whether all are.
+-- One row: the roles whose jobs are seen, and whether all are; for whoever the server runs the statement as. In the owner's
+-- functions that is the owner, so they are told who asks.
 CREATE VIEW janus_private.reader AS
-SELECT ARRAY(SELECT v.role FROM janus_private.visible_role v) AS roles,
-    EXISTS (SELECT FROM janus_private.visible_role v JOIN janus_private.role_name n ON n.role = v.role WHERE n.kind = 'admin') AS is_admin;
+SELECT x.roles, (SELECT n.role FROM janus_private.role_name n WHERE n.kind = 'admin') = ANY (x.roles) AS is_admin
+FROM (SELECT janus_private.inherited_roles(r.oid) AS roles FROM pg_roles r WHERE r.rolname = current_user OFFSET 0) AS x;
 
 CREATE FUNCTION janus_private.sees(caller regrole, owner regrole) RETURNS boolean
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    roles CONSTANT oid[] := janus_private.inherited_roles(caller);
 BEGIN
-    RETURN caller = owner OR EXISTS (
-        SELECT FROM janus_private.inherited_roles(caller) AS i (role)
-        WHERE i.role = sees.owner OR i.role = (SELECT n.role FROM janus_private.role_name n WHERE n.kind = 'admin'));
+    RETURN owner = ANY (roles) OR (SELECT n.role FROM janus_private.role_name n WHERE n.kind = 'admin') = ANY (roles);
 END $$;
 
 -- Jobs --------------------------------------------------------------------------------------------------------
@@ -172,18 +171,19 @@ BEGIN
 END $$;
 COMMENT ON COLUMN janus.job_status.queue_position IS '1 for the next, counted up to 1001; NULL while not due. Counted are the jobs that are due before it with its owner and concurrency_key, and those of better priorities; owners and keys take turns.';
 
--- What janus.list picks from, the newest first: so many of each owner and state are found by index, and nothing else is read.
+-- What janus.list and janus.counts pick from: so many of each state, and owner, are found by an index that has nothing but
+-- these columns. Whoever wants one state asks for a range of it, so that the order below is that of these indexes alone.
 CREATE VIEW janus.job_keys WITH (security_barrier) AS
 SELECT j.id, j.owner AS role, j.state FROM janus_private.job j
 WHERE j.owner = ANY ((SELECT r.roles FROM janus_private.reader r)::oid[]) OR (SELECT r.is_admin FROM janus_private.reader r)
-ORDER BY j.id DESC;
-COMMENT ON VIEW janus.job_keys IS 'What janus.list picks from: ids, owners and states alone, the newest first.';
+ORDER BY j.state DESC, j.id DESC;
+COMMENT ON VIEW janus.job_keys IS 'What janus.list and janus.counts pick from: ids, owners and states alone.';
 COMMENT ON COLUMN janus.job_keys.id IS 'As in janus.jobs.';
 COMMENT ON COLUMN janus.job_keys.role IS 'The owner.';
 COMMENT ON COLUMN janus.job_keys.state IS 'As in janus.jobs.';
 
 CREATE VIEW janus.visible_roles WITH (security_barrier) AS
-SELECT v.role::regrole AS role, (SELECT r.is_admin FROM janus_private.reader r) AS is_admin FROM janus_private.visible_role v;
+SELECT v.role::regrole AS role, r.is_admin FROM janus_private.reader r CROSS JOIN unnest(r.roles) AS v (role);
 COMMENT ON VIEW janus.visible_roles IS 'Whose jobs you see: your role, and those whose rights it inherits.';
 COMMENT ON COLUMN janus.visible_roles.role IS 'The role.';
 COMMENT ON COLUMN janus.visible_roles.is_admin IS 'Whether you see everybody''s, as an administrator.';

@@ -86,7 +86,7 @@ BEGIN
                 'End it with /, and use letters, digits and . _ ~ @ : + = , - only.');
         ELSIF NOT EXISTS (
             SELECT FROM janus_private.upload_grant g
-            WHERE starts_with(value, g.prefix) AND g.role IN (SELECT janus_private.inherited_roles(check_sink.owner))
+            WHERE starts_with(value, g.prefix) AND g.role = ANY (janus_private.inherited_roles(check_sink.owner))
         ) THEN
             PERFORM janus_private.refuse(format('%s is %s: role %s may not upload there', argument, shown, owner),
                 format('An administrator can allow it by SELECT janus.grant_upload(%L, %L).', pg_get_userbyid(owner), value));

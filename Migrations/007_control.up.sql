@@ -33,7 +33,8 @@ END $$;
 
 -- Runs with the caller's rights: the view shows what may be seen.
 CREATE FUNCTION janus.status(job bigint) RETURNS SETOF janus.job_status
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $$
 BEGIN
     RETURN QUERY SELECT * FROM janus.job_status j WHERE j.id = status.job;
 END $$;
@@ -44,7 +45,8 @@ Returns: The job's row of janus.jobs, with queue_position; no row if there is no
 
 -- Ids first, as many as may be wanted of each owner and state, then the rows. Runs with the caller's rights.
 CREATE FUNCTION janus.list(state text = NULL, before bigint = NULL, most int = 50) RETURNS SETOF janus.jobs
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $$
 DECLARE
     known CONSTANT text[] := '{queued,running,succeeded,failed,canceled}';
     states text[] := CASE WHEN state IS NULL THEN known ELSE ARRAY[state] END;
@@ -61,17 +63,19 @@ BEGIN
     IF EXISTS (SELECT FROM janus.visible_roles v WHERE v.is_admin) THEN
         picked := ARRAY(
             SELECT k.id FROM unnest(states) AS s (state)
-            CROSS JOIN LATERAL (SELECT x.id FROM janus.job_keys x WHERE x.state = s.state AND x.id < below ORDER BY x.id DESC LIMIT most) AS k
+            CROSS JOIN LATERAL (
+                SELECT x.id FROM janus.job_keys x WHERE (x.state, x.id) < (s.state, below) AND x.state >= s.state
+                ORDER BY x.state DESC, x.id DESC LIMIT most) AS k
             ORDER BY k.id DESC LIMIT most);
     ELSE
         picked := ARRAY(
             SELECT k.id FROM janus.visible_roles v CROSS JOIN unnest(states) AS s (state)
             CROSS JOIN LATERAL (
-                SELECT x.id FROM janus.job_keys x WHERE x.role = v.role AND x.state = s.state AND x.id < below ORDER BY x.id DESC LIMIT most) AS k
+                SELECT x.id FROM janus.job_keys x WHERE x.role = v.role AND (x.state, x.id) < (s.state, below) AND x.state >= s.state
+                ORDER BY x.state DESC, x.id DESC LIMIT most) AS k
             ORDER BY k.id DESC LIMIT most);
     END IF;
-    RETURN QUERY SELECT j.* FROM unnest(picked) WITH ORDINALITY AS p (id, n)
-        CROSS JOIN LATERAL (SELECT * FROM janus.jobs x WHERE x.id = p.id) AS j ORDER BY p.n;
+    RETURN QUERY SELECT * FROM janus.jobs j WHERE j.id = ANY (picked) ORDER BY j.id DESC;
 END $$;
 COMMENT ON FUNCTION janus.list IS $$Your latest jobs, the newest first, a page at a time.
 
@@ -80,6 +84,28 @@ before: Only jobs with smaller ids: to page on, the last id of the page before. 
 most: The length of a page, 1 to 1000.
 Returns: Rows of janus.jobs, by id from the greatest.
 22023: There is no such state, or most is outside of its limits.$$;
+
+CREATE FUNCTION janus.counts() RETURNS TABLE (state text, jobs bigint)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $$
+DECLARE
+    states CONSTANT text[] := '{queued,running,succeeded,failed,canceled}';
+    most CONSTANT int := 100000;
+BEGIN
+    IF EXISTS (SELECT FROM janus.visible_roles v WHERE v.is_admin) THEN
+        RETURN QUERY SELECT s.state, (SELECT count(*) FROM (SELECT FROM janus.job_keys x WHERE x.state BETWEEN s.state AND s.state LIMIT most) AS k)
+            FROM unnest(states) AS s (state);
+    ELSE
+        RETURN QUERY SELECT s.state, (SELECT count(*) FROM (
+                SELECT FROM janus.visible_roles v
+                CROSS JOIN LATERAL (SELECT FROM janus.job_keys x WHERE x.role = v.role AND x.state BETWEEN s.state AND s.state LIMIT most) AS own
+                LIMIT most) AS k)
+            FROM unnest(states) AS s (state);
+    END IF;
+END $$;
+COMMENT ON FUNCTION janus.counts IS $$How many of your jobs are in each state.
+
+Returns: A row for each of the five states: state, and jobs, counted up to 100000.$$;
 
 CREATE VIEW janus.outputs WITH (security_barrier) AS
 SELECT o.job, o.index, o.media_type, o.data, o.urls
@@ -445,7 +471,7 @@ END $$;
 
 SELECT janus_private.grant_to(r.kind, p.privilege)
 FROM (VALUES ('client'), ('admin')) AS r (kind), unnest(ARRAY[
-    'EXECUTE ON FUNCTION janus.status, janus.list, janus.output',
+    'EXECUTE ON FUNCTION janus.status, janus.list, janus.counts, janus.output',
     'SELECT ON janus.settings, janus.outputs'
 ]) AS p (privilege);
 SELECT janus_private.grant_to('admin', 'EXECUTE ON FUNCTION janus.configure, janus.grant_upload, janus.revoke_upload,

@@ -32,27 +32,19 @@ CREATE TYPE janus_private.common AS (
 -- Name: batch(text[], integer, bigint, real, real, integer, text, integer, timestamp with time zone, timestamp with time zone, integer, interval, text, text, text[], text[], text, text, text, text, jsonb); Type: FUNCTION; Schema: janus; Owner: -
 
 CREATE FUNCTION janus.batch(prompts text[], images integer DEFAULT 1, seed bigint DEFAULT NULL::bigint, cfg_weight real DEFAULT 5, temperature real DEFAULT 1, top_k integer DEFAULT 0, format text DEFAULT 'png'::text, priority integer DEFAULT 5, run_at timestamp with time zone DEFAULT NULL::timestamp with time zone, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone, max_attempts integer DEFAULT 5, run_timeout interval DEFAULT '00:30:00'::interval, idempotency_key text DEFAULT NULL::text, webhook_url text DEFAULT NULL::text, webhook_events text[] DEFAULT '{succeeded,failed,canceled}'::text[], upload_to text[] DEFAULT '{}'::text[], model text DEFAULT NULL::text, queue text DEFAULT 'default'::text, concurrency_key text DEFAULT NULL::text, traceparent text DEFAULT NULL::text, metadata jsonb DEFAULT '{}'::jsonb) RETURNS SETOF bigint
-    LANGUAGE plpgsql SECURITY DEFINER
+    LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET standard_conforming_strings TO 'on'
+    SET extra_float_digits TO '1'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
     AS $_$
+#variable_conflict use_column
 DECLARE
-    prompt_bytes CONSTANT bigint := janus_private.setting_int('prompt_bytes_max');
-    shared jsonb;
-    bad record;
+    answer bigint[];
 BEGIN
-    PERFORM janus_private.check_array('prompts', prompts, janus_private.setting_int('batch_max'));
-    SELECT p.prompt, p.n INTO bad FROM unnest(prompts) WITH ORDINALITY AS p (prompt, n)
-    WHERE octet_length(p.prompt) > prompt_bytes OR p.prompt ~ '^\s*$' ORDER BY p.n LIMIT 1;
-    IF FOUND THEN
-        PERFORM janus_private.check_text(pg_catalog.format('prompts[%s]', bad.n), bad.prompt, prompt_bytes);
-    ELSIF cardinality(prompts) = 0 THEN
-        RETURN;
-    END IF;
-    shared := janus_private.generate_task(images, cfg_weight, temperature, top_k, format);
-    RETURN QUERY SELECT unnest(janus_private.enqueue_all(janus_private.caller_role(), 'generate',
-        ARRAY(SELECT shared || jsonb_build_object('prompt', p.prompt) FROM unnest(prompts) WITH ORDINALITY AS p (prompt, n) ORDER BY p.n),
-        seed, '{}', '{}', images, (priority, run_at, expires_at, max_attempts, run_timeout, idempotency_key, webhook_url, webhook_events,
-            upload_to, model, queue, concurrency_key, traceparent, metadata)));
+    INSERT INTO janus.batch_request (prompts, images, seed, cfg_weight, temperature, top_k, format, priority, run_at, expires_at, max_attempts, run_timeout, idempotency_key, webhook_url, webhook_events, upload_to, model, queue, concurrency_key, traceparent, metadata) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21) RETURNING result INTO answer;
+    RETURN QUERY SELECT unnest(answer);
 END $_$;
 
 COMMENT ON FUNCTION janus.batch(prompts text[], images integer, seed bigint, cfg_weight real, temperature real, top_k integer, format text, priority integer, run_at timestamp with time zone, expires_at timestamp with time zone, max_attempts integer, run_timeout interval, idempotency_key text, webhook_url text, webhook_events text[], upload_to text[], model text, queue text, concurrency_key text, traceparent text, metadata jsonb) IS 'Enqueues many texts to images at once, each a job as janus.generate makes it, with all other arguments in common; they are checked once.
@@ -85,23 +77,20 @@ Returns: The jobs'' ids in the order of prompts. They exist when the transaction
 -- Name: cancel(bigint); Type: FUNCTION; Schema: janus; Owner: -
 
 CREATE FUNCTION janus.cancel(job bigint) RETURNS text
-    LANGUAGE plpgsql SECURITY DEFINER
+    LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
+    SET standard_conforming_strings TO 'on'
+    SET extra_float_digits TO '1'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    AS $_$
+#variable_conflict use_column
 DECLARE
-    j janus_private.job := janus_private.own_job(job);
+    answer text;
 BEGIN
-    IF j.state = 'queued' THEN
-        UPDATE janus_private.job x SET state = 'canceled', finished_at = now(), cancel_requested_at = now() WHERE x.id = j.id;
-        PERFORM janus_private.emit(j.id, 'canceled');
-        RETURN 'canceled';
-    ELSIF j.state = 'running' AND j.cancel_requested_at IS NULL THEN
-        -- Its daemon stops it within a second or a step.
-        UPDATE janus_private.job x SET cancel_requested_at = now() WHERE x.id = j.id;
-        PERFORM pg_notify('janus_control', '');
-    END IF;
-    RETURN j.state;
-END $$;
+    INSERT INTO janus.cancel_request (job) VALUES ($1) RETURNING result INTO answer;
+    RETURN answer;
+END $_$;
 
 COMMENT ON FUNCTION janus.cancel(job bigint) IS 'Cancels a queued job at once, and asks a running one to stop, which it does within a second or a step. A result that is there before stays.
 
@@ -109,28 +98,45 @@ job: The job''s id.
 Returns: The state that results for now: canceled, running, or the one that the job had ended in.
 P0002: There is no such job, or it is not yours.';
 
+-- Name: channel(); Type: FUNCTION; Schema: janus; Owner: -
+
+CREATE FUNCTION janus.channel() RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET standard_conforming_strings TO 'on'
+    SET extra_float_digits TO '1'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    answer text;
+BEGIN
+    INSERT INTO janus.channel_request DEFAULT VALUES RETURNING result INTO answer;
+    RETURN answer;
+END $$;
+
+COMMENT ON FUNCTION janus.channel() IS 'The channel on which your role hears that one of its jobs ended: LISTEN to it and look at your jobs when it speaks. Made at first use; before that nothing is said.
+
+Returns: Its name, which is a secret, since any role may LISTEN to any channel. Payloads are empty; with setting notify off, or when the server''s queue of notifications is full, nothing is said: poll besides.';
+
 -- Name: chat(jsonb, text[], bytea[], integer, real, real, bigint, text, text[], integer, timestamp with time zone, timestamp with time zone, integer, interval, text, text, text[], text[], text, text, text, text, jsonb); Type: FUNCTION; Schema: janus; Owner: -
 
 CREATE FUNCTION janus.chat(messages jsonb, image_urls text[] DEFAULT '{}'::text[], image_data bytea[] DEFAULT '{}'::bytea[], max_tokens integer DEFAULT 512, temperature real DEFAULT 0, top_p real DEFAULT 1, seed bigint DEFAULT NULL::bigint, system_prompt text DEFAULT NULL::text, stop text[] DEFAULT '{}'::text[], priority integer DEFAULT 5, run_at timestamp with time zone DEFAULT NULL::timestamp with time zone, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone, max_attempts integer DEFAULT 5, run_timeout interval DEFAULT '00:30:00'::interval, idempotency_key text DEFAULT NULL::text, webhook_url text DEFAULT NULL::text, webhook_events text[] DEFAULT '{succeeded,failed,canceled}'::text[], upload_to text[] DEFAULT '{}'::text[], model text DEFAULT NULL::text, queue text DEFAULT 'default'::text, concurrency_key text DEFAULT NULL::text, traceparent text DEFAULT NULL::text, metadata jsonb DEFAULT '{}'::jsonb) RETURNS bigint
-    LANGUAGE plpgsql SECURITY DEFINER
+    LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
+    SET standard_conforming_strings TO 'on'
+    SET extra_float_digits TO '1'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    AS $_$
+#variable_conflict use_column
 DECLARE
-    turns jsonb;
+    answer bigint;
 BEGIN
-    PERFORM janus_private.check_answer(image_urls, image_data, max_tokens, temperature, top_p, system_prompt, stop);
-    turns := janus_private.chat_messages(messages, cardinality(image_urls) + cardinality(image_data));
-    IF messages -> 0 ->> 'role' = 'system' THEN
-        IF system_prompt IS NOT NULL THEN
-            PERFORM janus_private.refuse('system_prompt and a system message are both given', 'Give one of them.');
-        END IF;
-        system_prompt := messages -> 0 ->> 'content';
-    END IF;
-    RETURN janus_private.enqueue(janus_private.caller_role(), 'chat', janus_private.answer_task(turns, max_tokens, temperature, top_p, system_prompt, stop),
-        seed, image_urls, image_data, 1,
-        priority, run_at, expires_at, max_attempts, run_timeout, idempotency_key, webhook_url, webhook_events, upload_to,
-        model, queue, concurrency_key, traceparent, metadata);
-END $$;
+    INSERT INTO janus.chat_request (messages, image_urls, image_data, max_tokens, temperature, top_p, seed, system_prompt, stop, priority, run_at, expires_at, max_attempts, run_timeout, idempotency_key, webhook_url, webhook_events, upload_to, model, queue, concurrency_key, traceparent, metadata) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23) RETURNING result INTO answer;
+    RETURN answer;
+END $_$;
 
 COMMENT ON FUNCTION janus.chat(messages jsonb, image_urls text[], image_data bytea[], max_tokens integer, temperature real, top_p real, seed bigint, system_prompt text, stop text[], priority integer, run_at timestamp with time zone, expires_at timestamp with time zone, max_attempts integer, run_timeout interval, idempotency_key text, webhook_url text, webhook_events text[], upload_to text[], model text, queue text, concurrency_key text, traceparent text, metadata jsonb) IS 'Enqueues the next answer of a conversation. See janus.status.
 
@@ -166,6 +172,10 @@ Returns: The job''s id. The job exists when the transaction commits; roll back, 
 CREATE FUNCTION janus.configure(key text, value text) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET standard_conforming_strings TO 'on'
+    SET extra_float_digits TO '1'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
     AS $_$
 DECLARE
     s janus_private.setting;
@@ -200,19 +210,59 @@ value: A whole number within its bounds, on or off, or a text of at most 128 byt
 Returns: What holds now.
 22023: There is no such setting, or the value is outside of its bounds.';
 
+-- Name: counts(); Type: FUNCTION; Schema: janus; Owner: -
+
+CREATE FUNCTION janus.counts() RETURNS TABLE(state text, jobs bigint)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    SET jit TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET extra_float_digits TO '1'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    AS $$
+DECLARE
+    states CONSTANT text[] := '{queued,running,succeeded,failed,canceled}';
+    most CONSTANT int := 100000;
+BEGIN
+    IF EXISTS (SELECT FROM janus.visible_roles v WHERE v.is_admin) THEN
+        RETURN QUERY SELECT s.state, (SELECT count(*) FROM (SELECT FROM janus.job_keys x WHERE x.state BETWEEN s.state AND s.state LIMIT most) AS k)
+            FROM unnest(states) AS s (state);
+    ELSE
+        RETURN QUERY SELECT s.state, (SELECT count(*) FROM (
+                SELECT FROM janus.visible_roles v
+                CROSS JOIN LATERAL (SELECT FROM janus.job_keys x WHERE x.role = v.role AND x.state BETWEEN s.state AND s.state LIMIT most) AS own
+                LIMIT most) AS k)
+            FROM unnest(states) AS s (state);
+    END IF;
+END $$;
+
+COMMENT ON FUNCTION janus.counts() IS 'How many of your jobs are in each state.
+
+Returns: A row for each of the five states: state, and jobs, counted up to 100000.';
+
 -- Name: generate(text, integer, bigint, real, real, integer, text, integer, timestamp with time zone, timestamp with time zone, integer, interval, text, text, text[], text[], text, text, text, text, jsonb); Type: FUNCTION; Schema: janus; Owner: -
 
 CREATE FUNCTION janus.generate(prompt text, images integer DEFAULT 1, seed bigint DEFAULT NULL::bigint, cfg_weight real DEFAULT 5, temperature real DEFAULT 1, top_k integer DEFAULT 0, format text DEFAULT 'png'::text, priority integer DEFAULT 5, run_at timestamp with time zone DEFAULT NULL::timestamp with time zone, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone, max_attempts integer DEFAULT 5, run_timeout interval DEFAULT '00:30:00'::interval, idempotency_key text DEFAULT NULL::text, webhook_url text DEFAULT NULL::text, webhook_events text[] DEFAULT '{succeeded,failed,canceled}'::text[], upload_to text[] DEFAULT '{}'::text[], model text DEFAULT NULL::text, queue text DEFAULT 'default'::text, concurrency_key text DEFAULT NULL::text, traceparent text DEFAULT NULL::text, metadata jsonb DEFAULT '{}'::jsonb) RETURNS bigint
-    LANGUAGE plpgsql SECURITY DEFINER
+    LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
+    SET standard_conforming_strings TO 'on'
+    SET extra_float_digits TO '1'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    AS $_$
+#variable_conflict use_column
+DECLARE
+    answer bigint;
 BEGIN
-    PERFORM janus_private.check_text('prompt', prompt, janus_private.setting_int('prompt_bytes_max'));
-    RETURN janus_private.enqueue(janus_private.caller_role(), 'generate', janus_private.generate_task(images, cfg_weight, temperature, top_k, format)
-            || jsonb_build_object('prompt', prompt), seed, '{}', '{}', images,
-        priority, run_at, expires_at, max_attempts, run_timeout, idempotency_key, webhook_url, webhook_events, upload_to,
-        model, queue, concurrency_key, traceparent, metadata);
-END $$;
+    INSERT INTO janus.generate_request (prompt, images, seed, cfg_weight, temperature, top_k, format, priority, run_at, expires_at, max_attempts, run_timeout, idempotency_key, webhook_url, webhook_events, upload_to, model, queue, concurrency_key, traceparent, metadata) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21) RETURNING result INTO answer;
+    RETURN answer;
+END $_$;
 
 COMMENT ON FUNCTION janus.generate(prompt text, images integer, seed bigint, cfg_weight real, temperature real, top_k integer, format text, priority integer, run_at timestamp with time zone, expires_at timestamp with time zone, max_attempts integer, run_timeout interval, idempotency_key text, webhook_url text, webhook_events text[], upload_to text[], model text, queue text, concurrency_key text, traceparent text, metadata jsonb) IS 'Enqueues text to images. See janus.status and janus.output.
 
@@ -246,13 +296,16 @@ Returns: The job''s id. The job exists when the transaction commits; roll back, 
 CREATE FUNCTION janus.grant_upload(role name, prefix text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET standard_conforming_strings TO 'on'
+    SET extra_float_digits TO '1'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
     AS $$
 BEGIN
-    PERFORM janus_private.check_grant(role, prefix);
-    INSERT INTO janus_private.upload_grant VALUES (role, prefix) ON CONFLICT DO NOTHING;
+    INSERT INTO janus_private.upload_grant VALUES (janus_private.check_grant(role, prefix), prefix) ON CONFLICT DO NOTHING;
 END $$;
 
-COMMENT ON FUNCTION janus.grant_upload(role name, prefix text) IS 'Lets a role and its members upload to folders under a prefix. Daemons write only below their own files.root besides.
+COMMENT ON FUNCTION janus.grant_upload(role name, prefix text) IS 'Lets a role, and those that inherit its rights, upload to folders under a prefix. Daemons write only below their own files.root besides.
 
 role: A role of this server.
 prefix: file:///path/ with / at its end, of letters, digits and . _ ~ @ : + = , - only; without . or .. as a name.
@@ -264,6 +317,10 @@ Returns: Nothing; a grant that is there stays.
 CREATE FUNCTION janus.limit_key(role name, key text, running integer DEFAULT NULL::integer, queued integer DEFAULT NULL::integer) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET standard_conforming_strings TO 'on'
+    SET extra_float_digits TO '1'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
     AS $$
 #variable_conflict use_column
 -- as ON CONFLICT names a column that is called like an argument
@@ -290,6 +347,10 @@ Returns: Nothing; jobs that run or wait already stay.
 CREATE FUNCTION janus.limit_owner(role name, running integer DEFAULT NULL::integer, queued integer DEFAULT NULL::integer, key_running integer DEFAULT NULL::integer, key_queued integer DEFAULT NULL::integer) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET standard_conforming_strings TO 'on'
+    SET extra_float_digits TO '1'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
     AS $$
 BEGIN
     PERFORM janus_private.check_limit('running', running, 1);
@@ -312,198 +373,39 @@ key_queued: As queued, for each such key. NULL takes setting key_queued_max.
 Returns: Nothing; jobs that run or wait already stay.
 22023: There is no such role, or a limit is outside of its bounds.';
 
--- Name: output(bigint, integer); Type: FUNCTION; Schema: janus; Owner: -
+-- Name: inherited_roles(oid); Type: FUNCTION; Schema: janus_private; Owner: -
 
-CREATE FUNCTION janus.output(job bigint, index integer DEFAULT 0) RETURNS bytea
-    LANGUAGE plpgsql STABLE SECURITY DEFINER
+CREATE FUNCTION janus_private.inherited_roles(role oid) RETURNS oid[]
+    LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET standard_conforming_strings TO 'on'
+    SET extra_float_digits TO '1'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
     AS $$
-DECLARE
-    j janus_private.job;
-    o janus_private.output;
-    total bigint;
+#variable_conflict use_column
 BEGIN
-    SELECT * INTO j FROM janus_private.job x WHERE x.id = output.job AND janus_private.sees(x.owner);
-    IF NOT FOUND THEN
-        RAISE EXCEPTION USING ERRCODE = 'P0002', MESSAGE = format('there is no job %s, or it is not yours', coalesce(job::text, 'NULL')),
-            HINT = 'Your jobs are in janus.jobs. Finished ones are pruned after a while.';
-    ELSIF j.state <> 'succeeded' THEN
-        RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = format('job %s has no output: it is %s', job, j.state),
-            HINT = 'Wait until janus.status says succeeded.';
-    END IF;
-    SELECT * INTO o FROM janus_private.output x WHERE x.job = output.job AND x.index = output.index;
-    IF o.data IS NOT NULL THEN
-        RETURN o.data;
-    ELSIF o.job IS NOT NULL THEN
-        RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = format('output %s of job %s is not in the database', index, job),
-            HINT = format('It was uploaded to %s. Put db: into upload_to to keep a copy here.', array_to_string(o.urls, ', '));
-    ELSIF index = 0 AND j.text IS NOT NULL THEN
-        RETURN convert_to(j.text, 'UTF8');
-    END IF;
-    SELECT count(*) INTO total FROM janus_private.output x WHERE x.job = output.job;
-    RAISE EXCEPTION USING ERRCODE = '22023',
-        MESSAGE = format('index is %s: job %s has %s outputs, counted from 0', coalesce(index::text, 'NULL'), job,
-            greatest(total, (j.text IS NOT NULL)::int));
+    RETURN ARRAY(
+        WITH RECURSIVE inherited (role) AS (
+            SELECT inherited_roles.role
+            UNION
+            SELECT m.roleid FROM inherited i
+            JOIN pg_auth_members m ON m.member = i.role
+            JOIN pg_roles r ON r.oid = m.member
+            WHERE coalesce((to_jsonb(m) ->> 'inherit_option')::boolean, r.rolinherit)
+        )
+        SELECT i.role FROM inherited i);
 END $$;
 
-COMMENT ON FUNCTION janus.output(job bigint, index integer) IS 'The bytes of one output of a succeeded job: a picture''s file, or an answer''s text as UTF-8.
+-- Name: cancellation; Type: TABLE; Schema: janus_private; Owner: -
 
-job: The job''s id.
-index: Which output, counted from 0.
-Returns: The bytes, whose SHA-256 is in janus.jobs.outputs.
-P0002: There is no such job, or it is not yours.
-22023: The job has no output of that index.
-55000: The job has not succeeded, or the output is not in the database since upload_to lacks db:';
+CREATE TABLE janus_private.cancellation (
+    job bigint NOT NULL,
+    generation integer NOT NULL,
+    requested_at timestamp with time zone DEFAULT now() NOT NULL
+);
 
--- Name: pause(text); Type: FUNCTION; Schema: janus; Owner: -
-
-CREATE FUNCTION janus.pause(queue text) RETURNS void
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-BEGIN
-    PERFORM janus_private.check_text('queue', queue, 64);
-    INSERT INTO janus_private.paused_queue (queue) VALUES (pause.queue) ON CONFLICT DO NOTHING;
-END $$;
-
-COMMENT ON FUNCTION janus.pause(queue text) IS 'Starts no more jobs of a queue; running ones go on.
-
-queue: Its name, 1 to 64 bytes; it need not have jobs yet.
-Returns: Nothing; a paused queue stays paused.
-22023: queue is empty or too long.';
-
--- Name: redeliver(bigint); Type: FUNCTION; Schema: janus; Owner: -
-
-CREATE FUNCTION janus.redeliver(delivery bigint) RETURNS text
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-BEGIN
-    UPDATE janus_private.webhook_delivery d SET state = 'pending', finished_at = NULL, attempts = 0, next_attempt_at = now()
-    WHERE d.id = delivery AND janus_private.sees(to_regrole(quote_ident(d.owner)));
-    IF NOT FOUND THEN
-        RAISE EXCEPTION USING ERRCODE = 'P0002', MESSAGE = format('there is no webhook delivery %s, or it is not yours', coalesce(delivery::text, 'NULL')),
-            HINT = 'Yours are in janus.webhook_deliveries.';
-    END IF;
-    PERFORM pg_notify('janus_control', '');
-    RETURN 'pending';
-END $$;
-
-COMMENT ON FUNCTION janus.redeliver(delivery bigint) IS 'Calls a webhook again, with the same webhook-id and body and a full set of tries.
-
-delivery: Its id in janus.webhook_deliveries.
-Returns: Its state, pending.
-P0002: There is no such delivery, or it is not yours.';
-
--- Name: resume(text); Type: FUNCTION; Schema: janus; Owner: -
-
-CREATE FUNCTION janus.resume(queue text) RETURNS boolean
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-BEGIN
-    DELETE FROM janus_private.paused_queue p WHERE p.queue = resume.queue;
-    IF FOUND THEN
-        PERFORM pg_notify('janus_queued', '');
-    END IF;
-    RETURN FOUND;
-END $$;
-
-COMMENT ON FUNCTION janus.resume(queue text) IS 'Starts jobs of a paused queue again.
-
-queue: Its name.
-Returns: Whether it was paused.';
-
--- Name: retry(bigint); Type: FUNCTION; Schema: janus; Owner: -
-
-CREATE FUNCTION janus.retry(job bigint) RETURNS text
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-DECLARE
-    j janus_private.job := janus_private.own_job(job);
-BEGIN
-    IF j.state = 'succeeded' THEN
-        RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = format('job %s succeeded: only failed or canceled jobs are retried', j.id),
-            HINT = 'Enqueue it again; with its seed (janus.jobs) it gives the same result.';
-    ELSIF j.state IN ('failed', 'canceled') THEN
-        PERFORM janus_private.check_queued(j.owner, j.concurrency_key, 1);
-        -- The seed stays, webhooks begin a new generation. What had expired may now wait for ever.
-        UPDATE janus_private.job x SET state = 'queued', due_at = clock_timestamp(), finished_at = NULL, started_at = NULL, error = NULL,
-            cancel_requested_at = NULL, attempts = 0, handovers = 0, is_suspect = false, generation = x.generation + 1,
-            expires_at = CASE WHEN x.expires_at > now() THEN x.expires_at END
-        WHERE x.id = j.id;
-        IF janus_private.setting_on('notify') THEN
-            PERFORM pg_notify('janus_queued', '');
-        END IF;
-        RETURN 'queued';
-    END IF;
-    RETURN j.state;
-END $$;
-
-COMMENT ON FUNCTION janus.retry(job bigint) IS 'Queues a failed or canceled job again, with its seed, a full set of attempts and webhooks of its own; does nothing to a queued or running one.
-
-job: The job''s id.
-Returns: The state that results.
-P0002: There is no such job, or it is not yours.
-53400: Its role, or its concurrency_key, has as many queued jobs as an administrator allows.
-55000: The job has succeeded.';
-
--- Name: revoke_upload(name, text); Type: FUNCTION; Schema: janus; Owner: -
-
-CREATE FUNCTION janus.revoke_upload(role name, prefix text) RETURNS boolean
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-BEGIN
-    DELETE FROM janus_private.upload_grant g WHERE g.role = revoke_upload.role AND g.prefix = revoke_upload.prefix;
-    RETURN FOUND;
-END $$;
-
-COMMENT ON FUNCTION janus.revoke_upload(role name, prefix text) IS 'Takes a grant back. Jobs already queued keep their sinks.
-
-role: The role that it was given to.
-prefix: As it was granted.
-Returns: Whether there was such a grant.';
-
--- Name: rotate_webhook_secret(interval); Type: FUNCTION; Schema: janus; Owner: -
-
-CREATE FUNCTION janus.rotate_webhook_secret(keep interval DEFAULT '1 day'::interval) RETURNS text
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-BEGIN
-    PERFORM janus_private.check_number('keep (in seconds)', extract(epoch FROM keep), 0, 2592000);
-    UPDATE janus_private.webhook_secret s SET expires_at = now() + keep
-    WHERE s.owner = janus_private.caller() AND s.expires_at IS NULL;
-    RETURN janus.webhook_secret();
-END $$;
-
-COMMENT ON FUNCTION janus.rotate_webhook_secret(keep interval) IS 'Makes a new secret for your role; until the old one expires, webhooks carry a signature by each.
-
-keep: How long the old one signs too, 0 seconds to 30 days.
-Returns: The new secret, as janus.webhook_secret does.
-22023: keep is outside of its limits.';
-
--- Name: caller(); Type: FUNCTION; Schema: janus_private; Owner: -
-
-CREATE FUNCTION janus_private.caller() RETURNS name
-    LANGUAGE sql STABLE PARALLEL SAFE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    SELECT CASE current_setting('role') WHEN 'none' THEN session_user ELSE current_setting('role')::name END
-$$;
-
--- Name: is_admin(); Type: FUNCTION; Schema: janus_private; Owner: -
-
-CREATE FUNCTION janus_private.is_admin() RETURNS boolean
-    LANGUAGE sql STABLE SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-    SELECT coalesce(bool_or(pg_has_role(janus_private.caller(), r.oid, 'MEMBER')), false)
-    FROM janus_private.role_name n JOIN pg_roles r ON r.rolname = n.name
-    WHERE n.kind = 'admin'
-$$;
+COMMENT ON TABLE janus_private.cancellation IS 'Jobs that were asked to stop: who asks changes no running job, its daemon reads here. Rows go with their job.';
 
 -- Name: input; Type: TABLE; Schema: janus_private; Owner: -
 
@@ -536,7 +438,6 @@ CREATE TABLE janus_private.job (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     started_at timestamp with time zone,
     finished_at timestamp with time zone,
-    cancel_requested_at timestamp with time zone,
     attempts integer DEFAULT 0 NOT NULL,
     max_attempts integer NOT NULL,
     handovers integer DEFAULT 0 NOT NULL,
@@ -664,14 +565,6 @@ CREATE VIEW janus_private.job_status AS
             WHEN 'succeeded'::text THEN (100)::numeric
             ELSE NULL::numeric
         END AS progress,
-        CASE
-            WHEN ((j.state = 'queued'::text) AND (j.due_at <= now()) AND (j.model IS NOT NULL)) THEN (1 + ( SELECT count(*) AS count
-               FROM ( SELECT
-                       FROM janus_private.job a
-                      WHERE ((a.state = 'queued'::text) AND (a.model = j.model) AND (a.queue = j.queue) AND (ROW(a.priority, a.due_at, a.id) < ROW(j.priority, j.due_at, j.id)) AND (a.due_at <= now()))
-                     LIMIT 1000) ahead))
-            ELSE NULL::bigint
-        END AS queue_position,
     j.attempts AS attempt,
     j.created_at,
     j.started_at,
@@ -683,12 +576,14 @@ CREATE VIEW janus_private.job_status AS
     j.error,
     j.usage,
     j.metadata,
-    j.owner,
+    pg_get_userbyid((j.owner)::oid) AS owner,
     j.priority,
     j.max_attempts,
     j.due_at AS run_at,
     j.expires_at,
-    j.cancel_requested_at,
+    ( SELECT min(c.requested_at) AS min
+           FROM janus_private.cancellation c
+          WHERE ((c.job = j.id) AND (c.generation = j.generation))) AS cancel_requested_at,
     j.finish_reason,
     ((i.task ->> 'seed'::text))::bigint AS seed,
     i.task AS arguments,
@@ -697,21 +592,37 @@ CREATE VIEW janus_private.job_status AS
           ORDER BY x.n) AS upload_to,
     j.idempotency_key,
     NULLIF(j.concurrency_key, ''::text) AS concurrency_key,
-    j.traceparent
+    j.traceparent,
+    j.owner AS role
    FROM ((janus_private.job j
-     JOIN janus_private.input i ON ((i.job = j.id)))
+     LEFT JOIN janus_private.input i ON ((i.job = j.id)))
      LEFT JOIN janus_private.run r ON ((r.job = j.id)));
 
--- Name: visible_owner; Type: VIEW; Schema: janus_private; Owner: -
+-- Name: role_name; Type: TABLE; Schema: janus_private; Owner: -
 
-CREATE VIEW janus_private.visible_owner AS
- SELECT (pg_roles.oid)::regrole AS owner
-   FROM pg_roles
-  WHERE pg_has_role(janus_private.caller(), pg_roles.oid, 'MEMBER'::text);
+CREATE TABLE janus_private.role_name (
+    kind text NOT NULL,
+    role regrole NOT NULL,
+    CONSTRAINT role_name_kind_check CHECK ((kind = ANY (ARRAY['client'::text, 'daemon'::text, 'admin'::text, 'monitor'::text])))
+);
 
--- Name: jobs; Type: VIEW; Schema: janus; Owner: -
+COMMENT ON TABLE janus_private.role_name IS 'The four roles of this database: found by its settings janus.role_… when it was migrated, and kept however they are renamed.';
 
-CREATE VIEW janus.jobs WITH (security_barrier='true') AS
+-- Name: reader; Type: VIEW; Schema: janus_private; Owner: -
+
+CREATE VIEW janus_private.reader AS
+ SELECT x.roles,
+    ((( SELECT n.role
+           FROM janus_private.role_name n
+          WHERE (n.kind = 'admin'::text)))::oid = ANY (x.roles)) AS is_admin
+   FROM ( SELECT janus_private.inherited_roles(r.oid) AS roles
+           FROM pg_roles r
+          WHERE (r.rolname = CURRENT_USER)
+         OFFSET 0) x;
+
+-- Name: visible_status; Type: VIEW; Schema: janus_private; Owner: -
+
+CREATE VIEW janus_private.visible_status AS
  SELECT s.id,
     s.uuid,
     s.queue,
@@ -720,7 +631,6 @@ CREATE VIEW janus.jobs WITH (security_barrier='true') AS
     s.state,
     s.phase,
     s.progress,
-    s.queue_position,
     s.attempt,
     s.created_at,
     s.started_at,
@@ -742,12 +652,84 @@ CREATE VIEW janus.jobs WITH (security_barrier='true') AS
     s.upload_to,
     s.idempotency_key,
     s.concurrency_key,
-    s.traceparent
+    s.traceparent,
+    s.role
    FROM janus_private.job_status s
-  WHERE (((s.owner)::oid IN ( SELECT visible_owner.owner
-           FROM janus_private.visible_owner)) OR ( SELECT janus_private.is_admin() AS is_admin));
+  WHERE ((s.role)::oid = ANY (( SELECT r.roles
+           FROM janus_private.reader r)::oid[]))
+UNION ALL
+ SELECT s.id,
+    s.uuid,
+    s.queue,
+    s.kind,
+    s.model,
+    s.state,
+    s.phase,
+    s.progress,
+    s.attempt,
+    s.created_at,
+    s.started_at,
+    s.finished_at,
+    s.text,
+    s.outputs,
+    s.error,
+    s.usage,
+    s.metadata,
+    s.owner,
+    s.priority,
+    s.max_attempts,
+    s.run_at,
+    s.expires_at,
+    s.cancel_requested_at,
+    s.finish_reason,
+    s.seed,
+    s.arguments,
+    s.upload_to,
+    s.idempotency_key,
+    s.concurrency_key,
+    s.traceparent,
+    s.role
+   FROM janus_private.job_status s
+  WHERE (( SELECT r.is_admin
+           FROM janus_private.reader r) AND ((s.role)::oid <> ALL (( SELECT r.roles
+           FROM janus_private.reader r)::oid[])));
 
-COMMENT ON VIEW janus.jobs IS 'Your jobs, and those of roles that you are a member of; an administrator sees all.';
+-- Name: jobs; Type: VIEW; Schema: janus; Owner: -
+
+CREATE VIEW janus.jobs WITH (security_barrier='true') AS
+ SELECT visible_status.id,
+    visible_status.uuid,
+    visible_status.queue,
+    visible_status.kind,
+    visible_status.model,
+    visible_status.state,
+    visible_status.phase,
+    visible_status.progress,
+    visible_status.attempt,
+    visible_status.created_at,
+    visible_status.started_at,
+    visible_status.finished_at,
+    visible_status.text,
+    visible_status.outputs,
+    visible_status.error,
+    visible_status.usage,
+    visible_status.metadata,
+    visible_status.owner,
+    visible_status.priority,
+    visible_status.max_attempts,
+    visible_status.run_at,
+    visible_status.expires_at,
+    visible_status.cancel_requested_at,
+    visible_status.finish_reason,
+    visible_status.seed,
+    visible_status.arguments,
+    visible_status.upload_to,
+    visible_status.idempotency_key,
+    visible_status.concurrency_key,
+    visible_status.traceparent
+   FROM janus_private.visible_status;
+
+COMMENT ON VIEW janus.jobs IS 'Your jobs, and those of roles whose rights you inherit; an administrator sees all. janus.list pages through them.';
 
 COMMENT ON COLUMN janus.jobs.id IS 'What the enqueueing function returned.';
 
@@ -764,8 +746,6 @@ COMMENT ON COLUMN janus.jobs.state IS 'queued, running, succeeded, failed or can
 COMMENT ON COLUMN janus.jobs.phase IS 'While running: preparing, prefill, drawing, decoding or delivering.';
 
 COMMENT ON COLUMN janus.jobs.progress IS 'Per cent: 0 while queued, 100 once succeeded, NULL once failed or canceled.';
-
-COMMENT ON COLUMN janus.jobs.queue_position IS '1 for the next of its model and queue, counted up to 1001; NULL while not due.';
 
 COMMENT ON COLUMN janus.jobs.attempt IS 'Attempts charged so far, the running one included.';
 
@@ -811,40 +791,473 @@ COMMENT ON COLUMN janus.jobs.concurrency_key IS 'As given.';
 
 COMMENT ON COLUMN janus.jobs.traceparent IS 'As given.';
 
+-- Name: list(text, bigint, integer); Type: FUNCTION; Schema: janus; Owner: -
+
+CREATE FUNCTION janus.list(state text DEFAULT NULL::text, before bigint DEFAULT NULL::bigint, most integer DEFAULT 50) RETURNS SETOF janus.jobs
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    SET jit TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET extra_float_digits TO '1'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    AS $$
+DECLARE
+    known CONSTANT text[] := '{queued,running,succeeded,failed,canceled}';
+    states text[] := CASE WHEN state IS NULL THEN known ELSE ARRAY[state] END;
+    below CONSTANT bigint := coalesce(before, 9223372036854775807);
+    picked bigint[];
+BEGIN
+    IF state <> ALL (known) THEN
+        RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = format('state is %L: there is no such state', left(state, 80)),
+            HINT = format('States are %s.', array_to_string(known, ', '));
+    ELSIF most IS NULL OR most NOT BETWEEN 1 AND 1000 THEN
+        RAISE EXCEPTION USING ERRCODE = '22023', MESSAGE = format('most is %s: it must be between 1 and 1000', coalesce(most::text, 'NULL')),
+            HINT = 'Page on by before, the last id that you have.';
+    END IF;
+    IF EXISTS (SELECT FROM janus.visible_roles v WHERE v.is_admin) THEN
+        picked := ARRAY(
+            SELECT k.id FROM unnest(states) AS s (state)
+            CROSS JOIN LATERAL (
+                SELECT x.id FROM janus.job_keys x WHERE (x.state, x.id) < (s.state, below) AND x.state >= s.state
+                ORDER BY x.state DESC, x.id DESC LIMIT most) AS k
+            ORDER BY k.id DESC LIMIT most);
+    ELSE
+        picked := ARRAY(
+            SELECT k.id FROM janus.visible_roles v CROSS JOIN unnest(states) AS s (state)
+            CROSS JOIN LATERAL (
+                SELECT x.id FROM janus.job_keys x WHERE x.role = v.role AND (x.state, x.id) < (s.state, below) AND x.state >= s.state
+                ORDER BY x.state DESC, x.id DESC LIMIT most) AS k
+            ORDER BY k.id DESC LIMIT most);
+    END IF;
+    RETURN QUERY SELECT * FROM janus.jobs j WHERE j.id = ANY (picked) ORDER BY j.id DESC;
+END $$;
+
+COMMENT ON FUNCTION janus.list(state text, before bigint, most integer) IS 'Your latest jobs, the newest first, a page at a time.
+
+state: Only jobs in this state. NULL: in any.
+before: Only jobs with smaller ids: to page on, the last id of the page before. NULL: from the newest.
+most: The length of a page, 1 to 1000.
+Returns: Rows of janus.jobs, by id from the greatest.
+22023: There is no such state, or most is outside of its limits.';
+
+-- Name: output(bigint, integer); Type: FUNCTION; Schema: janus; Owner: -
+
+CREATE FUNCTION janus.output(job bigint, index integer DEFAULT 0) RETURNS bytea
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET standard_conforming_strings TO 'on'
+    SET extra_float_digits TO '1'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    AS $$
+DECLARE
+    j record;
+    o record;
+    total bigint;
+BEGIN
+    SELECT x.state, x.text INTO j FROM janus.jobs x WHERE x.id = output.job;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = 'P0002', MESSAGE = format('there is no job %s, or it is not yours', coalesce(job::text, 'NULL')),
+            HINT = 'Your jobs are in janus.jobs. Finished ones are pruned after a while.';
+    ELSIF j.state <> 'succeeded' THEN
+        RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = format('job %s has no output: it is %s', job, j.state),
+            HINT = 'Wait until janus.status says succeeded.';
+    END IF;
+    SELECT x.job, x.data, x.urls INTO o FROM janus.outputs x WHERE x.job = output.job AND x.index = output.index;
+    IF o.data IS NOT NULL THEN
+        RETURN o.data;
+    ELSIF o.job IS NOT NULL THEN
+        RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = format('output %s of job %s is not in the database', index, job),
+            HINT = format('It was uploaded to %s. Put db: into upload_to to keep a copy here.', array_to_string(o.urls, ', '));
+    ELSIF index = 0 AND j.text IS NOT NULL THEN
+        RETURN convert_to(j.text, 'UTF8');
+    END IF;
+    SELECT count(*) INTO total FROM janus.outputs x WHERE x.job = output.job;
+    RAISE EXCEPTION USING ERRCODE = '22023',
+        MESSAGE = format('index is %s: job %s has %s outputs, counted from 0', coalesce(index::text, 'NULL'), job,
+            greatest(total, (j.text IS NOT NULL)::int));
+END $$;
+
+COMMENT ON FUNCTION janus.output(job bigint, index integer) IS 'The bytes of one output of a succeeded job: a picture''s file, or an answer''s text as UTF-8.
+
+job: The job''s id.
+index: Which output, counted from 0.
+Returns: The bytes, whose SHA-256 is in janus.jobs.outputs.
+P0002: There is no such job, or it is not yours.
+22023: The job has no output of that index.
+55000: The job has not succeeded, or the output is not in the database since upload_to lacks db:';
+
+-- Name: pause(text); Type: FUNCTION; Schema: janus; Owner: -
+
+CREATE FUNCTION janus.pause(queue text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET standard_conforming_strings TO 'on'
+    SET extra_float_digits TO '1'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    AS $$
+BEGIN
+    PERFORM janus_private.check_text('queue', queue, 64);
+    INSERT INTO janus_private.paused_queue (queue) VALUES (pause.queue) ON CONFLICT DO NOTHING;
+END $$;
+
+COMMENT ON FUNCTION janus.pause(queue text) IS 'Starts no more jobs of a queue; running ones go on.
+
+queue: Its name, 1 to 64 bytes; it need not have jobs yet.
+Returns: Nothing; a paused queue stays paused.
+22023: queue is empty or too long.';
+
+-- Name: reassign(regrole, regrole); Type: FUNCTION; Schema: janus; Owner: -
+
+CREATE FUNCTION janus.reassign(old regrole, new regrole) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET standard_conforming_strings TO 'on'
+    SET extra_float_digits TO '1'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    AS $$
+DECLARE
+    moved bigint;
+    key text;
+BEGIN
+    IF old IS NULL OR new IS NULL OR old = new THEN
+        PERFORM janus_private.refuse(format('old is %s and new is %s: they must be two roles', coalesce(old::text, 'NULL'),
+            coalesce(new::text, 'NULL')), 'Name a role that was dropped by the number that janus.jobs shows as its owner.');
+    ELSIF NOT EXISTS (SELECT FROM pg_roles r WHERE r.oid = new) THEN
+        PERFORM janus_private.refuse(format('new is %s: there is no such role', new), 'Create it first.');
+    END IF;
+    SELECT a.idempotency_key INTO key FROM janus_private.job a JOIN janus_private.job b ON b.owner = new AND b.idempotency_key = a.idempotency_key
+    WHERE a.owner = old AND a.idempotency_key IS NOT NULL LIMIT 1;
+    IF FOUND THEN
+        PERFORM janus_private.refuse(format('both roles have a job with idempotency_key %L', key),
+            'It can belong to one job of a role: wait until one of the jobs is pruned.');
+    END IF;
+    UPDATE janus_private.job j SET owner = new WHERE j.owner = old;
+    GET DIAGNOSTICS moved = ROW_COUNT;
+    UPDATE janus_private.run r SET owner = new WHERE r.owner = old;
+    UPDATE janus_private.webhook_delivery d SET owner = new
+    WHERE d.owner = old;
+    -- Receivers that know the old secret can verify by it for a day.
+    UPDATE janus_private.webhook_secret s SET owner = new,
+        expires_at = CASE WHEN EXISTS (SELECT FROM janus_private.webhook_secret x WHERE x.owner = new AND x.expires_at IS NULL)
+            THEN coalesce(s.expires_at, now() + interval '1 day') ELSE s.expires_at END
+    WHERE s.owner = old;
+    DELETE FROM janus_private.channel c WHERE c.owner = old;
+    RETURN moved;
+END $$;
+
+COMMENT ON FUNCTION janus.reassign(old regrole, new regrole) IS 'Makes all jobs of a role another''s, with its webhooks and their secrets; the new role''s own secret signs first, if it has one. Grants of janus.grant_upload, limits and the channel are not handed on.
+
+old: The role that has them; one that was dropped by its number.
+new: The role that shall have them.
+Returns: How many jobs.
+22023: They are one role, new does not exist, or both have a job with the same idempotency_key.
+42704: There is no role of that name.';
+
+-- Name: redeliver(bigint); Type: FUNCTION; Schema: janus; Owner: -
+
+CREATE FUNCTION janus.redeliver(delivery bigint) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET standard_conforming_strings TO 'on'
+    SET extra_float_digits TO '1'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    AS $_$
+#variable_conflict use_column
+DECLARE
+    answer text;
+BEGIN
+    INSERT INTO janus.redeliver_request (delivery) VALUES ($1) RETURNING result INTO answer;
+    RETURN answer;
+END $_$;
+
+COMMENT ON FUNCTION janus.redeliver(delivery bigint) IS 'Calls a webhook again, with the same webhook-id and body and a full set of tries.
+
+delivery: Its id in janus.webhook_deliveries.
+Returns: Its state, pending.
+P0002: There is no such delivery, or it is not yours.';
+
+-- Name: resume(text); Type: FUNCTION; Schema: janus; Owner: -
+
+CREATE FUNCTION janus.resume(queue text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET standard_conforming_strings TO 'on'
+    SET extra_float_digits TO '1'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    AS $$
+BEGIN
+    DELETE FROM janus_private.paused_queue p WHERE p.queue = resume.queue;
+    IF FOUND THEN
+        PERFORM janus_private.wake('janus_queued');
+        RETURN true;
+    END IF;
+    RETURN false;
+END $$;
+
+COMMENT ON FUNCTION janus.resume(queue text) IS 'Starts jobs of a paused queue again.
+
+queue: Its name.
+Returns: Whether it was paused.';
+
+-- Name: retry(bigint); Type: FUNCTION; Schema: janus; Owner: -
+
+CREATE FUNCTION janus.retry(job bigint) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET standard_conforming_strings TO 'on'
+    SET extra_float_digits TO '1'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    AS $_$
+#variable_conflict use_column
+DECLARE
+    answer text;
+BEGIN
+    INSERT INTO janus.retry_request (job) VALUES ($1) RETURNING result INTO answer;
+    RETURN answer;
+END $_$;
+
+COMMENT ON FUNCTION janus.retry(job bigint) IS 'Queues a failed or canceled job again, with its seed, a full set of attempts and webhooks of its own; does nothing to a queued or running one.
+
+job: The job''s id.
+Returns: The state that results.
+P0002: There is no such job, or it is not yours.
+53400: Its role, or its concurrency_key, has as many queued jobs as an administrator allows.
+55000: The job has succeeded.';
+
+-- Name: revoke_upload(name, text); Type: FUNCTION; Schema: janus; Owner: -
+
+CREATE FUNCTION janus.revoke_upload(role name, prefix text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET standard_conforming_strings TO 'on'
+    SET extra_float_digits TO '1'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    AS $$
+BEGIN
+    DELETE FROM janus_private.upload_grant g
+    WHERE g.role = (SELECT r.oid FROM pg_roles r WHERE r.rolname = revoke_upload.role) AND g.prefix = revoke_upload.prefix;
+    RETURN FOUND;
+END $$;
+
+COMMENT ON FUNCTION janus.revoke_upload(role name, prefix text) IS 'Takes a grant back. Jobs already queued keep their sinks.
+
+role: The role that it was given to.
+prefix: As it was granted.
+Returns: Whether there was such a grant.';
+
+-- Name: rotate_channel(); Type: FUNCTION; Schema: janus; Owner: -
+
+CREATE FUNCTION janus.rotate_channel() RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET standard_conforming_strings TO 'on'
+    SET extra_float_digits TO '1'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    answer text;
+BEGIN
+    INSERT INTO janus.rotate_channel_request DEFAULT VALUES RETURNING result INTO answer;
+    RETURN answer;
+END $$;
+
+COMMENT ON FUNCTION janus.rotate_channel() IS 'Gives your role another channel; the old one falls silent.
+
+Returns: The new name, as janus.channel does.';
+
+-- Name: rotate_webhook_secret(interval); Type: FUNCTION; Schema: janus; Owner: -
+
+CREATE FUNCTION janus.rotate_webhook_secret(keep interval DEFAULT '1 day'::interval) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET standard_conforming_strings TO 'on'
+    SET extra_float_digits TO '1'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    AS $_$
+#variable_conflict use_column
+DECLARE
+    answer text;
+BEGIN
+    INSERT INTO janus.rotate_webhook_secret_request (keep) VALUES ($1) RETURNING result INTO answer;
+    RETURN answer;
+END $_$;
+
+COMMENT ON FUNCTION janus.rotate_webhook_secret(keep interval) IS 'Makes a new secret for your role; until the old one expires, webhooks carry a signature by each.
+
+keep: How long the old one signs too, 0 seconds to 30 days.
+Returns: The new secret, as janus.webhook_secret does.
+22023: keep is outside of its limits.';
+
+-- Name: job_status; Type: VIEW; Schema: janus; Owner: -
+
+CREATE VIEW janus.job_status WITH (security_barrier='true') AS
+ SELECT s.id,
+    s.uuid,
+    s.queue,
+    s.kind,
+    s.model,
+    s.state,
+    s.phase,
+    s.progress,
+    s.attempt,
+    s.created_at,
+    s.started_at,
+    s.finished_at,
+    s.text,
+    s.outputs,
+    s.error,
+    s.usage,
+    s.metadata,
+    s.owner,
+    s.priority,
+    s.max_attempts,
+    s.run_at,
+    s.expires_at,
+    s.cancel_requested_at,
+    s.finish_reason,
+    s.seed,
+    s.arguments,
+    s.upload_to,
+    s.idempotency_key,
+    s.concurrency_key,
+    s.traceparent,
+        CASE
+            WHEN ((s.state = 'queued'::text) AND (s.run_at <= now()) AND (s.model IS NOT NULL)) THEN LEAST((1001)::bigint, ((1 + ( SELECT count(*) AS count
+               FROM ( SELECT
+                       FROM janus_private.job a
+                      WHERE ((a.state = 'queued'::text) AND (a.model = s.model) AND (a.queue = s.queue) AND (a.priority = s.priority) AND ((a.owner)::oid = (s.role)::oid) AND (a.concurrency_key = COALESCE(s.concurrency_key, ''::text)) AND (ROW(a.due_at, a.id) < ROW(s.run_at, s.id)))
+                     LIMIT 1000) own_line)) + ( SELECT count(*) AS count
+               FROM ( SELECT a.due_at
+                       FROM janus_private.job a
+                      WHERE ((a.state = 'queued'::text) AND (a.model = s.model) AND (a.queue = s.queue) AND (a.priority < s.priority))
+                     LIMIT 1000) better
+              WHERE (better.due_at <= now()))))
+            ELSE NULL::bigint
+        END AS queue_position
+   FROM janus_private.visible_status s;
+
+COMMENT ON VIEW janus.job_status IS 'A row of janus.jobs and its place in the queue, which is counted for each row: for one job at a time, as janus.status asks.';
+
+COMMENT ON COLUMN janus.job_status.id IS 'What the enqueueing function returned.';
+
+COMMENT ON COLUMN janus.job_status.uuid IS 'The same job in names of uploaded files.';
+
+COMMENT ON COLUMN janus.job_status.queue IS 'As given.';
+
+COMMENT ON COLUMN janus.job_status.kind IS 'generate, understand or chat.';
+
+COMMENT ON COLUMN janus.job_status.model IS 'As given, or the default when it was enqueued. NULL: no daemon has ever said what the default is.';
+
+COMMENT ON COLUMN janus.job_status.state IS 'queued, running, succeeded, failed or canceled.';
+
+COMMENT ON COLUMN janus.job_status.phase IS 'While running: preparing, prefill, drawing, decoding or delivering.';
+
+COMMENT ON COLUMN janus.job_status.progress IS 'Per cent: 0 while queued, 100 once succeeded, NULL once failed or canceled.';
+
+COMMENT ON COLUMN janus.job_status.attempt IS 'Attempts charged so far, the running one included.';
+
+COMMENT ON COLUMN janus.job_status.created_at IS 'When it was enqueued: the time of the transaction.';
+
+COMMENT ON COLUMN janus.job_status.started_at IS 'When the latest attempt began.';
+
+COMMENT ON COLUMN janus.job_status.finished_at IS 'When it ended for good.';
+
+COMMENT ON COLUMN janus.job_status.text IS 'The answer; NULL for pictures.';
+
+COMMENT ON COLUMN janus.job_status.outputs IS 'An array of {index, media_type, width, height, bytes, sha256, urls, in_database}, in order; NULL without outputs. An answer is one output of type text/plain.';
+
+COMMENT ON COLUMN janus.job_status.error IS '{code, message, retryable}: why it failed, or why the last attempt did while another is due.';
+
+COMMENT ON COLUMN janus.job_status.usage IS '{prompt_tokens, output_tokens, images, prefill_seconds, drawing_seconds, decoding_seconds} of the attempt that succeeded.';
+
+COMMENT ON COLUMN janus.job_status.metadata IS 'As given.';
+
+COMMENT ON COLUMN janus.job_status.owner IS 'The role that enqueued it.';
+
+COMMENT ON COLUMN janus.job_status.priority IS 'As given: 0 first, 9 last.';
+
+COMMENT ON COLUMN janus.job_status.max_attempts IS 'As given.';
+
+COMMENT ON COLUMN janus.job_status.run_at IS 'Not started before, and its place in line: run_at as given, or when it was enqueued where that is later; a retry moves it.';
+
+COMMENT ON COLUMN janus.job_status.expires_at IS 'Fails with code expired if it waits until then.';
+
+COMMENT ON COLUMN janus.job_status.cancel_requested_at IS 'When janus.cancel was called.';
+
+COMMENT ON COLUMN janus.job_status.finish_reason IS 'Why an answer ended: stop (by the model or a stop string) or length (max_tokens).';
+
+COMMENT ON COLUMN janus.job_status.seed IS 'As given, or drawn when it was enqueued.';
+
+COMMENT ON COLUMN janus.job_status.arguments IS 'The arguments of its kind, as resolved; the seed as a string.';
+
+COMMENT ON COLUMN janus.job_status.upload_to IS 'As given, without query strings, which are signatures.';
+
+COMMENT ON COLUMN janus.job_status.idempotency_key IS 'As given.';
+
+COMMENT ON COLUMN janus.job_status.concurrency_key IS 'As given.';
+
+COMMENT ON COLUMN janus.job_status.traceparent IS 'As given.';
+
+COMMENT ON COLUMN janus.job_status.queue_position IS '1 for the next, counted up to 1001; NULL while not due. Counted are the jobs that are due before it with its owner and concurrency_key, and those of better priorities; owners and keys take turns.';
+
 -- Name: status(bigint); Type: FUNCTION; Schema: janus; Owner: -
 
-CREATE FUNCTION janus.status(job bigint) RETURNS SETOF janus.jobs
-    LANGUAGE sql STABLE
+CREATE FUNCTION janus.status(job bigint) RETURNS SETOF janus.job_status
+    LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    SET jit TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET extra_float_digits TO '1'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
     AS $$
-    SELECT * FROM janus.jobs j WHERE j.id = job
-$$;
+BEGIN
+    RETURN QUERY SELECT * FROM janus.job_status j WHERE j.id = status.job;
+END $$;
 
-COMMENT ON FUNCTION janus.status(job bigint) IS 'One row on a job: state, phase, progress, result or error.
+COMMENT ON FUNCTION janus.status(job bigint) IS 'One row on a job: state, phase, progress, place in the queue, result or error.
 
 job: The id that the enqueueing function returned.
-Returns: The job''s row of janus.jobs; no row if there is no such job, or it is not yours.';
+Returns: The job''s row of janus.jobs, with queue_position; no row if there is no such job, or it is not yours.';
 
 -- Name: understand(text, text[], bytea[], integer, real, real, bigint, text, text[], integer, timestamp with time zone, timestamp with time zone, integer, interval, text, text, text[], text[], text, text, text, text, jsonb); Type: FUNCTION; Schema: janus; Owner: -
 
 CREATE FUNCTION janus.understand(prompt text, image_urls text[] DEFAULT '{}'::text[], image_data bytea[] DEFAULT '{}'::bytea[], max_tokens integer DEFAULT 512, temperature real DEFAULT 0, top_p real DEFAULT 1, seed bigint DEFAULT NULL::bigint, system_prompt text DEFAULT NULL::text, stop text[] DEFAULT '{}'::text[], priority integer DEFAULT 5, run_at timestamp with time zone DEFAULT NULL::timestamp with time zone, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone, max_attempts integer DEFAULT 5, run_timeout interval DEFAULT '00:30:00'::interval, idempotency_key text DEFAULT NULL::text, webhook_url text DEFAULT NULL::text, webhook_events text[] DEFAULT '{succeeded,failed,canceled}'::text[], upload_to text[] DEFAULT '{}'::text[], model text DEFAULT NULL::text, queue text DEFAULT 'default'::text, concurrency_key text DEFAULT NULL::text, traceparent text DEFAULT NULL::text, metadata jsonb DEFAULT '{}'::jsonb) RETURNS bigint
-    LANGUAGE plpgsql SECURITY DEFINER
+    LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
+    SET standard_conforming_strings TO 'on'
+    SET extra_float_digits TO '1'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    AS $_$
+#variable_conflict use_column
 DECLARE
-    pictures CONSTANT int := cardinality(image_urls) + cardinality(image_data);
+    answer bigint;
 BEGIN
-    PERFORM janus_private.check_answer(image_urls, image_data, max_tokens, temperature, top_p, system_prompt, stop);
-    -- A picture alone is a question too.
-    IF prompt IS DISTINCT FROM '' OR pictures = 0 THEN
-        PERFORM janus_private.check_text('prompt', prompt, janus_private.setting_int('prompt_bytes_max'));
-    END IF;
-    RETURN janus_private.enqueue(janus_private.caller_role(), 'understand', janus_private.answer_task(
-            jsonb_build_array(jsonb_build_object('role', 'user', 'content', prompt, 'images', pictures)),
-            max_tokens, temperature, top_p, system_prompt, stop), seed, image_urls, image_data, 1,
-        priority, run_at, expires_at, max_attempts, run_timeout, idempotency_key, webhook_url, webhook_events, upload_to,
-        model, queue, concurrency_key, traceparent, metadata);
-END $$;
+    INSERT INTO janus.understand_request (prompt, image_urls, image_data, max_tokens, temperature, top_p, seed, system_prompt, stop, priority, run_at, expires_at, max_attempts, run_timeout, idempotency_key, webhook_url, webhook_events, upload_to, model, queue, concurrency_key, traceparent, metadata) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23) RETURNING result INTO answer;
+    RETURN answer;
+END $_$;
 
 COMMENT ON FUNCTION janus.understand(prompt text, image_urls text[], image_data bytea[], max_tokens integer, temperature real, top_p real, seed bigint, system_prompt text, stop text[], priority integer, run_at timestamp with time zone, expires_at timestamp with time zone, max_attempts integer, run_timeout interval, idempotency_key text, webhook_url text, webhook_events text[], upload_to text[], model text, queue text, concurrency_key text, traceparent text, metadata jsonb) IS 'Enqueues a question, with pictures or without. See janus.status.
 
@@ -878,11 +1291,20 @@ Returns: The job''s id. The job exists when the transaction commits; roll back, 
 -- Name: webhook_secret(); Type: FUNCTION; Schema: janus; Owner: -
 
 CREATE FUNCTION janus.webhook_secret() RETURNS text
-    LANGUAGE sql SECURITY DEFINER
+    LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET standard_conforming_strings TO 'on'
+    SET extra_float_digits TO '1'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
     AS $$
-    SELECT 'whsec_' || encode(janus_private.ensure_webhook_secret(janus_private.caller()), 'base64')
-$$;
+#variable_conflict use_column
+DECLARE
+    answer text;
+BEGIN
+    INSERT INTO janus.webhook_secret_request DEFAULT VALUES RETURNING result INTO answer;
+    RETURN answer;
+END $$;
 
 COMMENT ON FUNCTION janus.webhook_secret() IS 'Your role''s secret for verifying webhooks (Standard Webhooks), made at first use.
 
@@ -898,14 +1320,139 @@ CREATE FUNCTION janus_private.answer_task(turns jsonb, max_tokens integer, tempe
         'system_prompt', system_prompt, 'stop', stop)
 $$;
 
--- Name: caller_role(); Type: FUNCTION; Schema: janus_private; Owner: -
+-- Name: batch(regrole, text[], integer, bigint, real, real, integer, text, integer, timestamp with time zone, timestamp with time zone, integer, interval, text, text, text[], text[], text, text, text, text, jsonb); Type: FUNCTION; Schema: janus_private; Owner: -
 
-CREATE FUNCTION janus_private.caller_role() RETURNS regrole
-    LANGUAGE sql STABLE
+CREATE FUNCTION janus_private.batch(caller regrole, prompts text[], images integer DEFAULT 1, seed bigint DEFAULT NULL::bigint, cfg_weight real DEFAULT 5, temperature real DEFAULT 1, top_k integer DEFAULT 0, format text DEFAULT 'png'::text, priority integer DEFAULT 5, run_at timestamp with time zone DEFAULT NULL::timestamp with time zone, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone, max_attempts integer DEFAULT 5, run_timeout interval DEFAULT '00:30:00'::interval, idempotency_key text DEFAULT NULL::text, webhook_url text DEFAULT NULL::text, webhook_events text[] DEFAULT '{succeeded,failed,canceled}'::text[], upload_to text[] DEFAULT '{}'::text[], model text DEFAULT NULL::text, queue text DEFAULT 'default'::text, concurrency_key text DEFAULT NULL::text, traceparent text DEFAULT NULL::text, metadata jsonb DEFAULT '{}'::jsonb) RETURNS bigint[]
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+DECLARE
+    prompt_bytes CONSTANT bigint := janus_private.setting_int('prompt_bytes_max');
+    shared jsonb;
+    bad record;
+BEGIN
+    PERFORM janus_private.check_array('prompts', prompts, janus_private.setting_int('batch_max'));
+    SELECT p.prompt, p.n INTO bad FROM unnest(prompts) WITH ORDINALITY AS p (prompt, n)
+    WHERE octet_length(p.prompt) > prompt_bytes OR p.prompt ~ '^\s*$' ORDER BY p.n LIMIT 1;
+    IF FOUND THEN
+        PERFORM janus_private.check_text(pg_catalog.format('prompts[%s]', bad.n), bad.prompt, prompt_bytes);
+    ELSIF cardinality(prompts) = 0 THEN
+        RETURN '{}';
+    END IF;
+    shared := janus_private.generate_task(images, cfg_weight, temperature, top_k, format);
+    RETURN janus_private.enqueue_all(caller, 'generate',
+        ARRAY(SELECT shared || jsonb_build_object('prompt', p.prompt) FROM unnest(prompts) WITH ORDINALITY AS p (prompt, n) ORDER BY p.n),
+        seed, '{}', '{}', images, (priority, run_at, expires_at, max_attempts, run_timeout, idempotency_key, webhook_url, webhook_events,
+            upload_to, model, queue, concurrency_key, traceparent, metadata));
+END $_$;
+
+-- Name: batch_requested(); Type: FUNCTION; Schema: janus_private; Owner: -
+
+CREATE FUNCTION janus_private.batch_requested() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET standard_conforming_strings TO 'on'
+    SET extra_float_digits TO '1'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    AS $$
+BEGIN
+    NEW.result := janus_private.batch((SELECT r.oid::regrole FROM pg_roles r WHERE r.rolname = NEW.caller), NEW.prompts, NEW.images, NEW.seed, NEW.cfg_weight, NEW.temperature, NEW.top_k, NEW.format, NEW.priority, NEW.run_at, NEW.expires_at, NEW.max_attempts, NEW.run_timeout, NEW.idempotency_key, NEW.webhook_url, NEW.webhook_events, NEW.upload_to, NEW.model, NEW.queue, NEW.concurrency_key, NEW.traceparent, NEW.metadata);
+    RETURN NEW;
+END $$;
+
+-- Name: cancel(regrole, bigint); Type: FUNCTION; Schema: janus_private; Owner: -
+
+CREATE FUNCTION janus_private.cancel(caller regrole, job bigint) RETURNS text
+    LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    SELECT to_regrole(quote_ident(janus_private.caller()))
-$$;
+DECLARE
+    j janus_private.job := janus_private.job_of(caller, job);
+    state text := j.state;
+BEGIN
+    IF state = 'queued' THEN
+        state := janus_private.lock_in(j.id, '{queued}');
+    END IF;
+    IF state IN ('queued', 'running') THEN
+        INSERT INTO janus_private.cancellation (job, generation)
+        SELECT x.id, x.generation FROM janus_private.job x WHERE x.id = j.id AND NOT janus_private.is_cancel_requested(x.id, x.generation);
+        IF state = 'queued' THEN
+            UPDATE janus_private.job x SET state = 'canceled', finished_at = now() WHERE x.id = j.id;
+            PERFORM janus_private.emit(j.id, 'canceled');
+            RETURN 'canceled';
+        END IF;
+        PERFORM janus_private.wake('janus_control');
+    END IF;
+    -- gone meanwhile: not there for the caller any more either
+    RETURN coalesce(state, (janus_private.job_of(caller, job)).state);
+END $$;
+
+-- Name: cancel_requested(); Type: FUNCTION; Schema: janus_private; Owner: -
+
+CREATE FUNCTION janus_private.cancel_requested() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET standard_conforming_strings TO 'on'
+    SET extra_float_digits TO '1'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    AS $$
+BEGIN
+    NEW.result := janus_private.cancel((SELECT r.oid::regrole FROM pg_roles r WHERE r.rolname = NEW.caller), NEW.job);
+    RETURN NEW;
+END $$;
+
+-- Name: channel(regrole); Type: FUNCTION; Schema: janus_private; Owner: -
+
+CREATE FUNCTION janus_private.channel(caller regrole) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    INSERT INTO janus_private.channel (owner, name) SELECT caller, janus_private.random_channel()
+    WHERE NOT EXISTS (SELECT FROM janus_private.channel c WHERE c.owner = caller)
+    ON CONFLICT (owner) DO NOTHING;
+    RETURN (SELECT c.name FROM janus_private.channel c WHERE c.owner = caller);
+END $$;
+
+-- Name: channel_requested(); Type: FUNCTION; Schema: janus_private; Owner: -
+
+CREATE FUNCTION janus_private.channel_requested() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET standard_conforming_strings TO 'on'
+    SET extra_float_digits TO '1'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    AS $$
+BEGIN
+    NEW.result := janus_private.channel((SELECT r.oid::regrole FROM pg_roles r WHERE r.rolname = NEW.caller));
+    RETURN NEW;
+END $$;
+
+-- Name: chat(regrole, jsonb, text[], bytea[], integer, real, real, bigint, text, text[], integer, timestamp with time zone, timestamp with time zone, integer, interval, text, text, text[], text[], text, text, text, text, jsonb); Type: FUNCTION; Schema: janus_private; Owner: -
+
+CREATE FUNCTION janus_private.chat(caller regrole, messages jsonb, image_urls text[] DEFAULT '{}'::text[], image_data bytea[] DEFAULT '{}'::bytea[], max_tokens integer DEFAULT 512, temperature real DEFAULT 0, top_p real DEFAULT 1, seed bigint DEFAULT NULL::bigint, system_prompt text DEFAULT NULL::text, stop text[] DEFAULT '{}'::text[], priority integer DEFAULT 5, run_at timestamp with time zone DEFAULT NULL::timestamp with time zone, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone, max_attempts integer DEFAULT 5, run_timeout interval DEFAULT '00:30:00'::interval, idempotency_key text DEFAULT NULL::text, webhook_url text DEFAULT NULL::text, webhook_events text[] DEFAULT '{succeeded,failed,canceled}'::text[], upload_to text[] DEFAULT '{}'::text[], model text DEFAULT NULL::text, queue text DEFAULT 'default'::text, concurrency_key text DEFAULT NULL::text, traceparent text DEFAULT NULL::text, metadata jsonb DEFAULT '{}'::jsonb) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    turns jsonb;
+BEGIN
+    PERFORM janus_private.check_answer(image_urls, image_data, max_tokens, temperature, top_p, system_prompt, stop);
+    turns := janus_private.chat_messages(messages, cardinality(image_urls) + cardinality(image_data));
+    IF messages -> 0 ->> 'role' = 'system' THEN
+        IF system_prompt IS NOT NULL THEN
+            PERFORM janus_private.refuse('system_prompt and a system message are both given', 'Give one of them.');
+        END IF;
+        system_prompt := messages -> 0 ->> 'content';
+    END IF;
+    RETURN janus_private.enqueue(caller, 'chat', janus_private.answer_task(turns, max_tokens, temperature, top_p, system_prompt, stop),
+        seed, image_urls, image_data, 1,
+        priority, run_at, expires_at, max_attempts, run_timeout, idempotency_key, webhook_url, webhook_events, upload_to,
+        model, queue, concurrency_key, traceparent, metadata);
+END $$;
 
 -- Name: chat_messages(jsonb, integer); Type: FUNCTION; Schema: janus_private; Owner: -
 
@@ -978,6 +1525,21 @@ BEGIN
     END LOOP;
     RETURN result;
 END $_$;
+
+-- Name: chat_requested(); Type: FUNCTION; Schema: janus_private; Owner: -
+
+CREATE FUNCTION janus_private.chat_requested() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET standard_conforming_strings TO 'on'
+    SET extra_float_digits TO '1'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    AS $$
+BEGIN
+    NEW.result := janus_private.chat((SELECT r.oid::regrole FROM pg_roles r WHERE r.rolname = NEW.caller), NEW.messages, NEW.image_urls, NEW.image_data, NEW.max_tokens, NEW.temperature, NEW.top_p, NEW.seed, NEW.system_prompt, NEW.stop, NEW.priority, NEW.run_at, NEW.expires_at, NEW.max_attempts, NEW.run_timeout, NEW.idempotency_key, NEW.webhook_url, NEW.webhook_events, NEW.upload_to, NEW.model, NEW.queue, NEW.concurrency_key, NEW.traceparent, NEW.metadata);
+    RETURN NEW;
+END $$;
 
 -- Name: check_answer(text[], bytea[], integer, real, real, text, text[]); Type: FUNCTION; Schema: janus_private; Owner: -
 
@@ -1096,7 +1658,7 @@ BEGIN
 
     PERFORM janus_private.check_array('upload_to', c.upload_to, janus_private.setting_int('upload_to_max'));
     FOR i IN 1 .. cardinality(c.upload_to) LOOP
-        PERFORM janus_private.check_sink(format('upload_to[%s]', i), c.upload_to[i], pg_get_userbyid(owner));
+        PERFORM janus_private.check_sink(format('upload_to[%s]', i), c.upload_to[i], owner);
         -- A path that ends in / is a collection, which takes any number; any other URL takes one object.
         IF c.upload_to[i] ~ '^https?:' AND split_part(c.upload_to[i], '?', 1) !~ '^https?://[^/]+/(.*/)?$' THEN
             exact := exact + 1;
@@ -1117,17 +1679,20 @@ END $_$;
 
 -- Name: check_grant(name, text); Type: FUNCTION; Schema: janus_private; Owner: -
 
-CREATE FUNCTION janus_private.check_grant(role name, prefix text) RETURNS void
+CREATE FUNCTION janus_private.check_grant(role name, prefix text) RETURNS regrole
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
+DECLARE
+    meant CONSTANT oid := (SELECT r.oid FROM pg_roles r WHERE r.rolname = role);
 BEGIN
-    IF role IS NULL OR NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = role) THEN
+    IF meant IS NULL THEN
         PERFORM janus_private.refuse(format('role is %s: there is no such role', coalesce(quote_literal(role), 'NULL')), 'Create it first.');
     ELSIF prefix IS NULL OR prefix !~ '^file:///([A-Za-z0-9._~@:+=,-]+/)*$' OR prefix ~ '/\.\.?/' THEN
         PERFORM janus_private.refuse(format('prefix is %s: it must be a folder file:///path/', coalesce(quote_literal(left(prefix, 120)), 'NULL')),
             'End it with /, so that file:///a/ does not open file:///ab/. Other schemes need no grant.');
     END IF;
+    RETURN meant;
 END $_$;
 
 -- Name: check_limit(text, integer, integer); Type: FUNCTION; Schema: janus_private; Owner: -
@@ -1198,9 +1763,9 @@ BEGIN
     END IF;
 END $$;
 
--- Name: check_sink(text, text, name); Type: FUNCTION; Schema: janus_private; Owner: -
+-- Name: check_sink(text, text, regrole); Type: FUNCTION; Schema: janus_private; Owner: -
 
-CREATE FUNCTION janus_private.check_sink(argument text, value text, owner name) RETURNS void
+CREATE FUNCTION janus_private.check_sink(argument text, value text, owner regrole) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
@@ -1221,11 +1786,11 @@ BEGIN
                 format('%s is %s: it must be a folder file:///path/ of plain names', argument, shown),
                 'End it with /, and use letters, digits and . _ ~ @ : + = , - only.');
         ELSIF NOT EXISTS (
-            SELECT FROM janus_private.upload_grant g JOIN pg_roles r ON r.rolname = g.role
-            WHERE starts_with(value, g.prefix) AND pg_has_role(check_sink.owner, r.oid, 'MEMBER')
+            SELECT FROM janus_private.upload_grant g
+            WHERE starts_with(value, g.prefix) AND g.role = ANY (janus_private.inherited_roles(check_sink.owner))
         ) THEN
-            PERFORM janus_private.refuse(format('%s is %s: role %I may not upload there', argument, shown, owner),
-                format('An administrator can allow it by SELECT janus.grant_upload(%L, %L).', owner, value));
+            PERFORM janus_private.refuse(format('%s is %s: role %s may not upload there', argument, shown, owner),
+                format('An administrator can allow it by SELECT janus.grant_upload(%L, %L).', pg_get_userbyid(owner), value));
         END IF;
     ELSE
         PERFORM janus_private.refuse(
@@ -1281,6 +1846,10 @@ CREATE FUNCTION janus_private.claim(model text, queues text[], places integer, e
     SET enable_hashjoin TO 'off'
     SET enable_mergejoin TO 'off'
     SET jit TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET extra_float_digits TO '1'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
     AS $_$
 #variable_conflict use_column
 DECLARE
@@ -1563,6 +2132,10 @@ CREATE FUNCTION janus_private.digest(model text, queues text[], OUT taken bigint
     SET enable_hashjoin TO 'off'
     SET enable_mergejoin TO 'off'
     SET jit TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET extra_float_digits TO '1'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
     AS $$
 #variable_conflict use_column
 DECLARE
@@ -1673,18 +2246,24 @@ END $$;
 CREATE FUNCTION janus_private.emit(job_id bigint, event text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET standard_conforming_strings TO 'on'
+    SET extra_float_digits TO '1'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
     AS $$
+DECLARE
+    heard text := (SELECT c.name FROM janus_private.channel c JOIN janus_private.job j ON j.owner = c.owner WHERE j.id = job_id);
 BEGIN
-    IF janus_private.setting_on('notify') THEN
-        PERFORM pg_notify('janus_finished', job_id::text);
+    IF heard IS NOT NULL THEN
+        PERFORM janus_private.wake(heard);
     END IF;
     INSERT INTO janus_private.webhook_delivery (job, owner, generation, message_id, type, url, body)
-    SELECT j.id, pg_get_userbyid(j.owner), j.generation, 'msg_' || replace(gen_random_uuid()::text, '-', ''), 'job.' || event,
+    SELECT j.id, j.owner, j.generation, 'msg_' || replace(gen_random_uuid()::text, '-', ''), 'job.' || event,
         j.webhook_url, janus_private.event_body(j.id, event)
     FROM janus_private.job j
     WHERE j.id = job_id AND j.webhook_url IS NOT NULL AND event = ANY (j.webhook_events);
     IF FOUND THEN
-        PERFORM pg_notify('janus_control', '');
+        PERFORM janus_private.wake('janus_control');
     END IF;
 END $$;
 
@@ -1802,11 +2381,11 @@ BEGIN
     END LOOP;
 
     IF c.webhook_url IS NOT NULL THEN
-        PERFORM janus_private.ensure_webhook_secret(pg_get_userbyid(caller));
+        PERFORM janus_private.ensure_webhook_secret(caller);
     END IF;
-    IF janus_private.setting_on('notify') AND (c.run_at IS NULL OR c.run_at <= moment) THEN
+    IF c.run_at IS NULL OR c.run_at <= moment THEN
         -- The same payload counts once a transaction.
-        PERFORM pg_notify('janus_queued', '');
+        PERFORM janus_private.wake('janus_queued');
     END IF;
     RETURN ids;
 END $$;
@@ -1816,6 +2395,10 @@ END $$;
 CREATE FUNCTION janus_private.ensure_default_model(model text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET standard_conforming_strings TO 'on'
+    SET extra_float_digits TO '1'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
     AS $$
 DECLARE
     named bigint;
@@ -1824,15 +2407,15 @@ BEGIN
     UPDATE janus_private.job j SET model = janus_private.setting_text('default_model')
     WHERE j.id IN (SELECT x.id FROM janus_private.job x WHERE x.model IS NULL AND x.state = 'queued' ORDER BY x.id FOR UPDATE SKIP LOCKED);
     GET DIAGNOSTICS named = ROW_COUNT;
-    IF named > 0 AND janus_private.setting_on('notify') THEN
-        PERFORM pg_notify('janus_queued', '');
+    IF named > 0 THEN
+        PERFORM janus_private.wake('janus_queued');
     END IF;
     RETURN named;
 END $$;
 
--- Name: ensure_webhook_secret(name); Type: FUNCTION; Schema: janus_private; Owner: -
+-- Name: ensure_webhook_secret(regrole); Type: FUNCTION; Schema: janus_private; Owner: -
 
-CREATE FUNCTION janus_private.ensure_webhook_secret(holder name) RETURNS bytea
+CREATE FUNCTION janus_private.ensure_webhook_secret(holder regrole) RETURNS bytea
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -1853,9 +2436,13 @@ CREATE FUNCTION janus_private.event_body(job_id bigint, event text) RETURNS text
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET "TimeZone" TO 'UTC'
+    SET standard_conforming_strings TO 'on'
+    SET extra_float_digits TO '1'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
     AS $$
     SELECT jsonb_build_object('type', 'job.' || event, 'timestamp', to_jsonb(now()), 'data',
-        to_jsonb(s) || jsonb_build_object('id', s.id::text, 'seed', s.seed::text))::text
+        to_jsonb(s) - 'role' || jsonb_build_object('id', s.id::text, 'seed', s.seed::text))::text
     FROM janus_private.job_status s WHERE s.id = job_id
 $$;
 
@@ -1875,6 +2462,35 @@ CREATE FUNCTION janus_private.fingerprint(kind text, task jsonb, seed bigint, im
         'image_data', (SELECT jsonb_agg(encode(sha256(d), 'hex') ORDER BY n) FROM unnest(image_data) WITH ORDINALITY AS x (d, n))
     )::text, 'UTF8'))
 $$;
+
+-- Name: generate(regrole, text, integer, bigint, real, real, integer, text, integer, timestamp with time zone, timestamp with time zone, integer, interval, text, text, text[], text[], text, text, text, text, jsonb); Type: FUNCTION; Schema: janus_private; Owner: -
+
+CREATE FUNCTION janus_private.generate(caller regrole, prompt text, images integer DEFAULT 1, seed bigint DEFAULT NULL::bigint, cfg_weight real DEFAULT 5, temperature real DEFAULT 1, top_k integer DEFAULT 0, format text DEFAULT 'png'::text, priority integer DEFAULT 5, run_at timestamp with time zone DEFAULT NULL::timestamp with time zone, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone, max_attempts integer DEFAULT 5, run_timeout interval DEFAULT '00:30:00'::interval, idempotency_key text DEFAULT NULL::text, webhook_url text DEFAULT NULL::text, webhook_events text[] DEFAULT '{succeeded,failed,canceled}'::text[], upload_to text[] DEFAULT '{}'::text[], model text DEFAULT NULL::text, queue text DEFAULT 'default'::text, concurrency_key text DEFAULT NULL::text, traceparent text DEFAULT NULL::text, metadata jsonb DEFAULT '{}'::jsonb) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    PERFORM janus_private.check_text('prompt', prompt, janus_private.setting_int('prompt_bytes_max'));
+    RETURN janus_private.enqueue(caller, 'generate', janus_private.generate_task(images, cfg_weight, temperature, top_k, format)
+            || jsonb_build_object('prompt', prompt), seed, '{}', '{}', images,
+        priority, run_at, expires_at, max_attempts, run_timeout, idempotency_key, webhook_url, webhook_events, upload_to,
+        model, queue, concurrency_key, traceparent, metadata);
+END $$;
+
+-- Name: generate_requested(); Type: FUNCTION; Schema: janus_private; Owner: -
+
+CREATE FUNCTION janus_private.generate_requested() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET standard_conforming_strings TO 'on'
+    SET extra_float_digits TO '1'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    AS $$
+BEGIN
+    NEW.result := janus_private.generate((SELECT r.oid::regrole FROM pg_roles r WHERE r.rolname = NEW.caller), NEW.prompt, NEW.images, NEW.seed, NEW.cfg_weight, NEW.temperature, NEW.top_k, NEW.format, NEW.priority, NEW.run_at, NEW.expires_at, NEW.max_attempts, NEW.run_timeout, NEW.idempotency_key, NEW.webhook_url, NEW.webhook_events, NEW.upload_to, NEW.model, NEW.queue, NEW.concurrency_key, NEW.traceparent, NEW.metadata);
+    RETURN NEW;
+END $$;
 
 -- Name: generate_task(integer, real, real, integer, text); Type: FUNCTION; Schema: janus_private; Owner: -
 
@@ -1901,14 +2517,24 @@ CREATE FUNCTION janus_private.grant_to(kind text, privilege text) RETURNS void
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 BEGIN
-    EXECUTE format('GRANT %s TO %I', privilege, (SELECT r.name FROM janus_private.role_name r WHERE r.kind = grant_to.kind));
+    EXECUTE format('GRANT %s TO %s', privilege, (SELECT r.role FROM janus_private.role_name r WHERE r.kind = grant_to.kind));
 END $$;
+
+-- Name: is_cancel_requested(bigint, integer); Type: FUNCTION; Schema: janus_private; Owner: -
+
+CREATE FUNCTION janus_private.is_cancel_requested(job_id bigint, generation integer) RETURNS boolean
+    LANGUAGE sql STABLE
+    RETURN (EXISTS (SELECT FROM janus_private.cancellation c WHERE ((c.job = is_cancel_requested.job_id) AND (c.generation = is_cancel_requested.generation))));
 
 -- Name: job_arrived(); Type: FUNCTION; Schema: janus_private; Owner: -
 
 CREATE FUNCTION janus_private.job_arrived() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET standard_conforming_strings TO 'on'
+    SET extra_float_digits TO '1'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
     AS $$
 BEGIN
     INSERT INTO janus_private.arrival (model, queue, priority, owner, key, due_at)
@@ -1916,11 +2542,32 @@ BEGIN
     RETURN NULL;
 END $$;
 
+-- Name: job_of(regrole, bigint); Type: FUNCTION; Schema: janus_private; Owner: -
+
+CREATE FUNCTION janus_private.job_of(caller regrole, job_id bigint) RETURNS janus_private.job
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    mine janus_private.job;
+BEGIN
+    SELECT * INTO mine FROM janus_private.job j WHERE j.id = job_id;
+    IF mine.id IS NULL OR NOT janus_private.sees(caller, mine.owner) THEN
+        RAISE EXCEPTION USING ERRCODE = 'P0002', MESSAGE = format('there is no job %s, or it is not yours', coalesce(job_id::text, 'NULL')),
+            HINT = 'Your jobs are in janus.jobs. Finished ones are pruned after a while.';
+    END IF;
+    RETURN mine;
+END $$;
+
 -- Name: jobs_arrived(); Type: FUNCTION; Schema: janus_private; Owner: -
 
 CREATE FUNCTION janus_private.jobs_arrived() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET standard_conforming_strings TO 'on'
+    SET extra_float_digits TO '1'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
     AS $$
 BEGIN
     INSERT INTO janus_private.arrival (model, queue, priority, owner, key, due_at)
@@ -1930,22 +2577,77 @@ BEGIN
     RETURN NULL;
 END $$;
 
--- Name: own_job(bigint); Type: FUNCTION; Schema: janus_private; Owner: -
+-- Name: lock_in(bigint, text[]); Type: FUNCTION; Schema: janus_private; Owner: -
 
-CREATE FUNCTION janus_private.own_job(job_id bigint) RETURNS janus_private.job
+CREATE FUNCTION janus_private.lock_in(job_id bigint, states text[]) RETURNS text
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 DECLARE
-    mine janus_private.job;
+    found_state text;
 BEGIN
-    SELECT * INTO mine FROM janus_private.job j WHERE j.id = job_id AND janus_private.sees(j.owner) FOR UPDATE;
-    IF NOT FOUND THEN
-        RAISE EXCEPTION USING ERRCODE = 'P0002', MESSAGE = format('there is no job %s, or it is not yours', coalesce(job_id::text, 'NULL')),
-            HINT = 'Your jobs are in janus.jobs. Finished ones are pruned after a while.';
+    SELECT j.state INTO found_state FROM janus_private.job j WHERE j.id = job_id FOR UPDATE;
+    IF found_state = ANY (states) THEN
+        RETURN found_state;
     END IF;
-    RETURN mine;
+    RAISE EXCEPTION USING ERRCODE = 'UNDOI';
+EXCEPTION WHEN SQLSTATE 'UNDOI' THEN
+    RETURN found_state;
 END $$;
+
+-- Name: publish(name, text); Type: FUNCTION; Schema: janus_private; Owner: -
+
+CREATE FUNCTION janus_private.publish(called name, result text DEFAULT NULL::text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+DECLARE
+    f pg_proc;
+    returned text;
+    view CONSTANT text := format('janus.%I', called || '_request');
+    fired CONSTANT text := format('janus_private.%I', called || '_requested');
+    names text[];
+    columns text;
+    given text;
+    insertion text;
+BEGIN
+    SELECT * INTO STRICT f FROM pg_proc p WHERE p.proname = called AND p.pronamespace = 'janus_private'::regnamespace;
+    returned := format_type(f.prorettype, NULL);
+    SELECT coalesce(array_agg(quote_ident(a.name) ORDER BY a.n), '{}'),
+        coalesce(string_agg(format('NULL::%s AS %I, ', format_type(a.type, NULL), a.name), '' ORDER BY a.n), ''),
+        coalesce(string_agg(format(', NEW.%I', a.name), '' ORDER BY a.n), '')
+    INTO names, columns, given
+    FROM unnest(f.proargnames, f.proargtypes::oid[]) WITH ORDINALITY AS a (name, type, n) WHERE a.n > 1;
+    insertion := CASE WHEN names = '{}' THEN 'DEFAULT VALUES' ELSE format('(%s) VALUES (%s)', array_to_string(names, ', '),
+        (SELECT string_agg('$' || n, ', ' ORDER BY n) FROM generate_series(1, cardinality(names)) AS n)) END;
+
+    EXECUTE format('CREATE VIEW %s AS SELECT %sNULL::%s AS result, NULL::name AS caller WHERE false', view, columns, returned);
+    EXECUTE format('ALTER VIEW %s ALTER COLUMN caller SET DEFAULT current_user', view);
+    EXECUTE format('COMMENT ON VIEW %s IS %L', view, format('What janus.%s inserts into, and so tells who calls; it has no rows.', called));
+    EXECUTE format('CREATE FUNCTION %s() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS %L',
+        fired, format(
+            E'\nBEGIN\n    NEW.result := janus_private.%I((SELECT r.oid::regrole FROM pg_roles r WHERE r.rolname = NEW.caller)%s);\n    RETURN NEW;\nEND ',
+            called, given));
+    EXECUTE format('CREATE TRIGGER requested INSTEAD OF INSERT ON %s FOR EACH ROW EXECUTE FUNCTION %s()', view, fired);
+    EXECUTE format('CREATE FUNCTION janus.%I(%s) RETURNS %s LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS %L',
+        called, regexp_replace(pg_get_function_arguments(f.oid), '^caller regrole(, )?', ''), coalesce(result, returned),
+        format(E'\n#variable_conflict use_column\nDECLARE\n    answer %s;\nBEGIN\n    INSERT INTO %s %s RETURNING result INTO answer;\n    %s\nEND ',
+            returned, view, insertion,
+            CASE WHEN result LIKE 'SETOF %' THEN 'RETURN QUERY SELECT unnest(answer);' ELSE 'RETURN answer;' END));
+    PERFORM janus_private.grant_to(r.kind, g.privilege)
+    FROM (VALUES ('client'), ('admin')) AS r (kind), unnest(ARRAY[
+        format('INSERT (%s), SELECT (result) ON %s', array_to_string(names || 'result'::text, ', '), view),
+        format('EXECUTE ON FUNCTION janus.%I', called)]) AS g (privilege);
+END $_$;
+
+-- Name: random_channel(); Type: FUNCTION; Schema: janus_private; Owner: -
+
+CREATE FUNCTION janus_private.random_channel() RETURNS text
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT 'janus_' || left(encode(sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())), 'hex'), 40)
+$$;
 
 -- Name: random_seed(); Type: FUNCTION; Schema: janus_private; Owner: -
 
@@ -1957,6 +2659,38 @@ DECLARE
     hex text := replace(gen_random_uuid()::text, '-', '');
 BEGIN
     RETURN ('x' || left(hex, 12) || right(hex, 4))::bit(64)::bigint & 9223372036854775807;
+END $$;
+
+-- Name: redeliver(regrole, bigint); Type: FUNCTION; Schema: janus_private; Owner: -
+
+CREATE FUNCTION janus_private.redeliver(caller regrole, delivery bigint) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM janus_private.webhook_delivery d WHERE d.id = delivery AND janus_private.sees(caller, d.owner)) THEN
+        RAISE EXCEPTION USING ERRCODE = 'P0002', MESSAGE = format('there is no webhook delivery %s, or it is not yours', coalesce(delivery::text, 'NULL')),
+            HINT = 'Yours are in janus.webhook_deliveries.';
+    END IF;
+    UPDATE janus_private.webhook_delivery d SET state = 'pending', finished_at = NULL, attempts = 0, next_attempt_at = now()
+    WHERE d.id = delivery;
+    PERFORM janus_private.wake('janus_control');
+    RETURN 'pending';
+END $$;
+
+-- Name: redeliver_requested(); Type: FUNCTION; Schema: janus_private; Owner: -
+
+CREATE FUNCTION janus_private.redeliver_requested() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET standard_conforming_strings TO 'on'
+    SET extra_float_digits TO '1'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    AS $$
+BEGIN
+    NEW.result := janus_private.redeliver((SELECT r.oid::regrole FROM pg_roles r WHERE r.rolname = NEW.caller), NEW.delivery);
+    RETURN NEW;
 END $$;
 
 -- Name: refresh_lanes(bigint[]); Type: FUNCTION; Schema: janus_private; Owner: -
@@ -1993,10 +2727,58 @@ END $$;
 CREATE FUNCTION janus_private.refuse_transition() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET standard_conforming_strings TO 'on'
+    SET extra_float_digits TO '1'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
     AS $$
 BEGIN
     RAISE EXCEPTION USING ERRCODE = '23514',
         MESSAGE = format('job %s cannot go from %s to %s', OLD.id, OLD.state, NEW.state);
+END $$;
+
+-- Name: retry(regrole, bigint); Type: FUNCTION; Schema: janus_private; Owner: -
+
+CREATE FUNCTION janus_private.retry(caller regrole, job bigint) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    j janus_private.job := janus_private.job_of(caller, job);
+    state text := j.state;
+BEGIN
+    IF state IN ('failed', 'canceled') THEN
+        state := janus_private.lock_in(j.id, '{failed,canceled}');
+    END IF;
+    IF state = 'succeeded' THEN
+        RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = format('job %s succeeded: only failed or canceled jobs are retried', j.id),
+            HINT = 'Enqueue it again; with its seed (janus.jobs) it gives the same result.';
+    ELSIF state IN ('failed', 'canceled') THEN
+        PERFORM janus_private.check_queued(j.owner, j.concurrency_key, 1);
+        -- The seed stays, webhooks and cancels begin a new generation. What had expired may now wait for ever.
+        UPDATE janus_private.job x SET state = 'queued', due_at = clock_timestamp(), finished_at = NULL, started_at = NULL, error = NULL,
+            attempts = 0, handovers = 0, is_suspect = false, generation = x.generation + 1,
+            expires_at = CASE WHEN x.expires_at > now() THEN x.expires_at END
+        WHERE x.id = j.id;
+        PERFORM janus_private.wake('janus_queued');
+        RETURN 'queued';
+    END IF;
+    RETURN coalesce(state, (janus_private.job_of(caller, job)).state);
+END $$;
+
+-- Name: retry_requested(); Type: FUNCTION; Schema: janus_private; Owner: -
+
+CREATE FUNCTION janus_private.retry_requested() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET standard_conforming_strings TO 'on'
+    SET extra_float_digits TO '1'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    AS $$
+BEGIN
+    NEW.result := janus_private.retry((SELECT r.oid::regrole FROM pg_roles r WHERE r.rolname = NEW.caller), NEW.job);
+    RETURN NEW;
 END $$;
 
 -- Name: role_to_limit(name); Type: FUNCTION; Schema: janus_private; Owner: -
@@ -2014,20 +2796,103 @@ BEGIN
     RETURN known::regrole;
 END $$;
 
--- Name: sees(regrole); Type: FUNCTION; Schema: janus_private; Owner: -
+-- Name: rotate_channel(regrole); Type: FUNCTION; Schema: janus_private; Owner: -
 
-CREATE FUNCTION janus_private.sees(owner regrole) RETURNS boolean
-    LANGUAGE sql STABLE SECURITY DEFINER
+CREATE FUNCTION janus_private.rotate_channel(caller regrole) RETURNS text
+    LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-    SELECT janus_private.is_admin() OR EXISTS (SELECT FROM janus_private.visible_owner v WHERE v.owner = sees.owner)
-$$;
+BEGIN
+    DELETE FROM janus_private.channel c WHERE c.owner = caller;
+    RETURN janus_private.channel(caller);
+END $$;
+
+-- Name: rotate_channel_requested(); Type: FUNCTION; Schema: janus_private; Owner: -
+
+CREATE FUNCTION janus_private.rotate_channel_requested() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET standard_conforming_strings TO 'on'
+    SET extra_float_digits TO '1'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    AS $$
+BEGIN
+    NEW.result := janus_private.rotate_channel((SELECT r.oid::regrole FROM pg_roles r WHERE r.rolname = NEW.caller));
+    RETURN NEW;
+END $$;
+
+-- Name: rotate_webhook_secret(regrole, interval); Type: FUNCTION; Schema: janus_private; Owner: -
+
+CREATE FUNCTION janus_private.rotate_webhook_secret(caller regrole, keep interval DEFAULT '1 day'::interval) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    PERFORM janus_private.check_number('keep (in seconds)', extract(epoch FROM keep), 0, 2592000);
+    UPDATE janus_private.webhook_secret s SET expires_at = now() + keep WHERE s.owner = caller AND s.expires_at IS NULL;
+    RETURN janus_private.webhook_secret(caller);
+END $$;
+
+-- Name: rotate_webhook_secret_requested(); Type: FUNCTION; Schema: janus_private; Owner: -
+
+CREATE FUNCTION janus_private.rotate_webhook_secret_requested() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET standard_conforming_strings TO 'on'
+    SET extra_float_digits TO '1'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    AS $$
+BEGIN
+    NEW.result := janus_private.rotate_webhook_secret((SELECT r.oid::regrole FROM pg_roles r WHERE r.rolname = NEW.caller), NEW.keep);
+    RETURN NEW;
+END $$;
+
+-- Name: seal(); Type: FUNCTION; Schema: janus_private; Owner: -
+
+CREATE FUNCTION janus_private.seal() RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    f regprocedure;
+    setting text;
+BEGIN
+    REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA janus, janus_private FROM PUBLIC;
+    FOR f IN
+        SELECT p.oid FROM pg_proc p
+        WHERE p.pronamespace IN ('janus'::regnamespace, 'janus_private'::regnamespace) AND p.prosqlbody IS NULL
+            AND (p.prorettype = 'trigger'::regtype OR EXISTS (SELECT FROM aclexplode(p.proacl) AS a WHERE a.grantee <> p.proowner))
+    LOOP
+        FOREACH setting IN ARRAY ARRAY['standard_conforming_strings = on', 'extra_float_digits = 1', 'datestyle = ''ISO, MDY''',
+            'intervalstyle = postgres'] LOOP
+            EXECUTE format('ALTER FUNCTION %s SET %s', f, setting);
+        END LOOP;
+    END LOOP;
+END $$;
+
+-- Name: sees(regrole, regrole); Type: FUNCTION; Schema: janus_private; Owner: -
+
+CREATE FUNCTION janus_private.sees(caller regrole, owner regrole) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    roles CONSTANT oid[] := janus_private.inherited_roles(caller);
+BEGIN
+    RETURN owner = ANY (roles) OR (SELECT n.role FROM janus_private.role_name n WHERE n.kind = 'admin') = ANY (roles);
+END $$;
 
 -- Name: setting_int(text); Type: FUNCTION; Schema: janus_private; Owner: -
 
 CREATE FUNCTION janus_private.setting_int(key text) RETURNS bigint
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET standard_conforming_strings TO 'on'
+    SET extra_float_digits TO '1'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
     AS $$
 BEGIN
     RETURN janus_private.setting_text(key)::bigint;
@@ -2038,6 +2903,10 @@ END $$;
 CREATE FUNCTION janus_private.setting_on(key text) RETURNS boolean
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET standard_conforming_strings TO 'on'
+    SET extra_float_digits TO '1'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
     AS $$
 BEGIN
     RETURN janus_private.setting_text(key) = 'on';
@@ -2048,6 +2917,10 @@ END $$;
 CREATE FUNCTION janus_private.setting_text(key text) RETURNS text
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET standard_conforming_strings TO 'on'
+    SET extra_float_digits TO '1'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
     AS $$
 BEGIN
     RETURN (SELECT coalesce(s.value, s.default_value) FROM janus_private.setting s WHERE s.key = setting_text.key);
@@ -2060,6 +2933,10 @@ CREATE FUNCTION janus_private.tidy_lanes(OUT removed bigint, OUT is_unfinished b
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
     SET jit TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET extra_float_digits TO '1'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
     AS $$
 DECLARE
     looks_max CONSTANT int := 1000;
@@ -2098,6 +2975,99 @@ BEGIN
     DELETE FROM janus_private.lane l
     WHERE l.id = ANY (seen.lanes) AND l.owner::oid = ANY (ours)
         AND NOT EXISTS (SELECT FROM janus_private.key_lane k WHERE k.lane = l.id);
+END $$;
+
+-- Name: understand(regrole, text, text[], bytea[], integer, real, real, bigint, text, text[], integer, timestamp with time zone, timestamp with time zone, integer, interval, text, text, text[], text[], text, text, text, text, jsonb); Type: FUNCTION; Schema: janus_private; Owner: -
+
+CREATE FUNCTION janus_private.understand(caller regrole, prompt text, image_urls text[] DEFAULT '{}'::text[], image_data bytea[] DEFAULT '{}'::bytea[], max_tokens integer DEFAULT 512, temperature real DEFAULT 0, top_p real DEFAULT 1, seed bigint DEFAULT NULL::bigint, system_prompt text DEFAULT NULL::text, stop text[] DEFAULT '{}'::text[], priority integer DEFAULT 5, run_at timestamp with time zone DEFAULT NULL::timestamp with time zone, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone, max_attempts integer DEFAULT 5, run_timeout interval DEFAULT '00:30:00'::interval, idempotency_key text DEFAULT NULL::text, webhook_url text DEFAULT NULL::text, webhook_events text[] DEFAULT '{succeeded,failed,canceled}'::text[], upload_to text[] DEFAULT '{}'::text[], model text DEFAULT NULL::text, queue text DEFAULT 'default'::text, concurrency_key text DEFAULT NULL::text, traceparent text DEFAULT NULL::text, metadata jsonb DEFAULT '{}'::jsonb) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    pictures CONSTANT int := cardinality(image_urls) + cardinality(image_data);
+BEGIN
+    PERFORM janus_private.check_answer(image_urls, image_data, max_tokens, temperature, top_p, system_prompt, stop);
+    -- A picture alone is a question too.
+    IF prompt IS DISTINCT FROM '' OR pictures = 0 THEN
+        PERFORM janus_private.check_text('prompt', prompt, janus_private.setting_int('prompt_bytes_max'));
+    END IF;
+    RETURN janus_private.enqueue(caller, 'understand', janus_private.answer_task(
+            jsonb_build_array(jsonb_build_object('role', 'user', 'content', prompt, 'images', pictures)),
+            max_tokens, temperature, top_p, system_prompt, stop), seed, image_urls, image_data, 1,
+        priority, run_at, expires_at, max_attempts, run_timeout, idempotency_key, webhook_url, webhook_events, upload_to,
+        model, queue, concurrency_key, traceparent, metadata);
+END $$;
+
+-- Name: understand_requested(); Type: FUNCTION; Schema: janus_private; Owner: -
+
+CREATE FUNCTION janus_private.understand_requested() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET standard_conforming_strings TO 'on'
+    SET extra_float_digits TO '1'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    AS $$
+BEGIN
+    NEW.result := janus_private.understand((SELECT r.oid::regrole FROM pg_roles r WHERE r.rolname = NEW.caller), NEW.prompt, NEW.image_urls, NEW.image_data, NEW.max_tokens, NEW.temperature, NEW.top_p, NEW.seed, NEW.system_prompt, NEW.stop, NEW.priority, NEW.run_at, NEW.expires_at, NEW.max_attempts, NEW.run_timeout, NEW.idempotency_key, NEW.webhook_url, NEW.webhook_events, NEW.upload_to, NEW.model, NEW.queue, NEW.concurrency_key, NEW.traceparent, NEW.metadata);
+    RETURN NEW;
+END $$;
+
+-- Name: unpublish(name[]); Type: FUNCTION; Schema: janus_private; Owner: -
+
+CREATE FUNCTION janus_private.unpublish(VARIADIC called name[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+DECLARE
+    c name;
+BEGIN
+    FOREACH c IN ARRAY called LOOP
+        EXECUTE format('DROP FUNCTION janus.%I', c);
+        EXECUTE format('DROP VIEW janus.%I', c || '_request');
+        EXECUTE format('DROP FUNCTION janus_private.%I, janus_private.%I', c || '_requested', c);
+    END LOOP;
+END $$;
+
+-- Name: wake(text); Type: FUNCTION; Schema: janus_private; Owner: -
+
+CREATE FUNCTION janus_private.wake(channel text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET standard_conforming_strings TO 'on'
+    SET extra_float_digits TO '1'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    AS $$
+BEGIN
+    IF janus_private.setting_on('notify') AND current_setting('janus.notify', true) IS DISTINCT FROM 'off' THEN
+        PERFORM pg_notify(channel, '');
+    END IF;
+END $$;
+
+-- Name: webhook_secret(regrole); Type: FUNCTION; Schema: janus_private; Owner: -
+
+CREATE FUNCTION janus_private.webhook_secret(caller regrole) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN 'whsec_' || encode(janus_private.ensure_webhook_secret(caller), 'base64');
+END $$;
+
+-- Name: webhook_secret_requested(); Type: FUNCTION; Schema: janus_private; Owner: -
+
+CREATE FUNCTION janus_private.webhook_secret_requested() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET standard_conforming_strings TO 'on'
+    SET extra_float_digits TO '1'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    AS $$
+BEGIN
+    NEW.result := janus_private.webhook_secret((SELECT r.oid::regrole FROM pg_roles r WHERE r.rolname = NEW.caller));
+    RETURN NEW;
 END $$;
 
 -- Name: attempt; Type: TABLE; Schema: janus_private; Owner: -
@@ -2140,11 +3110,12 @@ CREATE VIEW janus.attempts WITH (security_barrier='true') AS
     a.host,
     a.daemon,
     a.generation,
-    j.owner
+    pg_get_userbyid((j.owner)::oid) AS owner
    FROM (janus_private.attempt a
      JOIN janus_private.job j ON ((j.id = a.job)))
-  WHERE (((j.owner)::oid IN ( SELECT visible_owner.owner
-           FROM janus_private.visible_owner)) OR ( SELECT janus_private.is_admin() AS is_admin));
+  WHERE (((j.owner)::oid = ANY (( SELECT r.roles
+           FROM janus_private.reader r)::oid[])) OR ( SELECT r.is_admin
+           FROM janus_private.reader r));
 
 COMMENT ON VIEW janus.attempts IS 'Every run of your jobs, how it ended (outcome) and what became of the job (state).';
 
@@ -2172,6 +3143,163 @@ COMMENT ON COLUMN janus.attempts.generation IS '1, and one more with every janus
 
 COMMENT ON COLUMN janus.attempts.owner IS 'The job''s owner.';
 
+-- Name: batch_request; Type: VIEW; Schema: janus; Owner: -
+
+CREATE VIEW janus.batch_request AS
+ SELECT NULL::text[] AS prompts,
+    NULL::integer AS images,
+    NULL::bigint AS seed,
+    NULL::real AS cfg_weight,
+    NULL::real AS temperature,
+    NULL::integer AS top_k,
+    NULL::text AS format,
+    NULL::integer AS priority,
+    NULL::timestamp with time zone AS run_at,
+    NULL::timestamp with time zone AS expires_at,
+    NULL::integer AS max_attempts,
+    NULL::interval AS run_timeout,
+    NULL::text AS idempotency_key,
+    NULL::text AS webhook_url,
+    NULL::text[] AS webhook_events,
+    NULL::text[] AS upload_to,
+    NULL::text AS model,
+    NULL::text AS queue,
+    NULL::text AS concurrency_key,
+    NULL::text AS traceparent,
+    NULL::jsonb AS metadata,
+    NULL::bigint[] AS result,
+    NULL::name AS caller
+  WHERE false;
+
+COMMENT ON VIEW janus.batch_request IS 'What janus.batch inserts into, and so tells who calls; it has no rows.';
+
+-- Name: cancel_request; Type: VIEW; Schema: janus; Owner: -
+
+CREATE VIEW janus.cancel_request AS
+ SELECT NULL::bigint AS job,
+    NULL::text AS result,
+    NULL::name AS caller
+  WHERE false;
+
+COMMENT ON VIEW janus.cancel_request IS 'What janus.cancel inserts into, and so tells who calls; it has no rows.';
+
+-- Name: channel_request; Type: VIEW; Schema: janus; Owner: -
+
+CREATE VIEW janus.channel_request AS
+ SELECT NULL::text AS result,
+    NULL::name AS caller
+  WHERE false;
+
+COMMENT ON VIEW janus.channel_request IS 'What janus.channel inserts into, and so tells who calls; it has no rows.';
+
+-- Name: chat_request; Type: VIEW; Schema: janus; Owner: -
+
+CREATE VIEW janus.chat_request AS
+ SELECT NULL::jsonb AS messages,
+    NULL::text[] AS image_urls,
+    NULL::bytea[] AS image_data,
+    NULL::integer AS max_tokens,
+    NULL::real AS temperature,
+    NULL::real AS top_p,
+    NULL::bigint AS seed,
+    NULL::text AS system_prompt,
+    NULL::text[] AS stop,
+    NULL::integer AS priority,
+    NULL::timestamp with time zone AS run_at,
+    NULL::timestamp with time zone AS expires_at,
+    NULL::integer AS max_attempts,
+    NULL::interval AS run_timeout,
+    NULL::text AS idempotency_key,
+    NULL::text AS webhook_url,
+    NULL::text[] AS webhook_events,
+    NULL::text[] AS upload_to,
+    NULL::text AS model,
+    NULL::text AS queue,
+    NULL::text AS concurrency_key,
+    NULL::text AS traceparent,
+    NULL::jsonb AS metadata,
+    NULL::bigint AS result,
+    NULL::name AS caller
+  WHERE false;
+
+COMMENT ON VIEW janus.chat_request IS 'What janus.chat inserts into, and so tells who calls; it has no rows.';
+
+-- Name: generate_request; Type: VIEW; Schema: janus; Owner: -
+
+CREATE VIEW janus.generate_request AS
+ SELECT NULL::text AS prompt,
+    NULL::integer AS images,
+    NULL::bigint AS seed,
+    NULL::real AS cfg_weight,
+    NULL::real AS temperature,
+    NULL::integer AS top_k,
+    NULL::text AS format,
+    NULL::integer AS priority,
+    NULL::timestamp with time zone AS run_at,
+    NULL::timestamp with time zone AS expires_at,
+    NULL::integer AS max_attempts,
+    NULL::interval AS run_timeout,
+    NULL::text AS idempotency_key,
+    NULL::text AS webhook_url,
+    NULL::text[] AS webhook_events,
+    NULL::text[] AS upload_to,
+    NULL::text AS model,
+    NULL::text AS queue,
+    NULL::text AS concurrency_key,
+    NULL::text AS traceparent,
+    NULL::jsonb AS metadata,
+    NULL::bigint AS result,
+    NULL::name AS caller
+  WHERE false;
+
+COMMENT ON VIEW janus.generate_request IS 'What janus.generate inserts into, and so tells who calls; it has no rows.';
+
+-- Name: job_keys; Type: VIEW; Schema: janus; Owner: -
+
+CREATE VIEW janus.job_keys WITH (security_barrier='true') AS
+ SELECT j.id,
+    j.owner AS role,
+    j.state
+   FROM janus_private.job j
+  WHERE (((j.owner)::oid = ANY (( SELECT r.roles
+           FROM janus_private.reader r)::oid[])) OR ( SELECT r.is_admin
+           FROM janus_private.reader r))
+  ORDER BY j.state DESC, j.id DESC;
+
+COMMENT ON VIEW janus.job_keys IS 'What janus.list and janus.counts pick from: ids, owners and states alone.';
+
+COMMENT ON COLUMN janus.job_keys.id IS 'As in janus.jobs.';
+
+COMMENT ON COLUMN janus.job_keys.role IS 'The owner.';
+
+COMMENT ON COLUMN janus.job_keys.state IS 'As in janus.jobs.';
+
+-- Name: outputs; Type: VIEW; Schema: janus; Owner: -
+
+CREATE VIEW janus.outputs WITH (security_barrier='true') AS
+ SELECT o.job,
+    o.index,
+    o.media_type,
+    o.data,
+    o.urls
+   FROM (janus_private.output o
+     JOIN janus_private.job j ON ((j.id = o.job)))
+  WHERE (((j.owner)::oid = ANY (( SELECT r.roles
+           FROM janus_private.reader r)::oid[])) OR ( SELECT r.is_admin
+           FROM janus_private.reader r));
+
+COMMENT ON VIEW janus.outputs IS 'Outputs of your jobs with their bytes, where they are kept in the database; janus.output gives one.';
+
+COMMENT ON COLUMN janus.outputs.job IS 'The job''s id.';
+
+COMMENT ON COLUMN janus.outputs.index IS 'Which output, counted from 0.';
+
+COMMENT ON COLUMN janus.outputs.media_type IS 'As in janus.jobs.outputs.';
+
+COMMENT ON COLUMN janus.outputs.data IS 'The bytes; NULL where upload_to lacks db:.';
+
+COMMENT ON COLUMN janus.outputs.urls IS 'Where it was uploaded to, without query strings.';
+
 -- Name: paused_queue; Type: TABLE; Schema: janus_private; Owner: -
 
 CREATE TABLE janus_private.paused_queue (
@@ -2183,18 +3311,78 @@ COMMENT ON TABLE janus_private.paused_queue IS 'Queues of which no more jobs are
 -- Name: queue_depth; Type: VIEW; Schema: janus; Owner: -
 
 CREATE VIEW janus.queue_depth AS
- SELECT j.queue,
-    j.model,
-    count(*) FILTER (WHERE ((j.state = 'queued'::text) AND (j.due_at <= now()))) AS waiting,
-    count(*) FILTER (WHERE ((j.state = 'queued'::text) AND (j.due_at > now()))) AS scheduled,
-    count(*) FILTER (WHERE (j.state = 'running'::text)) AS running,
-    (COALESCE(EXTRACT(epoch FROM (now() - min(j.due_at) FILTER (WHERE ((j.state = 'queued'::text) AND (j.due_at <= now()))))), (0)::numeric))::double precision AS oldest_waiting_seconds,
+ WITH RECURSIVE queued AS (
+        ( SELECT j.queue,
+            j.model
+           FROM janus_private.job j
+          WHERE (j.state = 'queued'::text)
+          ORDER BY j.queue, j.model
+         LIMIT 1)
+        UNION ALL
+         SELECT n.queue,
+            n.model
+           FROM (queued q
+             CROSS JOIN LATERAL ( SELECT j.queue,
+                    j.model
+                   FROM janus_private.job j
+                  WHERE ((j.state = 'queued'::text) AND (ROW(j.queue, j.model) > ROW(q.queue, q.model)))
+                  ORDER BY j.queue, j.model
+                 LIMIT 1) n)
+        ), line AS (
+         SELECT q.queue,
+            q.model,
+            ( SELECT count(*) AS count
+                   FROM ( SELECT
+                           FROM janus_private.job j
+                          WHERE ((j.state = 'queued'::text) AND (j.queue = q.queue) AND (j.model = q.model) AND (j.due_at <= now()))
+                         LIMIT 10000) x) AS waiting,
+            ( SELECT count(*) AS count
+                   FROM ( SELECT
+                           FROM janus_private.job j
+                          WHERE ((j.state = 'queued'::text) AND (j.queue = q.queue) AND (j.model = q.model) AND (j.due_at > now()))
+                         LIMIT 10000) x) AS scheduled,
+            ( SELECT min(j.due_at) AS min
+                   FROM janus_private.job j
+                  WHERE ((j.state = 'queued'::text) AND (j.queue = q.queue) AND (j.model = q.model))) AS oldest,
+            0 AS running
+           FROM queued q
+          WHERE (q.model IS NOT NULL)
+        UNION ALL
+         SELECT j.queue,
+            NULL::text,
+            count(*) FILTER (WHERE (j.due_at <= now())) AS count,
+            count(*) FILTER (WHERE (j.due_at > now())) AS count,
+            min(j.due_at) AS min,
+            0
+           FROM janus_private.job j
+          WHERE ((j.state = 'queued'::text) AND (j.model IS NULL))
+          GROUP BY j.queue
+        UNION ALL
+         SELECT j.queue,
+            j.model,
+            0,
+            0,
+            NULL::timestamp with time zone,
+            count(*) AS count
+           FROM (janus_private.run r
+             CROSS JOIN LATERAL ( SELECT x.queue,
+                    x.model
+                   FROM janus_private.job x
+                  WHERE (x.id = r.job)
+                 LIMIT 1) j)
+          GROUP BY j.queue, j.model
+        )
+ SELECT l.queue,
+    l.model,
+    (sum(l.waiting))::bigint AS waiting,
+    (sum(l.scheduled))::bigint AS scheduled,
+    (sum(l.running))::bigint AS running,
+    (GREATEST(COALESCE(EXTRACT(epoch FROM (now() - min(l.oldest))), (0)::numeric), (0)::numeric))::double precision AS oldest_waiting_seconds,
     (EXISTS ( SELECT
            FROM janus_private.paused_queue p
-          WHERE (p.queue = j.queue))) AS paused
-   FROM janus_private.job j
-  WHERE (j.state = ANY (ARRAY['queued'::text, 'running'::text]))
-  GROUP BY j.queue, j.model;
+          WHERE (p.queue = l.queue))) AS paused
+   FROM line l
+  GROUP BY l.queue, l.model;
 
 COMMENT ON VIEW janus.queue_depth IS 'Jobs waiting and running by queue and model: for monitoring and autoscaling.';
 
@@ -2202,15 +3390,54 @@ COMMENT ON COLUMN janus.queue_depth.queue IS 'Name of the queue.';
 
 COMMENT ON COLUMN janus.queue_depth.model IS 'Name of the model; NULL as in janus.jobs.';
 
-COMMENT ON COLUMN janus.queue_depth.waiting IS 'Queued and due.';
+COMMENT ON COLUMN janus.queue_depth.waiting IS 'Queued and due, counted up to 10000.';
 
-COMMENT ON COLUMN janus.queue_depth.scheduled IS 'Queued and due later.';
+COMMENT ON COLUMN janus.queue_depth.scheduled IS 'Queued and due later, counted up to 10000.';
 
 COMMENT ON COLUMN janus.queue_depth.running IS 'Running now.';
 
 COMMENT ON COLUMN janus.queue_depth.oldest_waiting_seconds IS 'How long the oldest due job has been due; 0 where none waits.';
 
 COMMENT ON COLUMN janus.queue_depth.paused IS 'Whether janus.pause stops this queue.';
+
+-- Name: redeliver_request; Type: VIEW; Schema: janus; Owner: -
+
+CREATE VIEW janus.redeliver_request AS
+ SELECT NULL::bigint AS delivery,
+    NULL::text AS result,
+    NULL::name AS caller
+  WHERE false;
+
+COMMENT ON VIEW janus.redeliver_request IS 'What janus.redeliver inserts into, and so tells who calls; it has no rows.';
+
+-- Name: retry_request; Type: VIEW; Schema: janus; Owner: -
+
+CREATE VIEW janus.retry_request AS
+ SELECT NULL::bigint AS job,
+    NULL::text AS result,
+    NULL::name AS caller
+  WHERE false;
+
+COMMENT ON VIEW janus.retry_request IS 'What janus.retry inserts into, and so tells who calls; it has no rows.';
+
+-- Name: rotate_channel_request; Type: VIEW; Schema: janus; Owner: -
+
+CREATE VIEW janus.rotate_channel_request AS
+ SELECT NULL::text AS result,
+    NULL::name AS caller
+  WHERE false;
+
+COMMENT ON VIEW janus.rotate_channel_request IS 'What janus.rotate_channel inserts into, and so tells who calls; it has no rows.';
+
+-- Name: rotate_webhook_secret_request; Type: VIEW; Schema: janus; Owner: -
+
+CREATE VIEW janus.rotate_webhook_secret_request AS
+ SELECT NULL::interval AS keep,
+    NULL::text AS result,
+    NULL::name AS caller
+  WHERE false;
+
+COMMENT ON VIEW janus.rotate_webhook_secret_request IS 'What janus.rotate_webhook_secret inserts into, and so tells who calls; it has no rows.';
 
 -- Name: setting; Type: TABLE; Schema: janus_private; Owner: -
 
@@ -2254,12 +3481,58 @@ COMMENT ON COLUMN janus.settings.unit IS 'Of numbers.';
 
 COMMENT ON COLUMN janus.settings.description IS 'What it does.';
 
+-- Name: understand_request; Type: VIEW; Schema: janus; Owner: -
+
+CREATE VIEW janus.understand_request AS
+ SELECT NULL::text AS prompt,
+    NULL::text[] AS image_urls,
+    NULL::bytea[] AS image_data,
+    NULL::integer AS max_tokens,
+    NULL::real AS temperature,
+    NULL::real AS top_p,
+    NULL::bigint AS seed,
+    NULL::text AS system_prompt,
+    NULL::text[] AS stop,
+    NULL::integer AS priority,
+    NULL::timestamp with time zone AS run_at,
+    NULL::timestamp with time zone AS expires_at,
+    NULL::integer AS max_attempts,
+    NULL::interval AS run_timeout,
+    NULL::text AS idempotency_key,
+    NULL::text AS webhook_url,
+    NULL::text[] AS webhook_events,
+    NULL::text[] AS upload_to,
+    NULL::text AS model,
+    NULL::text AS queue,
+    NULL::text AS concurrency_key,
+    NULL::text AS traceparent,
+    NULL::jsonb AS metadata,
+    NULL::bigint AS result,
+    NULL::name AS caller
+  WHERE false;
+
+COMMENT ON VIEW janus.understand_request IS 'What janus.understand inserts into, and so tells who calls; it has no rows.';
+
+-- Name: visible_roles; Type: VIEW; Schema: janus; Owner: -
+
+CREATE VIEW janus.visible_roles WITH (security_barrier='true') AS
+ SELECT (v.role)::regrole AS role,
+    r.is_admin
+   FROM (janus_private.reader r
+     CROSS JOIN LATERAL unnest(r.roles) v(role));
+
+COMMENT ON VIEW janus.visible_roles IS 'Whose jobs you see: your role, and those whose rights it inherits.';
+
+COMMENT ON COLUMN janus.visible_roles.role IS 'The role.';
+
+COMMENT ON COLUMN janus.visible_roles.is_admin IS 'Whether you see everybody''s, as an administrator.';
+
 -- Name: webhook_delivery; Type: TABLE; Schema: janus_private; Owner: -
 
 CREATE TABLE janus_private.webhook_delivery (
     id bigint NOT NULL,
     job bigint NOT NULL,
-    owner name NOT NULL,
+    owner regrole NOT NULL,
     generation integer NOT NULL,
     message_id text NOT NULL,
     type text NOT NULL,
@@ -2299,10 +3572,11 @@ CREATE VIEW janus.webhook_deliveries WITH (security_barrier='true') AS
     split_part(d.url, '?'::text, 1) AS url,
     d.message_id,
     (d.body)::jsonb AS body,
-    d.owner
+    pg_get_userbyid((d.owner)::oid) AS owner
    FROM janus_private.webhook_delivery d
-  WHERE ((d.owner IN ( SELECT pg_get_userbyid((visible_owner.owner)::oid) AS pg_get_userbyid
-           FROM janus_private.visible_owner)) OR ( SELECT janus_private.is_admin() AS is_admin));
+  WHERE (((d.owner)::oid = ANY (( SELECT r.roles
+           FROM janus_private.reader r)::oid[])) OR ( SELECT r.is_admin
+           FROM janus_private.reader r));
 
 COMMENT ON VIEW janus.webhook_deliveries IS 'Calls of your webhooks, made and to be made; janus.redeliver(id) repeats one. job.started and job.progress are best effort and not listed.';
 
@@ -2333,6 +3607,15 @@ COMMENT ON COLUMN janus.webhook_deliveries.message_id IS 'Header webhook-id, the
 COMMENT ON COLUMN janus.webhook_deliveries.body IS 'What is sent: {type, timestamp, data}.';
 
 COMMENT ON COLUMN janus.webhook_deliveries.owner IS 'The job''s owner, whose secret signs it.';
+
+-- Name: webhook_secret_request; Type: VIEW; Schema: janus; Owner: -
+
+CREATE VIEW janus.webhook_secret_request AS
+ SELECT NULL::text AS result,
+    NULL::name AS caller
+  WHERE false;
+
+COMMENT ON VIEW janus.webhook_secret_request IS 'What janus.webhook_secret inserts into, and so tells who calls; it has no rows.';
 
 -- Name: daemon; Type: TABLE; Schema: janus_private; Owner: -
 
@@ -2410,6 +3693,34 @@ ALTER TABLE janus_private.arrival ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTI
     NO MAXVALUE
     CACHE 1
 );
+
+-- Name: channel; Type: TABLE; Schema: janus_private; Owner: -
+
+CREATE TABLE janus_private.channel (
+    owner regrole NOT NULL,
+    name text NOT NULL
+);
+
+COMMENT ON TABLE janus_private.channel IS 'Where owners hear of the ends of their jobs: anybody may LISTEN, so its name is a secret of the owner''s.';
+
+-- Name: chore; Type: TABLE; Schema: janus_private; Owner: -
+
+CREATE TABLE janus_private.chore (
+    name text NOT NULL
+);
+
+COMMENT ON TABLE janus_private.chore IS 'Chores that one daemon does at a time, which holds the row. Only daemons may lock it.';
+
+-- Name: home; Type: TABLE; Schema: janus_private; Owner: -
+
+CREATE TABLE janus_private.home (
+    is_one boolean DEFAULT true NOT NULL,
+    system_identifier bigint NOT NULL,
+    database name NOT NULL,
+    CONSTRAINT home_is_one_check CHECK (is_one)
+);
+
+COMMENT ON TABLE janus_private.home IS 'The cluster and database that daemons serve: a copy elsewhere is served only after `janusd adopt`.';
 
 -- Name: input_image; Type: TABLE; Schema: janus_private; Owner: -
 
@@ -2522,16 +3833,6 @@ COMMENT ON TABLE janus_private.owner_limit IS 'Limits of owners; NULL takes the 
 
 COMMENT ON COLUMN janus_private.owner_limit.key_running_max IS 'Of each of its keys that has no limit of its own.';
 
--- Name: role_name; Type: TABLE; Schema: janus_private; Owner: -
-
-CREATE TABLE janus_private.role_name (
-    kind text NOT NULL,
-    name name NOT NULL,
-    CONSTRAINT role_name_kind_check CHECK ((kind = ANY (ARRAY['client'::text, 'daemon'::text, 'admin'::text, 'monitor'::text])))
-);
-
-COMMENT ON TABLE janus_private.role_name IS 'How this database calls the four roles; read from its settings janus.role_… when it was migrated.';
-
 -- Name: schema_migration; Type: TABLE; Schema: janus_private; Owner: -
 
 CREATE TABLE janus_private.schema_migration (
@@ -2553,7 +3854,7 @@ COMMENT ON TABLE janus_private.tenant IS 'Owners that ever had a job in line: a 
 -- Name: upload_grant; Type: TABLE; Schema: janus_private; Owner: -
 
 CREATE TABLE janus_private.upload_grant (
-    role name NOT NULL,
+    role regrole NOT NULL,
     prefix text NOT NULL
 );
 
@@ -2574,7 +3875,7 @@ ALTER TABLE janus_private.webhook_delivery ALTER COLUMN id ADD GENERATED ALWAYS 
 
 CREATE TABLE janus_private.webhook_secret (
     id bigint NOT NULL,
-    owner name NOT NULL,
+    owner regrole NOT NULL,
     secret bytea NOT NULL,
     expires_at timestamp with time zone,
     CONSTRAINT webhook_secret_secret_check CHECK ((octet_length(secret) = 32))
@@ -2595,6 +3896,50 @@ ALTER TABLE janus_private.webhook_secret ALTER COLUMN id ADD GENERATED ALWAYS AS
     CACHE 1
 );
 
+-- Name: batch_request caller; Type: DEFAULT; Schema: janus; Owner: -
+
+ALTER TABLE ONLY janus.batch_request ALTER COLUMN caller SET DEFAULT CURRENT_USER;
+
+-- Name: cancel_request caller; Type: DEFAULT; Schema: janus; Owner: -
+
+ALTER TABLE ONLY janus.cancel_request ALTER COLUMN caller SET DEFAULT CURRENT_USER;
+
+-- Name: channel_request caller; Type: DEFAULT; Schema: janus; Owner: -
+
+ALTER TABLE ONLY janus.channel_request ALTER COLUMN caller SET DEFAULT CURRENT_USER;
+
+-- Name: chat_request caller; Type: DEFAULT; Schema: janus; Owner: -
+
+ALTER TABLE ONLY janus.chat_request ALTER COLUMN caller SET DEFAULT CURRENT_USER;
+
+-- Name: generate_request caller; Type: DEFAULT; Schema: janus; Owner: -
+
+ALTER TABLE ONLY janus.generate_request ALTER COLUMN caller SET DEFAULT CURRENT_USER;
+
+-- Name: redeliver_request caller; Type: DEFAULT; Schema: janus; Owner: -
+
+ALTER TABLE ONLY janus.redeliver_request ALTER COLUMN caller SET DEFAULT CURRENT_USER;
+
+-- Name: retry_request caller; Type: DEFAULT; Schema: janus; Owner: -
+
+ALTER TABLE ONLY janus.retry_request ALTER COLUMN caller SET DEFAULT CURRENT_USER;
+
+-- Name: rotate_channel_request caller; Type: DEFAULT; Schema: janus; Owner: -
+
+ALTER TABLE ONLY janus.rotate_channel_request ALTER COLUMN caller SET DEFAULT CURRENT_USER;
+
+-- Name: rotate_webhook_secret_request caller; Type: DEFAULT; Schema: janus; Owner: -
+
+ALTER TABLE ONLY janus.rotate_webhook_secret_request ALTER COLUMN caller SET DEFAULT CURRENT_USER;
+
+-- Name: understand_request caller; Type: DEFAULT; Schema: janus; Owner: -
+
+ALTER TABLE ONLY janus.understand_request ALTER COLUMN caller SET DEFAULT CURRENT_USER;
+
+-- Name: webhook_secret_request caller; Type: DEFAULT; Schema: janus; Owner: -
+
+ALTER TABLE ONLY janus.webhook_secret_request ALTER COLUMN caller SET DEFAULT CURRENT_USER;
+
 -- Name: arrival arrival_pkey; Type: CONSTRAINT; Schema: janus_private; Owner: -
 
 ALTER TABLE ONLY janus_private.arrival
@@ -2605,10 +3950,25 @@ ALTER TABLE ONLY janus_private.arrival
 ALTER TABLE ONLY janus_private.attempt
     ADD CONSTRAINT attempt_pkey PRIMARY KEY (job, run_lease);
 
+-- Name: channel channel_pkey; Type: CONSTRAINT; Schema: janus_private; Owner: -
+
+ALTER TABLE ONLY janus_private.channel
+    ADD CONSTRAINT channel_pkey PRIMARY KEY (owner);
+
+-- Name: chore chore_pkey; Type: CONSTRAINT; Schema: janus_private; Owner: -
+
+ALTER TABLE ONLY janus_private.chore
+    ADD CONSTRAINT chore_pkey PRIMARY KEY (name);
+
 -- Name: daemon daemon_pkey; Type: CONSTRAINT; Schema: janus_private; Owner: -
 
 ALTER TABLE ONLY janus_private.daemon
     ADD CONSTRAINT daemon_pkey PRIMARY KEY (instance);
+
+-- Name: home home_pkey; Type: CONSTRAINT; Schema: janus_private; Owner: -
+
+ALTER TABLE ONLY janus_private.home
+    ADD CONSTRAINT home_pkey PRIMARY KEY (is_one);
 
 -- Name: input_image input_image_pkey; Type: CONSTRAINT; Schema: janus_private; Owner: -
 
@@ -2720,9 +4080,17 @@ ALTER TABLE ONLY janus_private.webhook_delivery
 ALTER TABLE ONLY janus_private.webhook_secret
     ADD CONSTRAINT webhook_secret_pkey PRIMARY KEY (id);
 
+-- Name: cancellation_job; Type: INDEX; Schema: janus_private; Owner: -
+
+CREATE INDEX cancellation_job ON janus_private.cancellation USING btree (job, generation);
+
 -- Name: job_claim; Type: INDEX; Schema: janus_private; Owner: -
 
 CREATE INDEX job_claim ON janus_private.job USING btree (model, queue, priority, owner, concurrency_key, due_at, id) WHERE (state = 'queued'::text);
+
+-- Name: job_depth; Type: INDEX; Schema: janus_private; Owner: -
+
+CREATE INDEX job_depth ON janus_private.job USING btree (queue, model, due_at) WHERE (state = 'queued'::text);
 
 -- Name: job_expiry; Type: INDEX; Schema: janus_private; Owner: -
 
@@ -2738,19 +4106,15 @@ CREATE INDEX job_key ON janus_private.job USING btree (owner, concurrency_key) W
 
 -- Name: job_owner; Type: INDEX; Schema: janus_private; Owner: -
 
-CREATE INDEX job_owner ON janus_private.job USING btree (owner, id);
-
--- Name: job_owner_state; Type: INDEX; Schema: janus_private; Owner: -
-
-CREATE INDEX job_owner_state ON janus_private.job USING btree (owner, state, id);
+CREATE INDEX job_owner ON janus_private.job USING btree (owner, state, id);
 
 -- Name: job_retention; Type: INDEX; Schema: janus_private; Owner: -
 
 CREATE INDEX job_retention ON janus_private.job USING btree (state, finished_at) WHERE (finished_at IS NOT NULL);
 
--- Name: job_running; Type: INDEX; Schema: janus_private; Owner: -
+-- Name: job_state; Type: INDEX; Schema: janus_private; Owner: -
 
-CREATE INDEX job_running ON janus_private.job USING btree (queue, model) WHERE (state = 'running'::text);
+CREATE INDEX job_state ON janus_private.job USING btree (state, id) INCLUDE (owner);
 
 -- Name: job_without_model; Type: INDEX; Schema: janus_private; Owner: -
 
@@ -2787,6 +4151,50 @@ CREATE INDEX webhook_delivery_due ON janus_private.webhook_delivery USING btree 
 -- Name: webhook_secret_current; Type: INDEX; Schema: janus_private; Owner: -
 
 CREATE UNIQUE INDEX webhook_secret_current ON janus_private.webhook_secret USING btree (owner) WHERE (expires_at IS NULL);
+
+-- Name: batch_request requested; Type: TRIGGER; Schema: janus; Owner: -
+
+CREATE TRIGGER requested INSTEAD OF INSERT ON janus.batch_request FOR EACH ROW EXECUTE FUNCTION janus_private.batch_requested();
+
+-- Name: cancel_request requested; Type: TRIGGER; Schema: janus; Owner: -
+
+CREATE TRIGGER requested INSTEAD OF INSERT ON janus.cancel_request FOR EACH ROW EXECUTE FUNCTION janus_private.cancel_requested();
+
+-- Name: channel_request requested; Type: TRIGGER; Schema: janus; Owner: -
+
+CREATE TRIGGER requested INSTEAD OF INSERT ON janus.channel_request FOR EACH ROW EXECUTE FUNCTION janus_private.channel_requested();
+
+-- Name: chat_request requested; Type: TRIGGER; Schema: janus; Owner: -
+
+CREATE TRIGGER requested INSTEAD OF INSERT ON janus.chat_request FOR EACH ROW EXECUTE FUNCTION janus_private.chat_requested();
+
+-- Name: generate_request requested; Type: TRIGGER; Schema: janus; Owner: -
+
+CREATE TRIGGER requested INSTEAD OF INSERT ON janus.generate_request FOR EACH ROW EXECUTE FUNCTION janus_private.generate_requested();
+
+-- Name: redeliver_request requested; Type: TRIGGER; Schema: janus; Owner: -
+
+CREATE TRIGGER requested INSTEAD OF INSERT ON janus.redeliver_request FOR EACH ROW EXECUTE FUNCTION janus_private.redeliver_requested();
+
+-- Name: retry_request requested; Type: TRIGGER; Schema: janus; Owner: -
+
+CREATE TRIGGER requested INSTEAD OF INSERT ON janus.retry_request FOR EACH ROW EXECUTE FUNCTION janus_private.retry_requested();
+
+-- Name: rotate_channel_request requested; Type: TRIGGER; Schema: janus; Owner: -
+
+CREATE TRIGGER requested INSTEAD OF INSERT ON janus.rotate_channel_request FOR EACH ROW EXECUTE FUNCTION janus_private.rotate_channel_requested();
+
+-- Name: rotate_webhook_secret_request requested; Type: TRIGGER; Schema: janus; Owner: -
+
+CREATE TRIGGER requested INSTEAD OF INSERT ON janus.rotate_webhook_secret_request FOR EACH ROW EXECUTE FUNCTION janus_private.rotate_webhook_secret_requested();
+
+-- Name: understand_request requested; Type: TRIGGER; Schema: janus; Owner: -
+
+CREATE TRIGGER requested INSTEAD OF INSERT ON janus.understand_request FOR EACH ROW EXECUTE FUNCTION janus_private.understand_requested();
+
+-- Name: webhook_secret_request requested; Type: TRIGGER; Schema: janus; Owner: -
+
+CREATE TRIGGER requested INSTEAD OF INSERT ON janus.webhook_secret_request FOR EACH ROW EXECUTE FUNCTION janus_private.webhook_secret_requested();
 
 -- Name: job job_arrives; Type: TRIGGER; Schema: janus_private; Owner: -
 
@@ -2850,12 +4258,20 @@ REVOKE ALL ON FUNCTION janus.cancel(job bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION janus.cancel(job bigint) TO janus_client;
 GRANT ALL ON FUNCTION janus.cancel(job bigint) TO janus_admin;
 
+REVOKE ALL ON FUNCTION janus.channel() FROM PUBLIC;
+GRANT ALL ON FUNCTION janus.channel() TO janus_client;
+GRANT ALL ON FUNCTION janus.channel() TO janus_admin;
+
 REVOKE ALL ON FUNCTION janus.chat(messages jsonb, image_urls text[], image_data bytea[], max_tokens integer, temperature real, top_p real, seed bigint, system_prompt text, stop text[], priority integer, run_at timestamp with time zone, expires_at timestamp with time zone, max_attempts integer, run_timeout interval, idempotency_key text, webhook_url text, webhook_events text[], upload_to text[], model text, queue text, concurrency_key text, traceparent text, metadata jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION janus.chat(messages jsonb, image_urls text[], image_data bytea[], max_tokens integer, temperature real, top_p real, seed bigint, system_prompt text, stop text[], priority integer, run_at timestamp with time zone, expires_at timestamp with time zone, max_attempts integer, run_timeout interval, idempotency_key text, webhook_url text, webhook_events text[], upload_to text[], model text, queue text, concurrency_key text, traceparent text, metadata jsonb) TO janus_client;
 GRANT ALL ON FUNCTION janus.chat(messages jsonb, image_urls text[], image_data bytea[], max_tokens integer, temperature real, top_p real, seed bigint, system_prompt text, stop text[], priority integer, run_at timestamp with time zone, expires_at timestamp with time zone, max_attempts integer, run_timeout interval, idempotency_key text, webhook_url text, webhook_events text[], upload_to text[], model text, queue text, concurrency_key text, traceparent text, metadata jsonb) TO janus_admin;
 
 REVOKE ALL ON FUNCTION janus.configure(key text, value text) FROM PUBLIC;
 GRANT ALL ON FUNCTION janus.configure(key text, value text) TO janus_admin;
+
+REVOKE ALL ON FUNCTION janus.counts() FROM PUBLIC;
+GRANT ALL ON FUNCTION janus.counts() TO janus_client;
+GRANT ALL ON FUNCTION janus.counts() TO janus_admin;
 
 REVOKE ALL ON FUNCTION janus.generate(prompt text, images integer, seed bigint, cfg_weight real, temperature real, top_k integer, format text, priority integer, run_at timestamp with time zone, expires_at timestamp with time zone, max_attempts integer, run_timeout interval, idempotency_key text, webhook_url text, webhook_events text[], upload_to text[], model text, queue text, concurrency_key text, traceparent text, metadata jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION janus.generate(prompt text, images integer, seed bigint, cfg_weight real, temperature real, top_k integer, format text, priority integer, run_at timestamp with time zone, expires_at timestamp with time zone, max_attempts integer, run_timeout interval, idempotency_key text, webhook_url text, webhook_events text[], upload_to text[], model text, queue text, concurrency_key text, traceparent text, metadata jsonb) TO janus_client;
@@ -2870,40 +4286,12 @@ GRANT ALL ON FUNCTION janus.limit_key(role name, key text, running integer, queu
 REVOKE ALL ON FUNCTION janus.limit_owner(role name, running integer, queued integer, key_running integer, key_queued integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION janus.limit_owner(role name, running integer, queued integer, key_running integer, key_queued integer) TO janus_admin;
 
-REVOKE ALL ON FUNCTION janus.output(job bigint, index integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION janus.output(job bigint, index integer) TO janus_client;
-GRANT ALL ON FUNCTION janus.output(job bigint, index integer) TO janus_admin;
+REVOKE ALL ON FUNCTION janus_private.inherited_roles(role oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION janus_private.inherited_roles(role oid) TO janus_client;
+GRANT ALL ON FUNCTION janus_private.inherited_roles(role oid) TO janus_admin;
+GRANT ALL ON FUNCTION janus_private.inherited_roles(role oid) TO janus_daemon;
 
-REVOKE ALL ON FUNCTION janus.pause(queue text) FROM PUBLIC;
-GRANT ALL ON FUNCTION janus.pause(queue text) TO janus_admin;
-
-REVOKE ALL ON FUNCTION janus.redeliver(delivery bigint) FROM PUBLIC;
-GRANT ALL ON FUNCTION janus.redeliver(delivery bigint) TO janus_client;
-GRANT ALL ON FUNCTION janus.redeliver(delivery bigint) TO janus_admin;
-
-REVOKE ALL ON FUNCTION janus.resume(queue text) FROM PUBLIC;
-GRANT ALL ON FUNCTION janus.resume(queue text) TO janus_admin;
-
-REVOKE ALL ON FUNCTION janus.retry(job bigint) FROM PUBLIC;
-GRANT ALL ON FUNCTION janus.retry(job bigint) TO janus_client;
-GRANT ALL ON FUNCTION janus.retry(job bigint) TO janus_admin;
-
-REVOKE ALL ON FUNCTION janus.revoke_upload(role name, prefix text) FROM PUBLIC;
-GRANT ALL ON FUNCTION janus.revoke_upload(role name, prefix text) TO janus_admin;
-
-REVOKE ALL ON FUNCTION janus.rotate_webhook_secret(keep interval) FROM PUBLIC;
-GRANT ALL ON FUNCTION janus.rotate_webhook_secret(keep interval) TO janus_client;
-GRANT ALL ON FUNCTION janus.rotate_webhook_secret(keep interval) TO janus_admin;
-
-REVOKE ALL ON FUNCTION janus_private.caller() FROM PUBLIC;
-GRANT ALL ON FUNCTION janus_private.caller() TO janus_client;
-GRANT ALL ON FUNCTION janus_private.caller() TO janus_admin;
-GRANT ALL ON FUNCTION janus_private.caller() TO janus_daemon;
-
-REVOKE ALL ON FUNCTION janus_private.is_admin() FROM PUBLIC;
-GRANT ALL ON FUNCTION janus_private.is_admin() TO janus_client;
-GRANT ALL ON FUNCTION janus_private.is_admin() TO janus_admin;
-GRANT ALL ON FUNCTION janus_private.is_admin() TO janus_daemon;
+GRANT SELECT,DELETE ON TABLE janus_private.cancellation TO janus_daemon;
 
 GRANT SELECT ON TABLE janus_private.input TO janus_daemon;
 
@@ -2943,6 +4331,46 @@ GRANT SELECT ON TABLE janus.jobs TO janus_client;
 GRANT SELECT ON TABLE janus.jobs TO janus_admin;
 GRANT SELECT ON TABLE janus.jobs TO janus_daemon;
 
+REVOKE ALL ON FUNCTION janus.list(state text, before bigint, most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION janus.list(state text, before bigint, most integer) TO janus_client;
+GRANT ALL ON FUNCTION janus.list(state text, before bigint, most integer) TO janus_admin;
+
+REVOKE ALL ON FUNCTION janus.output(job bigint, index integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION janus.output(job bigint, index integer) TO janus_client;
+GRANT ALL ON FUNCTION janus.output(job bigint, index integer) TO janus_admin;
+
+REVOKE ALL ON FUNCTION janus.pause(queue text) FROM PUBLIC;
+GRANT ALL ON FUNCTION janus.pause(queue text) TO janus_admin;
+
+REVOKE ALL ON FUNCTION janus.reassign(old regrole, new regrole) FROM PUBLIC;
+GRANT ALL ON FUNCTION janus.reassign(old regrole, new regrole) TO janus_admin;
+
+REVOKE ALL ON FUNCTION janus.redeliver(delivery bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION janus.redeliver(delivery bigint) TO janus_client;
+GRANT ALL ON FUNCTION janus.redeliver(delivery bigint) TO janus_admin;
+
+REVOKE ALL ON FUNCTION janus.resume(queue text) FROM PUBLIC;
+GRANT ALL ON FUNCTION janus.resume(queue text) TO janus_admin;
+
+REVOKE ALL ON FUNCTION janus.retry(job bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION janus.retry(job bigint) TO janus_client;
+GRANT ALL ON FUNCTION janus.retry(job bigint) TO janus_admin;
+
+REVOKE ALL ON FUNCTION janus.revoke_upload(role name, prefix text) FROM PUBLIC;
+GRANT ALL ON FUNCTION janus.revoke_upload(role name, prefix text) TO janus_admin;
+
+REVOKE ALL ON FUNCTION janus.rotate_channel() FROM PUBLIC;
+GRANT ALL ON FUNCTION janus.rotate_channel() TO janus_client;
+GRANT ALL ON FUNCTION janus.rotate_channel() TO janus_admin;
+
+REVOKE ALL ON FUNCTION janus.rotate_webhook_secret(keep interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION janus.rotate_webhook_secret(keep interval) TO janus_client;
+GRANT ALL ON FUNCTION janus.rotate_webhook_secret(keep interval) TO janus_admin;
+
+GRANT SELECT ON TABLE janus.job_status TO janus_client;
+GRANT SELECT ON TABLE janus.job_status TO janus_admin;
+GRANT SELECT ON TABLE janus.job_status TO janus_daemon;
+
 REVOKE ALL ON FUNCTION janus.status(job bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION janus.status(job bigint) TO janus_client;
 GRANT ALL ON FUNCTION janus.status(job bigint) TO janus_admin;
@@ -2957,9 +4385,23 @@ GRANT ALL ON FUNCTION janus.webhook_secret() TO janus_admin;
 
 REVOKE ALL ON FUNCTION janus_private.answer_task(turns jsonb, max_tokens integer, temperature real, top_p real, system_prompt text, stop text[]) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION janus_private.caller_role() FROM PUBLIC;
+REVOKE ALL ON FUNCTION janus_private.batch(caller regrole, prompts text[], images integer, seed bigint, cfg_weight real, temperature real, top_k integer, format text, priority integer, run_at timestamp with time zone, expires_at timestamp with time zone, max_attempts integer, run_timeout interval, idempotency_key text, webhook_url text, webhook_events text[], upload_to text[], model text, queue text, concurrency_key text, traceparent text, metadata jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION janus_private.batch_requested() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION janus_private.cancel(caller regrole, job bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION janus_private.cancel_requested() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION janus_private.channel(caller regrole) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION janus_private.channel_requested() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION janus_private.chat(caller regrole, messages jsonb, image_urls text[], image_data bytea[], max_tokens integer, temperature real, top_p real, seed bigint, system_prompt text, stop text[], priority integer, run_at timestamp with time zone, expires_at timestamp with time zone, max_attempts integer, run_timeout interval, idempotency_key text, webhook_url text, webhook_events text[], upload_to text[], model text, queue text, concurrency_key text, traceparent text, metadata jsonb) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION janus_private.chat_messages(messages jsonb, pictures integer) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION janus_private.chat_requested() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION janus_private.check_answer(image_urls text[], image_data bytea[], max_tokens integer, temperature real, top_p real, system_prompt text, stop text[]) FROM PUBLIC;
 
@@ -2975,7 +4417,7 @@ REVOKE ALL ON FUNCTION janus_private.check_number(argument text, value numeric, 
 
 REVOKE ALL ON FUNCTION janus_private.check_queued(owner regrole, key text, more integer) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION janus_private.check_sink(argument text, value text, owner name) FROM PUBLIC;
+REVOKE ALL ON FUNCTION janus_private.check_sink(argument text, value text, owner regrole) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION janus_private.check_text(argument text, value text, most bigint) FROM PUBLIC;
 
@@ -2997,24 +4439,41 @@ REVOKE ALL ON FUNCTION janus_private.enqueue_all(caller regrole, kind text, task
 REVOKE ALL ON FUNCTION janus_private.ensure_default_model(model text) FROM PUBLIC;
 GRANT ALL ON FUNCTION janus_private.ensure_default_model(model text) TO janus_daemon;
 
-REVOKE ALL ON FUNCTION janus_private.ensure_webhook_secret(holder name) FROM PUBLIC;
+REVOKE ALL ON FUNCTION janus_private.ensure_webhook_secret(holder regrole) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION janus_private.event_body(job_id bigint, event text) FROM PUBLIC;
 GRANT ALL ON FUNCTION janus_private.event_body(job_id bigint, event text) TO janus_daemon;
 
 REVOKE ALL ON FUNCTION janus_private.fingerprint(kind text, task jsonb, seed bigint, image_urls text[], image_data bytea[], c janus_private.common) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION janus_private.generate(caller regrole, prompt text, images integer, seed bigint, cfg_weight real, temperature real, top_k integer, format text, priority integer, run_at timestamp with time zone, expires_at timestamp with time zone, max_attempts integer, run_timeout interval, idempotency_key text, webhook_url text, webhook_events text[], upload_to text[], model text, queue text, concurrency_key text, traceparent text, metadata jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION janus_private.generate_requested() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION janus_private.generate_task(images integer, cfg_weight real, temperature real, top_k integer, format text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION janus_private.grant_to(kind text, privilege text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION janus_private.is_cancel_requested(job_id bigint, generation integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION janus_private.is_cancel_requested(job_id bigint, generation integer) TO janus_daemon;
+
 REVOKE ALL ON FUNCTION janus_private.job_arrived() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION janus_private.job_of(caller regrole, job_id bigint) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION janus_private.jobs_arrived() FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION janus_private.own_job(job_id bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION janus_private.lock_in(job_id bigint, states text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION janus_private.publish(called name, result text) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION janus_private.random_channel() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION janus_private.random_seed() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION janus_private.redeliver(caller regrole, delivery bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION janus_private.redeliver_requested() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION janus_private.refresh_lanes(ids bigint[]) FROM PUBLIC;
 
@@ -3022,14 +4481,29 @@ REVOKE ALL ON FUNCTION janus_private.refuse(message text, hint text) FROM PUBLIC
 
 REVOKE ALL ON FUNCTION janus_private.refuse_transition() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION janus_private.retry(caller regrole, job bigint) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION janus_private.retry_requested() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION janus_private.role_to_limit(role name) FROM PUBLIC;
 
-REVOKE ALL ON FUNCTION janus_private.sees(owner regrole) FROM PUBLIC;
+REVOKE ALL ON FUNCTION janus_private.rotate_channel(caller regrole) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION janus_private.rotate_channel_requested() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION janus_private.rotate_webhook_secret(caller regrole, keep interval) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION janus_private.rotate_webhook_secret_requested() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION janus_private.seal() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION janus_private.sees(caller regrole, owner regrole) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION janus_private.setting_int(key text) FROM PUBLIC;
 GRANT ALL ON FUNCTION janus_private.setting_int(key text) TO janus_daemon;
 
 REVOKE ALL ON FUNCTION janus_private.setting_on(key text) FROM PUBLIC;
+GRANT ALL ON FUNCTION janus_private.setting_on(key text) TO janus_daemon;
 
 REVOKE ALL ON FUNCTION janus_private.setting_text(key text) FROM PUBLIC;
 GRANT ALL ON FUNCTION janus_private.setting_text(key text) TO janus_daemon;
@@ -3037,11 +4511,244 @@ GRANT ALL ON FUNCTION janus_private.setting_text(key text) TO janus_daemon;
 REVOKE ALL ON FUNCTION janus_private.tidy_lanes(OUT removed bigint, OUT is_unfinished boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION janus_private.tidy_lanes(OUT removed bigint, OUT is_unfinished boolean) TO janus_daemon;
 
+REVOKE ALL ON FUNCTION janus_private.understand(caller regrole, prompt text, image_urls text[], image_data bytea[], max_tokens integer, temperature real, top_p real, seed bigint, system_prompt text, stop text[], priority integer, run_at timestamp with time zone, expires_at timestamp with time zone, max_attempts integer, run_timeout interval, idempotency_key text, webhook_url text, webhook_events text[], upload_to text[], model text, queue text, concurrency_key text, traceparent text, metadata jsonb) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION janus_private.understand_requested() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION janus_private.unpublish(VARIADIC called name[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION janus_private.wake(channel text) FROM PUBLIC;
+GRANT ALL ON FUNCTION janus_private.wake(channel text) TO janus_daemon;
+
+REVOKE ALL ON FUNCTION janus_private.webhook_secret(caller regrole) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION janus_private.webhook_secret_requested() FROM PUBLIC;
+
 GRANT SELECT,INSERT,UPDATE ON TABLE janus_private.attempt TO janus_daemon;
 
 GRANT SELECT ON TABLE janus.attempts TO janus_client;
 GRANT SELECT ON TABLE janus.attempts TO janus_admin;
 GRANT SELECT ON TABLE janus.attempts TO janus_daemon;
+
+GRANT INSERT(prompts) ON TABLE janus.batch_request TO janus_client;
+GRANT INSERT(prompts) ON TABLE janus.batch_request TO janus_admin;
+
+GRANT INSERT(images) ON TABLE janus.batch_request TO janus_client;
+GRANT INSERT(images) ON TABLE janus.batch_request TO janus_admin;
+
+GRANT INSERT(seed) ON TABLE janus.batch_request TO janus_client;
+GRANT INSERT(seed) ON TABLE janus.batch_request TO janus_admin;
+
+GRANT INSERT(cfg_weight) ON TABLE janus.batch_request TO janus_client;
+GRANT INSERT(cfg_weight) ON TABLE janus.batch_request TO janus_admin;
+
+GRANT INSERT(temperature) ON TABLE janus.batch_request TO janus_client;
+GRANT INSERT(temperature) ON TABLE janus.batch_request TO janus_admin;
+
+GRANT INSERT(top_k) ON TABLE janus.batch_request TO janus_client;
+GRANT INSERT(top_k) ON TABLE janus.batch_request TO janus_admin;
+
+GRANT INSERT(format) ON TABLE janus.batch_request TO janus_client;
+GRANT INSERT(format) ON TABLE janus.batch_request TO janus_admin;
+
+GRANT INSERT(priority) ON TABLE janus.batch_request TO janus_client;
+GRANT INSERT(priority) ON TABLE janus.batch_request TO janus_admin;
+
+GRANT INSERT(run_at) ON TABLE janus.batch_request TO janus_client;
+GRANT INSERT(run_at) ON TABLE janus.batch_request TO janus_admin;
+
+GRANT INSERT(expires_at) ON TABLE janus.batch_request TO janus_client;
+GRANT INSERT(expires_at) ON TABLE janus.batch_request TO janus_admin;
+
+GRANT INSERT(max_attempts) ON TABLE janus.batch_request TO janus_client;
+GRANT INSERT(max_attempts) ON TABLE janus.batch_request TO janus_admin;
+
+GRANT INSERT(run_timeout) ON TABLE janus.batch_request TO janus_client;
+GRANT INSERT(run_timeout) ON TABLE janus.batch_request TO janus_admin;
+
+GRANT INSERT(idempotency_key) ON TABLE janus.batch_request TO janus_client;
+GRANT INSERT(idempotency_key) ON TABLE janus.batch_request TO janus_admin;
+
+GRANT INSERT(webhook_url) ON TABLE janus.batch_request TO janus_client;
+GRANT INSERT(webhook_url) ON TABLE janus.batch_request TO janus_admin;
+
+GRANT INSERT(webhook_events) ON TABLE janus.batch_request TO janus_client;
+GRANT INSERT(webhook_events) ON TABLE janus.batch_request TO janus_admin;
+
+GRANT INSERT(upload_to) ON TABLE janus.batch_request TO janus_client;
+GRANT INSERT(upload_to) ON TABLE janus.batch_request TO janus_admin;
+
+GRANT INSERT(model) ON TABLE janus.batch_request TO janus_client;
+GRANT INSERT(model) ON TABLE janus.batch_request TO janus_admin;
+
+GRANT INSERT(queue) ON TABLE janus.batch_request TO janus_client;
+GRANT INSERT(queue) ON TABLE janus.batch_request TO janus_admin;
+
+GRANT INSERT(concurrency_key) ON TABLE janus.batch_request TO janus_client;
+GRANT INSERT(concurrency_key) ON TABLE janus.batch_request TO janus_admin;
+
+GRANT INSERT(traceparent) ON TABLE janus.batch_request TO janus_client;
+GRANT INSERT(traceparent) ON TABLE janus.batch_request TO janus_admin;
+
+GRANT INSERT(metadata) ON TABLE janus.batch_request TO janus_client;
+GRANT INSERT(metadata) ON TABLE janus.batch_request TO janus_admin;
+
+GRANT SELECT(result),INSERT(result) ON TABLE janus.batch_request TO janus_client;
+GRANT SELECT(result),INSERT(result) ON TABLE janus.batch_request TO janus_admin;
+
+GRANT INSERT(job) ON TABLE janus.cancel_request TO janus_client;
+GRANT INSERT(job) ON TABLE janus.cancel_request TO janus_admin;
+
+GRANT SELECT(result),INSERT(result) ON TABLE janus.cancel_request TO janus_client;
+GRANT SELECT(result),INSERT(result) ON TABLE janus.cancel_request TO janus_admin;
+
+GRANT SELECT(result),INSERT(result) ON TABLE janus.channel_request TO janus_client;
+GRANT SELECT(result),INSERT(result) ON TABLE janus.channel_request TO janus_admin;
+
+GRANT INSERT(messages) ON TABLE janus.chat_request TO janus_client;
+GRANT INSERT(messages) ON TABLE janus.chat_request TO janus_admin;
+
+GRANT INSERT(image_urls) ON TABLE janus.chat_request TO janus_client;
+GRANT INSERT(image_urls) ON TABLE janus.chat_request TO janus_admin;
+
+GRANT INSERT(image_data) ON TABLE janus.chat_request TO janus_client;
+GRANT INSERT(image_data) ON TABLE janus.chat_request TO janus_admin;
+
+GRANT INSERT(max_tokens) ON TABLE janus.chat_request TO janus_client;
+GRANT INSERT(max_tokens) ON TABLE janus.chat_request TO janus_admin;
+
+GRANT INSERT(temperature) ON TABLE janus.chat_request TO janus_client;
+GRANT INSERT(temperature) ON TABLE janus.chat_request TO janus_admin;
+
+GRANT INSERT(top_p) ON TABLE janus.chat_request TO janus_client;
+GRANT INSERT(top_p) ON TABLE janus.chat_request TO janus_admin;
+
+GRANT INSERT(seed) ON TABLE janus.chat_request TO janus_client;
+GRANT INSERT(seed) ON TABLE janus.chat_request TO janus_admin;
+
+GRANT INSERT(system_prompt) ON TABLE janus.chat_request TO janus_client;
+GRANT INSERT(system_prompt) ON TABLE janus.chat_request TO janus_admin;
+
+GRANT INSERT(stop) ON TABLE janus.chat_request TO janus_client;
+GRANT INSERT(stop) ON TABLE janus.chat_request TO janus_admin;
+
+GRANT INSERT(priority) ON TABLE janus.chat_request TO janus_client;
+GRANT INSERT(priority) ON TABLE janus.chat_request TO janus_admin;
+
+GRANT INSERT(run_at) ON TABLE janus.chat_request TO janus_client;
+GRANT INSERT(run_at) ON TABLE janus.chat_request TO janus_admin;
+
+GRANT INSERT(expires_at) ON TABLE janus.chat_request TO janus_client;
+GRANT INSERT(expires_at) ON TABLE janus.chat_request TO janus_admin;
+
+GRANT INSERT(max_attempts) ON TABLE janus.chat_request TO janus_client;
+GRANT INSERT(max_attempts) ON TABLE janus.chat_request TO janus_admin;
+
+GRANT INSERT(run_timeout) ON TABLE janus.chat_request TO janus_client;
+GRANT INSERT(run_timeout) ON TABLE janus.chat_request TO janus_admin;
+
+GRANT INSERT(idempotency_key) ON TABLE janus.chat_request TO janus_client;
+GRANT INSERT(idempotency_key) ON TABLE janus.chat_request TO janus_admin;
+
+GRANT INSERT(webhook_url) ON TABLE janus.chat_request TO janus_client;
+GRANT INSERT(webhook_url) ON TABLE janus.chat_request TO janus_admin;
+
+GRANT INSERT(webhook_events) ON TABLE janus.chat_request TO janus_client;
+GRANT INSERT(webhook_events) ON TABLE janus.chat_request TO janus_admin;
+
+GRANT INSERT(upload_to) ON TABLE janus.chat_request TO janus_client;
+GRANT INSERT(upload_to) ON TABLE janus.chat_request TO janus_admin;
+
+GRANT INSERT(model) ON TABLE janus.chat_request TO janus_client;
+GRANT INSERT(model) ON TABLE janus.chat_request TO janus_admin;
+
+GRANT INSERT(queue) ON TABLE janus.chat_request TO janus_client;
+GRANT INSERT(queue) ON TABLE janus.chat_request TO janus_admin;
+
+GRANT INSERT(concurrency_key) ON TABLE janus.chat_request TO janus_client;
+GRANT INSERT(concurrency_key) ON TABLE janus.chat_request TO janus_admin;
+
+GRANT INSERT(traceparent) ON TABLE janus.chat_request TO janus_client;
+GRANT INSERT(traceparent) ON TABLE janus.chat_request TO janus_admin;
+
+GRANT INSERT(metadata) ON TABLE janus.chat_request TO janus_client;
+GRANT INSERT(metadata) ON TABLE janus.chat_request TO janus_admin;
+
+GRANT SELECT(result),INSERT(result) ON TABLE janus.chat_request TO janus_client;
+GRANT SELECT(result),INSERT(result) ON TABLE janus.chat_request TO janus_admin;
+
+GRANT INSERT(prompt) ON TABLE janus.generate_request TO janus_client;
+GRANT INSERT(prompt) ON TABLE janus.generate_request TO janus_admin;
+
+GRANT INSERT(images) ON TABLE janus.generate_request TO janus_client;
+GRANT INSERT(images) ON TABLE janus.generate_request TO janus_admin;
+
+GRANT INSERT(seed) ON TABLE janus.generate_request TO janus_client;
+GRANT INSERT(seed) ON TABLE janus.generate_request TO janus_admin;
+
+GRANT INSERT(cfg_weight) ON TABLE janus.generate_request TO janus_client;
+GRANT INSERT(cfg_weight) ON TABLE janus.generate_request TO janus_admin;
+
+GRANT INSERT(temperature) ON TABLE janus.generate_request TO janus_client;
+GRANT INSERT(temperature) ON TABLE janus.generate_request TO janus_admin;
+
+GRANT INSERT(top_k) ON TABLE janus.generate_request TO janus_client;
+GRANT INSERT(top_k) ON TABLE janus.generate_request TO janus_admin;
+
+GRANT INSERT(format) ON TABLE janus.generate_request TO janus_client;
+GRANT INSERT(format) ON TABLE janus.generate_request TO janus_admin;
+
+GRANT INSERT(priority) ON TABLE janus.generate_request TO janus_client;
+GRANT INSERT(priority) ON TABLE janus.generate_request TO janus_admin;
+
+GRANT INSERT(run_at) ON TABLE janus.generate_request TO janus_client;
+GRANT INSERT(run_at) ON TABLE janus.generate_request TO janus_admin;
+
+GRANT INSERT(expires_at) ON TABLE janus.generate_request TO janus_client;
+GRANT INSERT(expires_at) ON TABLE janus.generate_request TO janus_admin;
+
+GRANT INSERT(max_attempts) ON TABLE janus.generate_request TO janus_client;
+GRANT INSERT(max_attempts) ON TABLE janus.generate_request TO janus_admin;
+
+GRANT INSERT(run_timeout) ON TABLE janus.generate_request TO janus_client;
+GRANT INSERT(run_timeout) ON TABLE janus.generate_request TO janus_admin;
+
+GRANT INSERT(idempotency_key) ON TABLE janus.generate_request TO janus_client;
+GRANT INSERT(idempotency_key) ON TABLE janus.generate_request TO janus_admin;
+
+GRANT INSERT(webhook_url) ON TABLE janus.generate_request TO janus_client;
+GRANT INSERT(webhook_url) ON TABLE janus.generate_request TO janus_admin;
+
+GRANT INSERT(webhook_events) ON TABLE janus.generate_request TO janus_client;
+GRANT INSERT(webhook_events) ON TABLE janus.generate_request TO janus_admin;
+
+GRANT INSERT(upload_to) ON TABLE janus.generate_request TO janus_client;
+GRANT INSERT(upload_to) ON TABLE janus.generate_request TO janus_admin;
+
+GRANT INSERT(model) ON TABLE janus.generate_request TO janus_client;
+GRANT INSERT(model) ON TABLE janus.generate_request TO janus_admin;
+
+GRANT INSERT(queue) ON TABLE janus.generate_request TO janus_client;
+GRANT INSERT(queue) ON TABLE janus.generate_request TO janus_admin;
+
+GRANT INSERT(concurrency_key) ON TABLE janus.generate_request TO janus_client;
+GRANT INSERT(concurrency_key) ON TABLE janus.generate_request TO janus_admin;
+
+GRANT INSERT(traceparent) ON TABLE janus.generate_request TO janus_client;
+GRANT INSERT(traceparent) ON TABLE janus.generate_request TO janus_admin;
+
+GRANT INSERT(metadata) ON TABLE janus.generate_request TO janus_client;
+GRANT INSERT(metadata) ON TABLE janus.generate_request TO janus_admin;
+
+GRANT SELECT(result),INSERT(result) ON TABLE janus.generate_request TO janus_client;
+GRANT SELECT(result),INSERT(result) ON TABLE janus.generate_request TO janus_admin;
+
+GRANT SELECT ON TABLE janus.job_keys TO janus_client;
+GRANT SELECT ON TABLE janus.job_keys TO janus_admin;
+GRANT SELECT ON TABLE janus.job_keys TO janus_daemon;
+
+GRANT SELECT ON TABLE janus.outputs TO janus_client;
+GRANT SELECT ON TABLE janus.outputs TO janus_admin;
 
 GRANT SELECT ON TABLE janus_private.paused_queue TO janus_daemon;
 
@@ -3049,10 +4756,107 @@ GRANT SELECT ON TABLE janus.queue_depth TO janus_daemon;
 GRANT SELECT ON TABLE janus.queue_depth TO janus_admin;
 GRANT SELECT ON TABLE janus.queue_depth TO janus_monitor;
 
+GRANT INSERT(delivery) ON TABLE janus.redeliver_request TO janus_client;
+GRANT INSERT(delivery) ON TABLE janus.redeliver_request TO janus_admin;
+
+GRANT SELECT(result),INSERT(result) ON TABLE janus.redeliver_request TO janus_client;
+GRANT SELECT(result),INSERT(result) ON TABLE janus.redeliver_request TO janus_admin;
+
+GRANT INSERT(job) ON TABLE janus.retry_request TO janus_client;
+GRANT INSERT(job) ON TABLE janus.retry_request TO janus_admin;
+
+GRANT SELECT(result),INSERT(result) ON TABLE janus.retry_request TO janus_client;
+GRANT SELECT(result),INSERT(result) ON TABLE janus.retry_request TO janus_admin;
+
+GRANT SELECT(result),INSERT(result) ON TABLE janus.rotate_channel_request TO janus_client;
+GRANT SELECT(result),INSERT(result) ON TABLE janus.rotate_channel_request TO janus_admin;
+
+GRANT INSERT(keep) ON TABLE janus.rotate_webhook_secret_request TO janus_client;
+GRANT INSERT(keep) ON TABLE janus.rotate_webhook_secret_request TO janus_admin;
+
+GRANT SELECT(result),INSERT(result) ON TABLE janus.rotate_webhook_secret_request TO janus_client;
+GRANT SELECT(result),INSERT(result) ON TABLE janus.rotate_webhook_secret_request TO janus_admin;
+
 GRANT SELECT ON TABLE janus_private.setting TO janus_daemon;
 
 GRANT SELECT ON TABLE janus.settings TO janus_client;
 GRANT SELECT ON TABLE janus.settings TO janus_admin;
+
+GRANT INSERT(prompt) ON TABLE janus.understand_request TO janus_client;
+GRANT INSERT(prompt) ON TABLE janus.understand_request TO janus_admin;
+
+GRANT INSERT(image_urls) ON TABLE janus.understand_request TO janus_client;
+GRANT INSERT(image_urls) ON TABLE janus.understand_request TO janus_admin;
+
+GRANT INSERT(image_data) ON TABLE janus.understand_request TO janus_client;
+GRANT INSERT(image_data) ON TABLE janus.understand_request TO janus_admin;
+
+GRANT INSERT(max_tokens) ON TABLE janus.understand_request TO janus_client;
+GRANT INSERT(max_tokens) ON TABLE janus.understand_request TO janus_admin;
+
+GRANT INSERT(temperature) ON TABLE janus.understand_request TO janus_client;
+GRANT INSERT(temperature) ON TABLE janus.understand_request TO janus_admin;
+
+GRANT INSERT(top_p) ON TABLE janus.understand_request TO janus_client;
+GRANT INSERT(top_p) ON TABLE janus.understand_request TO janus_admin;
+
+GRANT INSERT(seed) ON TABLE janus.understand_request TO janus_client;
+GRANT INSERT(seed) ON TABLE janus.understand_request TO janus_admin;
+
+GRANT INSERT(system_prompt) ON TABLE janus.understand_request TO janus_client;
+GRANT INSERT(system_prompt) ON TABLE janus.understand_request TO janus_admin;
+
+GRANT INSERT(stop) ON TABLE janus.understand_request TO janus_client;
+GRANT INSERT(stop) ON TABLE janus.understand_request TO janus_admin;
+
+GRANT INSERT(priority) ON TABLE janus.understand_request TO janus_client;
+GRANT INSERT(priority) ON TABLE janus.understand_request TO janus_admin;
+
+GRANT INSERT(run_at) ON TABLE janus.understand_request TO janus_client;
+GRANT INSERT(run_at) ON TABLE janus.understand_request TO janus_admin;
+
+GRANT INSERT(expires_at) ON TABLE janus.understand_request TO janus_client;
+GRANT INSERT(expires_at) ON TABLE janus.understand_request TO janus_admin;
+
+GRANT INSERT(max_attempts) ON TABLE janus.understand_request TO janus_client;
+GRANT INSERT(max_attempts) ON TABLE janus.understand_request TO janus_admin;
+
+GRANT INSERT(run_timeout) ON TABLE janus.understand_request TO janus_client;
+GRANT INSERT(run_timeout) ON TABLE janus.understand_request TO janus_admin;
+
+GRANT INSERT(idempotency_key) ON TABLE janus.understand_request TO janus_client;
+GRANT INSERT(idempotency_key) ON TABLE janus.understand_request TO janus_admin;
+
+GRANT INSERT(webhook_url) ON TABLE janus.understand_request TO janus_client;
+GRANT INSERT(webhook_url) ON TABLE janus.understand_request TO janus_admin;
+
+GRANT INSERT(webhook_events) ON TABLE janus.understand_request TO janus_client;
+GRANT INSERT(webhook_events) ON TABLE janus.understand_request TO janus_admin;
+
+GRANT INSERT(upload_to) ON TABLE janus.understand_request TO janus_client;
+GRANT INSERT(upload_to) ON TABLE janus.understand_request TO janus_admin;
+
+GRANT INSERT(model) ON TABLE janus.understand_request TO janus_client;
+GRANT INSERT(model) ON TABLE janus.understand_request TO janus_admin;
+
+GRANT INSERT(queue) ON TABLE janus.understand_request TO janus_client;
+GRANT INSERT(queue) ON TABLE janus.understand_request TO janus_admin;
+
+GRANT INSERT(concurrency_key) ON TABLE janus.understand_request TO janus_client;
+GRANT INSERT(concurrency_key) ON TABLE janus.understand_request TO janus_admin;
+
+GRANT INSERT(traceparent) ON TABLE janus.understand_request TO janus_client;
+GRANT INSERT(traceparent) ON TABLE janus.understand_request TO janus_admin;
+
+GRANT INSERT(metadata) ON TABLE janus.understand_request TO janus_client;
+GRANT INSERT(metadata) ON TABLE janus.understand_request TO janus_admin;
+
+GRANT SELECT(result),INSERT(result) ON TABLE janus.understand_request TO janus_client;
+GRANT SELECT(result),INSERT(result) ON TABLE janus.understand_request TO janus_admin;
+
+GRANT SELECT ON TABLE janus.visible_roles TO janus_client;
+GRANT SELECT ON TABLE janus.visible_roles TO janus_admin;
+GRANT SELECT ON TABLE janus.visible_roles TO janus_daemon;
 
 GRANT SELECT,UPDATE ON TABLE janus_private.webhook_delivery TO janus_daemon;
 
@@ -3060,11 +4864,18 @@ GRANT SELECT ON TABLE janus.webhook_deliveries TO janus_client;
 GRANT SELECT ON TABLE janus.webhook_deliveries TO janus_admin;
 GRANT SELECT ON TABLE janus.webhook_deliveries TO janus_daemon;
 
+GRANT SELECT(result),INSERT(result) ON TABLE janus.webhook_secret_request TO janus_client;
+GRANT SELECT(result),INSERT(result) ON TABLE janus.webhook_secret_request TO janus_admin;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE janus_private.daemon TO janus_daemon;
 
 GRANT SELECT ON TABLE janus.workers TO janus_client;
 GRANT SELECT ON TABLE janus.workers TO janus_admin;
 GRANT SELECT ON TABLE janus.workers TO janus_daemon;
+
+GRANT SELECT,UPDATE ON TABLE janus_private.chore TO janus_daemon;
+
+GRANT SELECT ON TABLE janus_private.home TO janus_daemon;
 
 GRANT SELECT ON TABLE janus_private.input_image TO janus_daemon;
 

@@ -1,7 +1,7 @@
 -- What the SQL reference lacks: one line for each function, argument, view or column of schema janus without a text, and
 -- for each text that tells of something that is not there. Prints nothing if all is well.
 WITH function AS (
-    SELECT p.oid, 'janus.' || p.proname AS name, coalesce(p.proargnames, '{}') AS arguments,
+    SELECT p.oid, 'janus.' || p.proname AS name, coalesce(p.proargnames[:p.pronargs], '{}') AS arguments,
         coalesce(obj_description(p.oid, 'pg_proc'), '') AS said
     FROM pg_proc p WHERE p.pronamespace = 'janus'::regnamespace
 ), relation AS (

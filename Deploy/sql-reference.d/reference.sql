@@ -2,9 +2,9 @@
 -- Migrations/006_answer.up.sql.
 WITH reader AS (
     SELECT r.oid, n.kind, CASE n.kind WHEN 'client' THEN 1 WHEN 'admin' THEN 2 WHEN 'monitor' THEN 3 ELSE 4 END AS place
-    FROM janus_private.role_name n JOIN pg_roles r ON r.rolname = n.name
+    FROM janus_private.role_name n JOIN pg_roles r ON r.oid = n.role
 ), function AS (
-    SELECT p.oid, p.proname AS name, coalesce(p.proargnames, '{}') AS arguments,
+    SELECT p.oid, p.proname AS name, coalesce(p.proargnames[:p.pronargs], '{}') AS arguments,
         obj_description(p.oid, 'pg_proc') AS said, pg_get_function_result(p.oid) AS result, p.proacl AS acl
     FROM pg_proc p WHERE p.pronamespace = 'janus'::regnamespace
 ), relation AS (

@@ -154,7 +154,8 @@ package struct Migrator: Sendable {
             }
             throw .migration(
                 "migration \(label) changed nothing: it waited \(lockSeconds) s for a lock that others hold: "
-                    + "\(await holders(connection)); let them end, or end them by pg_terminate_backend, and run it again")
+                    + "\(await holders(connection)); let them end, or end them by pg_terminate_backend, and run it again"
+            )
         }
     }
 

@@ -32,7 +32,8 @@ extension JobQueue {
 
     /// All active secrets of a role, the current one first.
     package func webhookSecrets(owner: String) async throws(QueueError) -> [Data] {
-        let result = try await query("SELECT \(secretsOf("(SELECT r.oid FROM pg_roles r WHERE r.rolname = $1)")) AS secrets", [.text(owner)])
+        let result = try await query(
+            "SELECT \(secretsOf("(SELECT r.oid FROM pg_roles r WHERE r.rolname = $1)")) AS secrets", [.text(owner)])
         return try decode { () throws(PostgresError) in try result.row.json("secrets", as: [Data].self) }
     }
 

@@ -23,7 +23,8 @@ struct Janusd: AsyncParsableCommand {
             """,
         version: janusdVersion,
         subcommands: [
-            Serve.self, Migrate.self, Adopt.self, Enqueue.self, Status.self, Cancel.self, Doctor.self, WebhookSecret.self,
+            Serve.self, Migrate.self, Adopt.self, Enqueue.self, Status.self, Cancel.self, Doctor.self,
+            WebhookSecret.self,
             PrintSettings.self,
         ])
 }

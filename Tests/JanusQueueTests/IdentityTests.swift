@@ -53,7 +53,8 @@ struct IdentityTests {
         }
     }
 
-    @Test("nobody gives another caller than itself, in whatever way it inserts", arguments: TestPostgres.Release.allCases)
+    @Test(
+        "nobody gives another caller than itself, in whatever way it inserts", arguments: TestPostgres.Release.allCases)
     func callerIsNotGiven(on release: TestPostgres.Release) async throws {
         let bench = try await QueueBench(on: release)
         let id = try await bench.generate()
@@ -82,7 +83,8 @@ struct IdentityTests {
         #expect(error?.sqlState == "P0002")
         #expect(try await bench.state(id) == "queued")
         // what a public function writes is open to everybody who may call it, and does the same
-        let direct = try await bench.client.query("INSERT INTO janus.cancel_request (job) VALUES (\(id)) RETURNING result")
+        let direct = try await bench.client.query(
+            "INSERT INTO janus.cancel_request (job) VALUES (\(id)) RETURNING result")
         #expect(try direct.row.text("result") == "canceled")
     }
 
@@ -131,7 +133,8 @@ struct IdentityTests {
             """)
         #expect(try await seen(by: boss) == nothing)
         try await bench.superuser.runScript(
-            "CREATE ROLE own_\(database.name) IN ROLE janus_client; GRANT \(alice) TO own_\(database.name) WITH INHERIT FALSE")
+            "CREATE ROLE own_\(database.name) IN ROLE janus_client; GRANT \(alice) TO own_\(database.name) WITH INHERIT FALSE"
+        )
         #expect(try await seen(by: "own_\(database.name)") == nothing)
         try await bench.superuser.runScript(
             "SET ROLE \(boss); GRANT \(alice) TO own_\(database.name) WITH INHERIT TRUE; RESET ROLE")
@@ -150,7 +153,9 @@ struct IdentityTests {
                 #expect(try await bench.superuser.query("SELECT janus.cancel(\(id)) AS s").row.text("s") == state)
             } else {
                 #expect(try await bench.superuser.query("SELECT FROM janus.jobs").rows.isEmpty)
-                await #expect(throws: PostgresError.self) { try await bench.superuser.query("SELECT janus.cancel(\(id))") }
+                await #expect(throws: PostgresError.self) {
+                    try await bench.superuser.query("SELECT janus.cancel(\(id))")
+                }
             }
         }
     }
@@ -169,7 +174,8 @@ struct IdentityTests {
         #expect(try await bench.client.query("SELECT janus.webhook_secret() AS s").row.text("s") == secret)
         // the roles of bootstrap.sql too
         try await bench.superuser.runScript(
-            "BEGIN; ALTER ROLE janus_admin RENAME TO chiefs; SET LOCAL ROLE test_admin; SELECT 1 / count(*) FROM janus.jobs; ROLLBACK")
+            "BEGIN; ALTER ROLE janus_admin RENAME TO chiefs; SET LOCAL ROLE test_admin; SELECT 1 / count(*) FROM janus.jobs; ROLLBACK"
+        )
     }
 
     @Test("an administrator gives all that is a role's to another; what is dropped is named by its number")
@@ -284,14 +290,17 @@ private struct Attack {
             try await bench.superuser.query("SELECT id FROM janus_private.job WHERE owner = '\(role)'::regrole").rows
                 .map { row throws(PostgresError) in try row.int64("id") })
         let deliveries = Set(
-            try await bench.superuser.query("SELECT id FROM janus_private.webhook_delivery WHERE owner = '\(role)'::regrole")
-                .rows.map { row throws(PostgresError) in try row.int64("id") })
+            try await bench.superuser.query(
+                "SELECT id FROM janus_private.webhook_delivery WHERE owner = '\(role)'::regrole"
+            )
+            .rows.map { row throws(PostgresError) in try row.int64("id") })
         for row in loot {
             let (deed, got) = (try row.text("deed"), try row.text("got"))
             switch deed {
             case "secret", "channel": #expect(got != secret && !got.isEmpty)
             case "own": #expect(got == "canceled")
-            case _ where deed.contains("janus.cancel") || deed.contains("janus.retry") || deed.contains("janus.output("):
+            case _
+            where deed.contains("janus.cancel") || deed.contains("janus.retry") || deed.contains("janus.output("):
                 #expect(got == "refused P0002", "\(deed)")
             case _ where deed.contains("file:///victim/"): #expect(got == "refused 22023")
             case _ where deed.contains("configure"): #expect(got == "refused 42501")

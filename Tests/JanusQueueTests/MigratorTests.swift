@@ -120,7 +120,9 @@ struct MigratorTests {
         }
         for attempt in [{ try await migrator.up() }, { try await migrator.down(to: 1) }] {
             let newer = await #expect(throws: QueueError.self) { try await attempt() }
-            #expect("\(newer!)".contains("the database has schema version \(newest), and these migrations know \(newest - 1)"))
+            #expect(
+                "\(newer!)".contains(
+                    "the database has schema version \(newest), and these migrations know \(newest - 1)"))
         }
         await #expect(throws: QueueError.self) { try await migrator.up(to: 9) }
     }

@@ -29,7 +29,8 @@ struct RetentionTests {
         #expect(try await bench.queue.prune(rule) == 0)
         try await other.query("ROLLBACK")
         // a client knows the numbers of advisory locks, and may not lock that row
-        try await bench.client.query("SELECT pg_advisory_lock(x'6A616E757301'::bigint), pg_advisory_lock(x'6A616E757302'::bigint)")
+        try await bench.client.query(
+            "SELECT pg_advisory_lock(x'6A616E757301'::bigint), pg_advisory_lock(x'6A616E757302'::bigint)")
         await #expect(throws: PostgresError.self) {
             try await bench.client.query("SELECT FROM janus_private.chore FOR UPDATE")
         }
