@@ -146,7 +146,7 @@ COMMENT ON COLUMN janus.jobs.traceparent IS 'As given.';
 
 -- Counted for every row that is read, so it is a view of its own, for janus.status. What comes before a job in any case: its
 -- own line (owner and concurrency_key) in its priority, and the lines of better priorities; the lines of one priority take
--- turns. At most a thousand each are looked at.
+-- turns. At most a thousand each are looked at, in the order of job_claim, which leaves no other index to choose.
 CREATE VIEW janus.job_status WITH (security_barrier) AS
 SELECT s.id, s.uuid, s.queue, s.kind, s.model, s.state, s.phase, s.progress, s.attempt, s.created_at, s.started_at, s.finished_at,
     s.text, s.outputs, s.error, s.usage, s.metadata, s.owner, s.priority, s.max_attempts, s.run_at, s.expires_at, s.cancel_requested_at,
@@ -156,11 +156,11 @@ SELECT s.id, s.uuid, s.queue, s.kind, s.model, s.state, s.phase, s.progress, s.a
             SELECT FROM janus_private.job a
             WHERE a.state = 'queued' AND a.model = s.model AND a.queue = s.queue AND a.priority = s.priority AND a.owner = s.role
                 AND a.concurrency_key = coalesce(s.concurrency_key, '') AND (a.due_at, a.id) < (s.run_at, s.id)
-            LIMIT 1000) AS own_line)
+            ORDER BY a.due_at, a.id LIMIT 1000) AS own_line)
         + (SELECT count(*) FROM (
             SELECT a.due_at FROM janus_private.job a
             WHERE a.state = 'queued' AND a.model = s.model AND a.queue = s.queue AND a.priority < s.priority
-            LIMIT 1000) AS better WHERE better.due_at <= now()))
+            ORDER BY a.priority, a.owner, a.concurrency_key, a.due_at, a.id LIMIT 1000) AS better WHERE better.due_at <= now()))
     END AS queue_position
 FROM janus_private.visible_status s;
 COMMENT ON VIEW janus.job_status IS 'A row of janus.jobs and its place in the queue, which is counted for each row: for one job at a time, as janus.status asks.';
@@ -175,7 +175,7 @@ COMMENT ON COLUMN janus.job_status.queue_position IS '1 for the next, counted up
 -- these columns. Whoever wants one state asks for a range of it, so that the order below is that of these indexes alone.
 CREATE VIEW janus.job_keys WITH (security_barrier) AS
 SELECT j.id, j.owner AS role, j.state FROM janus_private.job j
-WHERE j.owner = ANY ((SELECT r.roles FROM janus_private.reader r)::oid[]) OR (SELECT r.is_admin FROM janus_private.reader r)
+WHERE (SELECT r.is_admin FROM janus_private.reader r) OR j.owner = ANY ((SELECT r.roles FROM janus_private.reader r)::oid[])
 ORDER BY j.state DESC, j.id DESC;
 COMMENT ON VIEW janus.job_keys IS 'What janus.list and janus.counts pick from: ids, owners and states alone.';
 COMMENT ON COLUMN janus.job_keys.id IS 'As in janus.jobs.';
@@ -276,41 +276,52 @@ COMMENT ON COLUMN janus.workers.started_at IS 'When it registered.';
 COMMENT ON COLUMN janus.workers.seen_at IS 'Its last sign of life.';
 
 -- Each line (queue and model) is found by a step in the index; what waits in it is counted up to a bound, what runs in `run`.
+-- A function for its settings: where most of `job` is queued, the planner would read all of it.
+CREATE FUNCTION janus_private.queue_lines() RETURNS TABLE (queue text, model text, waiting bigint, scheduled bigint, running bigint,
+    oldest timestamptz)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+        WITH RECURSIVE queued AS (
+            (SELECT j.queue, j.model FROM janus_private.job j WHERE j.state = 'queued' ORDER BY j.queue, j.model LIMIT 1)
+            UNION ALL
+            SELECT n.queue, n.model FROM queued q CROSS JOIN LATERAL (
+                SELECT j.queue, j.model FROM janus_private.job j
+                WHERE j.state = 'queued' AND (j.queue, j.model) > (q.queue, q.model) ORDER BY j.queue, j.model LIMIT 1) AS n
+        ), line AS (
+            SELECT q.queue, q.model,
+                (SELECT count(*) FROM (SELECT FROM janus_private.job j
+                    WHERE j.state = 'queued' AND j.queue = q.queue AND j.model = q.model AND j.due_at <= now() LIMIT 10000) AS x) AS waiting,
+                (SELECT count(*) FROM (SELECT FROM janus_private.job j
+                    WHERE j.state = 'queued' AND j.queue = q.queue AND j.model = q.model AND j.due_at > now() LIMIT 10000) AS x) AS scheduled,
+                (SELECT min(j.due_at) FROM janus_private.job j
+                    WHERE j.state = 'queued' AND j.queue = q.queue AND j.model = q.model) AS oldest, 0 AS running
+            FROM queued q WHERE q.model IS NOT NULL
+            UNION ALL
+            -- before the first daemon ever
+            SELECT j.queue, NULL, count(*) FILTER (WHERE j.due_at <= now()), count(*) FILTER (WHERE j.due_at > now()), min(j.due_at), 0
+            FROM janus_private.job j WHERE j.state = 'queued' AND j.model IS NULL GROUP BY j.queue
+            UNION ALL
+            SELECT j.queue, j.model, 0, 0, NULL, count(*)
+            FROM janus_private.run r CROSS JOIN LATERAL (SELECT x.queue, x.model FROM janus_private.job x WHERE x.id = r.job LIMIT 1) AS j
+            GROUP BY j.queue, j.model
+        )
+        SELECT l.queue, l.model, sum(l.waiting)::bigint, sum(l.scheduled)::bigint, sum(l.running)::bigint, min(l.oldest)
+        FROM line l GROUP BY l.queue, l.model;
+END $$;
+
 CREATE VIEW janus.queue_depth AS
-WITH RECURSIVE queued AS (
-    (SELECT j.queue, j.model FROM janus_private.job j WHERE j.state = 'queued' ORDER BY j.queue, j.model LIMIT 1)
-    UNION ALL
-    SELECT n.queue, n.model FROM queued q CROSS JOIN LATERAL (
-        SELECT j.queue, j.model FROM janus_private.job j
-        WHERE j.state = 'queued' AND (j.queue, j.model) > (q.queue, q.model) ORDER BY j.queue, j.model LIMIT 1) AS n
-), line AS (
-    SELECT q.queue, q.model,
-        (SELECT count(*) FROM (SELECT FROM janus_private.job j
-            WHERE j.state = 'queued' AND j.queue = q.queue AND j.model = q.model AND j.due_at <= now() LIMIT 10000) AS x) AS waiting,
-        (SELECT count(*) FROM (SELECT FROM janus_private.job j
-            WHERE j.state = 'queued' AND j.queue = q.queue AND j.model = q.model AND j.due_at > now() LIMIT 10000) AS x) AS scheduled,
-        (SELECT min(j.due_at) FROM janus_private.job j
-            WHERE j.state = 'queued' AND j.queue = q.queue AND j.model = q.model) AS oldest, 0 AS running
-    FROM queued q WHERE q.model IS NOT NULL
-    UNION ALL
-    -- before the first daemon ever
-    SELECT j.queue, NULL, count(*) FILTER (WHERE j.due_at <= now()), count(*) FILTER (WHERE j.due_at > now()), min(j.due_at), 0
-    FROM janus_private.job j WHERE j.state = 'queued' AND j.model IS NULL GROUP BY j.queue
-    UNION ALL
-    SELECT j.queue, j.model, 0, 0, NULL, count(*)
-    FROM janus_private.run r CROSS JOIN LATERAL (SELECT x.queue, x.model FROM janus_private.job x WHERE x.id = r.job LIMIT 1) AS j
-    GROUP BY j.queue, j.model
-)
 SELECT
     l.queue,
     l.model,
-    sum(l.waiting)::bigint AS waiting,
-    sum(l.scheduled)::bigint AS scheduled,
-    sum(l.running)::bigint AS running,
-    greatest(coalesce(extract(epoch FROM now() - min(l.oldest)), 0), 0)::double precision AS oldest_waiting_seconds,
+    l.waiting,
+    l.scheduled,
+    l.running,
+    greatest(coalesce(extract(epoch FROM now() - l.oldest), 0), 0)::double precision AS oldest_waiting_seconds,
     EXISTS (SELECT FROM janus_private.paused_queue p WHERE p.queue = l.queue) AS paused
-FROM line l
-GROUP BY l.queue, l.model;
+FROM janus_private.queue_lines() l;
 COMMENT ON VIEW janus.queue_depth IS 'Jobs waiting and running by queue and model: for monitoring and autoscaling.';
 COMMENT ON COLUMN janus.queue_depth.queue IS 'Name of the queue.';
 COMMENT ON COLUMN janus.queue_depth.model IS 'Name of the model; NULL as in janus.jobs.';
@@ -323,11 +334,13 @@ COMMENT ON COLUMN janus.queue_depth.paused IS 'Whether janus.pause stops this qu
 -- Waking -----------------------------------------------------------------------------------------------------
 
 -- Every NOTIFY goes through here. Nothing is said where an administrator wants none, or where the transaction does not (SET
--- LOCAL janus.notify = 'off'): prepared transactions must not, and none can while the server's queue of notifications is full.
+-- LOCAL janus.notify = 'off'): prepared transactions must not. Nor while the server's one queue of notifications is nearly
+-- full, which any role of any of its databases can make it: COMMIT would fail. Everybody polls besides.
 CREATE FUNCTION janus_private.wake(channel text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
-    IF janus_private.setting_on('notify') AND current_setting('janus.notify', true) IS DISTINCT FROM 'off' THEN
+    IF janus_private.setting_on('notify') AND current_setting('janus.notify', true) IS DISTINCT FROM 'off'
+        AND pg_notification_queue_usage() < 0.9 THEN
         PERFORM pg_notify(channel, '');
     END IF;
 END $$;
@@ -393,8 +406,9 @@ FROM (VALUES ('client'), ('admin'), ('daemon')) AS r (kind), unnest(ARRAY[
     'SELECT ON janus.jobs, janus.job_status, janus.job_keys, janus.visible_roles, janus.attempts, janus.webhook_deliveries, janus.workers'
 ]) AS p (privilege);
 
-SELECT janus_private.grant_to(kind, 'SELECT ON janus.queue_depth')
-FROM janus_private.role_name WHERE kind IN ('monitor', 'admin', 'daemon');
+SELECT janus_private.grant_to(r.kind, p.privilege)
+FROM (VALUES ('monitor'), ('admin'), ('daemon')) AS r (kind), unnest(ARRAY['EXECUTE ON FUNCTION janus_private.queue_lines',
+    'SELECT ON janus.queue_depth']) AS p (privilege);
 
 SELECT janus_private.grant_to('daemon', privilege) FROM unnest(ARRAY[
     'EXECUTE ON FUNCTION janus_private.event_body, janus_private.emit, janus_private.wake, janus_private.setting_text,

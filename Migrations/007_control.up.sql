@@ -254,6 +254,8 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = 'P0002', MESSAGE = format('there is no webhook delivery %s, or it is not yours', coalesce(delivery::text, 'NULL')),
             HINT = 'Yours are in janus.webhook_deliveries.';
     END IF;
+    -- Whoever prunes passes by a job that is locked; it would wait for a delivery that is.
+    PERFORM janus_private.lock_in(d.job, '{succeeded,failed,canceled}') FROM janus_private.webhook_delivery d WHERE d.id = delivery;
     UPDATE janus_private.webhook_delivery d SET state = 'pending', finished_at = NULL, attempts = 0, next_attempt_at = now()
     WHERE d.id = delivery;
     PERFORM janus_private.wake('janus_control');

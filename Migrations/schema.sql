@@ -1142,10 +1142,12 @@ CREATE VIEW janus.job_status WITH (security_barrier='true') AS
                FROM ( SELECT
                        FROM janus_private.job a
                       WHERE ((a.state = 'queued'::text) AND (a.model = s.model) AND (a.queue = s.queue) AND (a.priority = s.priority) AND ((a.owner)::oid = (s.role)::oid) AND (a.concurrency_key = COALESCE(s.concurrency_key, ''::text)) AND (ROW(a.due_at, a.id) < ROW(s.run_at, s.id)))
+                      ORDER BY a.due_at, a.id
                      LIMIT 1000) own_line)) + ( SELECT count(*) AS count
                FROM ( SELECT a.due_at
                        FROM janus_private.job a
                       WHERE ((a.state = 'queued'::text) AND (a.model = s.model) AND (a.queue = s.queue) AND (a.priority < s.priority))
+                      ORDER BY a.priority, a.owner, a.concurrency_key, a.due_at, a.id
                      LIMIT 1000) better
               WHERE (better.due_at <= now()))))
             ELSE NULL::bigint
@@ -2640,6 +2642,53 @@ BEGIN
         format('EXECUTE ON FUNCTION janus.%I', called)]) AS g (privilege);
 END $_$;
 
+-- Name: queue_lines(); Type: FUNCTION; Schema: janus_private; Owner: -
+
+CREATE FUNCTION janus_private.queue_lines() RETURNS TABLE(queue text, model text, waiting bigint, scheduled bigint, running bigint, oldest timestamp with time zone)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    SET jit TO 'off'
+    SET standard_conforming_strings TO 'on'
+    SET extra_float_digits TO '1'
+    SET "DateStyle" TO 'ISO, MDY'
+    SET "IntervalStyle" TO 'postgres'
+    AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+        WITH RECURSIVE queued AS (
+            (SELECT j.queue, j.model FROM janus_private.job j WHERE j.state = 'queued' ORDER BY j.queue, j.model LIMIT 1)
+            UNION ALL
+            SELECT n.queue, n.model FROM queued q CROSS JOIN LATERAL (
+                SELECT j.queue, j.model FROM janus_private.job j
+                WHERE j.state = 'queued' AND (j.queue, j.model) > (q.queue, q.model) ORDER BY j.queue, j.model LIMIT 1) AS n
+        ), line AS (
+            SELECT q.queue, q.model,
+                (SELECT count(*) FROM (SELECT FROM janus_private.job j
+                    WHERE j.state = 'queued' AND j.queue = q.queue AND j.model = q.model AND j.due_at <= now() LIMIT 10000) AS x) AS waiting,
+                (SELECT count(*) FROM (SELECT FROM janus_private.job j
+                    WHERE j.state = 'queued' AND j.queue = q.queue AND j.model = q.model AND j.due_at > now() LIMIT 10000) AS x) AS scheduled,
+                (SELECT min(j.due_at) FROM janus_private.job j
+                    WHERE j.state = 'queued' AND j.queue = q.queue AND j.model = q.model) AS oldest, 0 AS running
+            FROM queued q WHERE q.model IS NOT NULL
+            UNION ALL
+            -- before the first daemon ever
+            SELECT j.queue, NULL, count(*) FILTER (WHERE j.due_at <= now()), count(*) FILTER (WHERE j.due_at > now()), min(j.due_at), 0
+            FROM janus_private.job j WHERE j.state = 'queued' AND j.model IS NULL GROUP BY j.queue
+            UNION ALL
+            SELECT j.queue, j.model, 0, 0, NULL, count(*)
+            FROM janus_private.run r CROSS JOIN LATERAL (SELECT x.queue, x.model FROM janus_private.job x WHERE x.id = r.job LIMIT 1) AS j
+            GROUP BY j.queue, j.model
+        )
+        SELECT l.queue, l.model, sum(l.waiting)::bigint, sum(l.scheduled)::bigint, sum(l.running)::bigint, min(l.oldest)
+        FROM line l GROUP BY l.queue, l.model;
+END $$;
+
 -- Name: random_channel(); Type: FUNCTION; Schema: janus_private; Owner: -
 
 CREATE FUNCTION janus_private.random_channel() RETURNS text
@@ -2672,6 +2721,8 @@ BEGIN
         RAISE EXCEPTION USING ERRCODE = 'P0002', MESSAGE = format('there is no webhook delivery %s, or it is not yours', coalesce(delivery::text, 'NULL')),
             HINT = 'Yours are in janus.webhook_deliveries.';
     END IF;
+    -- Whoever prunes passes by a job that is locked; it would wait for a delivery that is.
+    PERFORM janus_private.lock_in(d.job, '{succeeded,failed,canceled}') FROM janus_private.webhook_delivery d WHERE d.id = delivery;
     UPDATE janus_private.webhook_delivery d SET state = 'pending', finished_at = NULL, attempts = 0, next_attempt_at = now()
     WHERE d.id = delivery;
     PERFORM janus_private.wake('janus_control');
@@ -3040,7 +3091,8 @@ CREATE FUNCTION janus_private.wake(channel text) RETURNS void
     SET "IntervalStyle" TO 'postgres'
     AS $$
 BEGIN
-    IF janus_private.setting_on('notify') AND current_setting('janus.notify', true) IS DISTINCT FROM 'off' THEN
+    IF janus_private.setting_on('notify') AND current_setting('janus.notify', true) IS DISTINCT FROM 'off'
+        AND pg_notification_queue_usage() < 0.9 THEN
         PERFORM pg_notify(channel, '');
     END IF;
 END $$;
@@ -3261,9 +3313,9 @@ CREATE VIEW janus.job_keys WITH (security_barrier='true') AS
     j.owner AS role,
     j.state
    FROM janus_private.job j
-  WHERE (((j.owner)::oid = ANY (( SELECT r.roles
-           FROM janus_private.reader r)::oid[])) OR ( SELECT r.is_admin
-           FROM janus_private.reader r))
+  WHERE (( SELECT r.is_admin
+           FROM janus_private.reader r) OR ((j.owner)::oid = ANY (( SELECT r.roles
+           FROM janus_private.reader r)::oid[])))
   ORDER BY j.state DESC, j.id DESC;
 
 COMMENT ON VIEW janus.job_keys IS 'What janus.list and janus.counts pick from: ids, owners and states alone.';
@@ -3311,78 +3363,16 @@ COMMENT ON TABLE janus_private.paused_queue IS 'Queues of which no more jobs are
 -- Name: queue_depth; Type: VIEW; Schema: janus; Owner: -
 
 CREATE VIEW janus.queue_depth AS
- WITH RECURSIVE queued AS (
-        ( SELECT j.queue,
-            j.model
-           FROM janus_private.job j
-          WHERE (j.state = 'queued'::text)
-          ORDER BY j.queue, j.model
-         LIMIT 1)
-        UNION ALL
-         SELECT n.queue,
-            n.model
-           FROM (queued q
-             CROSS JOIN LATERAL ( SELECT j.queue,
-                    j.model
-                   FROM janus_private.job j
-                  WHERE ((j.state = 'queued'::text) AND (ROW(j.queue, j.model) > ROW(q.queue, q.model)))
-                  ORDER BY j.queue, j.model
-                 LIMIT 1) n)
-        ), line AS (
-         SELECT q.queue,
-            q.model,
-            ( SELECT count(*) AS count
-                   FROM ( SELECT
-                           FROM janus_private.job j
-                          WHERE ((j.state = 'queued'::text) AND (j.queue = q.queue) AND (j.model = q.model) AND (j.due_at <= now()))
-                         LIMIT 10000) x) AS waiting,
-            ( SELECT count(*) AS count
-                   FROM ( SELECT
-                           FROM janus_private.job j
-                          WHERE ((j.state = 'queued'::text) AND (j.queue = q.queue) AND (j.model = q.model) AND (j.due_at > now()))
-                         LIMIT 10000) x) AS scheduled,
-            ( SELECT min(j.due_at) AS min
-                   FROM janus_private.job j
-                  WHERE ((j.state = 'queued'::text) AND (j.queue = q.queue) AND (j.model = q.model))) AS oldest,
-            0 AS running
-           FROM queued q
-          WHERE (q.model IS NOT NULL)
-        UNION ALL
-         SELECT j.queue,
-            NULL::text,
-            count(*) FILTER (WHERE (j.due_at <= now())) AS count,
-            count(*) FILTER (WHERE (j.due_at > now())) AS count,
-            min(j.due_at) AS min,
-            0
-           FROM janus_private.job j
-          WHERE ((j.state = 'queued'::text) AND (j.model IS NULL))
-          GROUP BY j.queue
-        UNION ALL
-         SELECT j.queue,
-            j.model,
-            0,
-            0,
-            NULL::timestamp with time zone,
-            count(*) AS count
-           FROM (janus_private.run r
-             CROSS JOIN LATERAL ( SELECT x.queue,
-                    x.model
-                   FROM janus_private.job x
-                  WHERE (x.id = r.job)
-                 LIMIT 1) j)
-          GROUP BY j.queue, j.model
-        )
  SELECT l.queue,
     l.model,
-    (sum(l.waiting))::bigint AS waiting,
-    (sum(l.scheduled))::bigint AS scheduled,
-    (sum(l.running))::bigint AS running,
-    (GREATEST(COALESCE(EXTRACT(epoch FROM (now() - min(l.oldest))), (0)::numeric), (0)::numeric))::double precision AS oldest_waiting_seconds,
+    l.waiting,
+    l.scheduled,
+    l.running,
+    (GREATEST(COALESCE(EXTRACT(epoch FROM (now() - l.oldest)), (0)::numeric), (0)::numeric))::double precision AS oldest_waiting_seconds,
     (EXISTS ( SELECT
            FROM janus_private.paused_queue p
           WHERE (p.queue = l.queue))) AS paused
-   FROM line l
-  GROUP BY l.queue, l.model;
+   FROM janus_private.queue_lines() l(queue, model, waiting, scheduled, running, oldest);
 
 COMMENT ON VIEW janus.queue_depth IS 'Jobs waiting and running by queue and model: for monitoring and autoscaling.';
 
@@ -4467,6 +4457,11 @@ REVOKE ALL ON FUNCTION janus_private.lock_in(job_id bigint, states text[]) FROM 
 
 REVOKE ALL ON FUNCTION janus_private.publish(called name, result text) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION janus_private.queue_lines() FROM PUBLIC;
+GRANT ALL ON FUNCTION janus_private.queue_lines() TO janus_monitor;
+GRANT ALL ON FUNCTION janus_private.queue_lines() TO janus_admin;
+GRANT ALL ON FUNCTION janus_private.queue_lines() TO janus_daemon;
+
 REVOKE ALL ON FUNCTION janus_private.random_channel() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION janus_private.random_seed() FROM PUBLIC;
@@ -4752,9 +4747,9 @@ GRANT SELECT ON TABLE janus.outputs TO janus_admin;
 
 GRANT SELECT ON TABLE janus_private.paused_queue TO janus_daemon;
 
-GRANT SELECT ON TABLE janus.queue_depth TO janus_daemon;
-GRANT SELECT ON TABLE janus.queue_depth TO janus_admin;
 GRANT SELECT ON TABLE janus.queue_depth TO janus_monitor;
+GRANT SELECT ON TABLE janus.queue_depth TO janus_admin;
+GRANT SELECT ON TABLE janus.queue_depth TO janus_daemon;
 
 GRANT INSERT(delivery) ON TABLE janus.redeliver_request TO janus_client;
 GRANT INSERT(delivery) ON TABLE janus.redeliver_request TO janus_admin;

@@ -71,4 +71,23 @@ struct ClaimTests {
         try await bench.client.query("COMMIT")
         #expect(try await bench.queue.renew([report]).cancelRequested == [claim.run])
     }
+
+    @Test("a client's open transaction that cancels, retries and redelivers its running jobs delays no end of theirs")
+    func clientsCallsOnRunningJobs() async throws {
+        let bench = try await QueueBench()
+        let id = try await bench.generate("'a', webhook_url => 'https://example.org/'")
+        try await bench.client.query("SELECT janus.cancel($1)", [.int(id)])
+        try await bench.client.query("SELECT janus.retry($1)", [.int(id)])
+        let claim = try await bench.claimOne()
+        try await bench.client.query("BEGIN")
+        let states = try await bench.client.query(
+            "SELECT janus.retry($1) AS retried, janus.cancel($1) AS canceled", [.int(id)]
+        ).row
+        #expect(try states.text("retried") == "running" && states.text("canceled") == "running")
+        try await bench.client.query("SELECT janus.redeliver(id) FROM janus.webhook_deliveries")
+        #expect(try await bench.queue.finish(claim, QueueBench.result()) == .recorded(.succeeded))
+        try await bench.client.query("COMMIT")
+        #expect(try await bench.state(id) == "succeeded")
+        #expect(try await bench.count("janus_private.webhook_delivery") == 2)
+    }
 }

@@ -250,4 +250,28 @@ struct EnqueueTests {
         #expect(ids.count == 1)
         #expect(try await bench.count("janus_private.job") == 1)
     }
+
+    @Test("a call means the same whatever its session has set")
+    func sessions() async throws {
+        let bench = try await QueueBench()
+        let calls = [
+            "janus.generate('sss', cfg_weight => 1.1, temperature => 0.7, idempotency_key => 'k', run_timeout => '90 s')",
+            "janus.understand('a\u{5C}b', image_data => '{\"\\\\x00ff\"}', top_p => 0.3, idempotency_key => 'l')",
+        ]
+        var ids: [Int64] = []
+        for call in calls { ids.append(try await bench.client.query("SELECT \(call) AS id").row.int64("id")) }
+        for setting in [
+            "extra_float_digits = 0", "extra_float_digits = -15", "standard_conforming_strings = off",
+            "intervalstyle = iso_8601",
+            "datestyle = 'SQL, DMY'", "bytea_output = escape", "timezone = 'Asia/Kathmandu'", "search_path = ''",
+        ] {
+            // the call's own text is read by the session's rules, so it is prepared before
+            for (call, id) in zip(calls, ids) {
+                try await bench.client.query("PREPARE again AS SELECT \(call) AS id")
+                try await bench.client.query("SET \(setting)")
+                #expect(try await bench.client.query("EXECUTE again").row.int64("id") == id, "\(setting): \(call)")
+                try await bench.client.runScript("RESET ALL; DEALLOCATE again")
+            }
+        }
+    }
 }

@@ -76,6 +76,49 @@ struct MigratorTests {
         #expect(loose == "")
     }
 
+    @Test("a migration that others' locks hold up says within its time who they are, and changes nothing")
+    func heldUp() async throws {
+        let database = try await TestPostgres.database(migrated: false)
+        let migrator = try Migrator(dsn: database.deployerDSN, directory: TestPaths.migrations, lockSeconds: 0.3)
+        try await migrator.up(to: 2)
+        // the numbers of advisory locks are anybody's, and stop nothing
+        let mallory = try await database.client("mallory")
+        try await mallory.query(
+            "SELECT pg_advisory_lock(x'6A616E757301'::bigint), pg_advisory_lock(x'6A616E757302'::bigint)")
+        await #expect(throws: PostgresError.self) {
+            try await mallory.query("LOCK TABLE janus_private.schema_migration IN ACCESS SHARE MODE")
+        }
+        try await migrator.up(to: 4)
+        let other = try await database.connect(database.deployerDSN)
+        try await other.runScript(
+            "SET ROLE janus_owner; BEGIN; LOCK TABLE janus_private.schema_migration IN SHARE ROW EXCLUSIVE MODE")
+        let pid = try await other.query("SELECT pg_backend_pid() AS pid").row.int("pid")
+        for step in [{ try await migrator.up() }, { try await migrator.down(to: 0) }] {
+            let error = await #expect(throws: QueueError.self) { try await step() }
+            #expect("\(error!)".contains("changed nothing"))
+            #expect("\(error!)".contains("process \(pid) of role test_deployer"), "\(error!)")
+        }
+        try await other.query("ROLLBACK")
+        #expect(try await migrator.status().filter { $0.state == .pending }.count == SchemaVersion.current - 4)
+        try await migrator.up()
+    }
+
+    @Test("a copy under another name or on another cluster is served only after adopt; a job enqueued there waits")
+    func adopted() async throws {
+        let bench = try await QueueBench()
+        try await bench.generate("'a', webhook_url => 'https://example.org/'")
+        for change in ["database = 'elsewhere'", "system_identifier = 1"] {
+            try await bench.superuser.query("UPDATE janus_private.home SET \(change)")
+            let error = await #expect(throws: QueueError.self) {
+                try await bench.queue.register(models: [QueueBench.model], queues: ["default"], version: "test")
+            }
+            #expect(error == .notAdopted && "\(error!)".contains("janusd adopt"))
+            try await Migrator(dsn: bench.database.deployerDSN, directory: TestPaths.migrations).adopt()
+            try await bench.queue.register(models: [QueueBench.model], queues: ["default"], version: "test")
+        }
+        _ = try await bench.claimOne()
+    }
+
     @Test("several hosts that migrate at one moment apply each migration once")
     func together() async throws {
         let database = try await TestPostgres.database(migrated: false)

@@ -42,4 +42,25 @@ struct RetentionTests {
         #expect(try await bench.queue.prune(rule) == 1)
         #expect(try await bench.count("janus_private.input") == 2)
     }
+
+    @Test("a client's open transaction on an old job or its delivery delays no pruning of others")
+    func clientsTransaction() async throws {
+        let bench = try await QueueBench()
+        for call in ["redeliver", "retry"] {
+            let held = try await bench.generate("'a', webhook_url => 'https://example.org/'")
+            let free = try await bench.generate()
+            try await bench.client.query("SELECT janus.cancel($1), janus.cancel($2)", [.int(held), .int(free)])
+            try await bench.superuser.query(
+                "UPDATE janus_private.webhook_delivery SET state = 'delivered', finished_at = now() WHERE state = 'pending'"
+            )
+            try await bench.client.query("BEGIN")
+            try await bench.client.query(
+                call == "retry"
+                    ? "SELECT janus.retry(\(held))" : "SELECT janus.redeliver(id) FROM janus.webhook_deliveries")
+            let rule = RetentionRule(succeededSeconds: 0, failedSeconds: 0, canceledSeconds: 0, batchJobs: 2)
+            #expect(try await bench.queue.prune(rule) == 1, "\(call)")
+            try await bench.client.query("ROLLBACK")
+            #expect(try await bench.queue.prune(rule) == 1, "\(call)")
+        }
+    }
 }
