@@ -1,3 +1,4 @@
+import JanusJob
 import JanusPostgres
 import JanusQueue
 import Testing
@@ -68,8 +69,10 @@ struct WakingTests {
         ).rows
         #expect(ids.count == 3)
         _ = try await queue.claim(model: QueueBench.model, queues: ["default"], capacity: 1)
-        let calls =
-            "SELECT janus.generate('b'), janus.cancel(1), janus.cancel(2), janus.retry(2), janus.cancel(3), janus.redeliver(1)"
+        let calls = """
+            SELECT janus.generate('b'), janus.cancel(1), janus.cancel(2), janus.retry(2), janus.cancel(3);
+            SELECT janus.redeliver(id) FROM janus.webhook_deliveries
+            """
         try await client.runScript("BEGIN; \(calls)")
         await #expect(throws: PostgresError.self) { try await client.query("PREPARE TRANSACTION 'first'") }
         try await client.runScript("BEGIN; SET LOCAL janus.notify = 'off'; \(calls); PREPARE TRANSACTION 'second'")
@@ -99,7 +102,8 @@ struct WakingTests {
             try await queue.claim(model: QueueBench.model, queues: ["default"], capacity: 1).first)
         // any role can: somebody listens and does not end its transaction
         let mallory = try await database.client("mallory")
-        try await mallory.runScript("LISTEN noise; BEGIN; SELECT 1")
+        try await mallory.query("LISTEN noise")
+        try await mallory.runScript("BEGIN; SELECT 1")
         let shouter = try await database.client("shouter")
         func shout() async throws {
             try await shouter.query("SELECT pg_notify('noise', n || repeat('x', 7000)) FROM generate_series(1, 8) AS n")
