@@ -80,7 +80,7 @@ import Testing
         var jobs: [Int64] = []
         for seed in 0..<40 { jobs.append(try await stage.enqueue("janus.generate('a fox', seed => \(seed))")) }
         for job in jobs { try await stage.wait(job, for: "succeeded") }
-        let row = try await stage.inspector.query(
+        let row = try await stage.client.query(
             """
             SELECT count(*) AS attempts, count(DISTINCT job) AS jobs, count(DISTINCT daemon) AS daemons,
                 count(*) FILTER (WHERE outcome <> 'succeeded') AS others
@@ -104,7 +104,7 @@ import Testing
         try await stage.inspector.query("SELECT janus.configure('images_max', '64')")
         let job = try await stage.enqueue("janus.generate('a fox', images => 64)")
         try await waitUntil("the job runs") {
-            try await stage.inspector.query("SELECT phase FROM janus.jobs WHERE state = 'running'").rows.count == 1
+            try await stage.client.query("SELECT phase FROM janus.jobs WHERE state = 'running'").rows.count == 1
         }
         #expect(
             try await stage.client.query("SELECT janus.cancel($1) AS state", [.int(job)]).row.text("state") == "running"
