@@ -111,7 +111,7 @@ let package = Package(
         .tests("JanusJobTests", ["JanusJob"]),
         .tests("JanusWireTests", ["JanusJob", "JanusWire"]),
         .tests("JanusPostgresTests", ["JanusPostgres"]),
-        .tests("JanusQueueTests", ["JanusJob", "JanusPostgres", "JanusQueue"]),
+        .tests("JanusQueueTests", ["JanusHTTP", "JanusJob", "JanusPostgres", "JanusQueue"]),
         .tests("JanusHTTPTests", ["JanusHTTP"]),
         .tests("JanusDeliveryTests", ["JanusDelivery", "JanusHTTP", "JanusJob"]),
         .tests("JanusTensorTests", ["JanusJob", "JanusTensor"]),
@@ -123,7 +123,7 @@ let package = Package(
             ["JanusEngine", "JanusImage", "JanusJob", "JanusModel", "JanusTensor", "JanusText", "JanusWire"]),
         .tests(
             "JanusSupervisorTests",
-            ["CProcess", "JanusJob", "JanusQueue", "JanusSupervisor", "JanusSystem", "JanusWire"]),
+            ["CProcess", "JanusDelivery", "JanusJob", "JanusQueue", "JanusSupervisor", "JanusSystem", "JanusWire"]),
         .tests("EndToEndTests", ["JanusPostgres", "JanusQueue"]),
     ],
     swiftLanguageModes: [.v6]

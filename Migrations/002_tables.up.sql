@@ -159,12 +159,17 @@ CREATE TABLE janus_private.attempt (
     outcome text CHECK (outcome IN ('succeeded', 'failed', 'canceled', 'released', 'lease_expired')),
     state text CHECK (state IN ('queued', 'succeeded', 'failed', 'canceled')),
     error jsonb,
+    uploads text[] NOT NULL DEFAULT '{}',
+    files text[] NOT NULL DEFAULT '{}',
     PRIMARY KEY (job, run_lease),
     CONSTRAINT attempt_ended CHECK ((ended_at IS NULL) = (outcome IS NULL) AND (outcome IS NULL) = (state IS NULL))
 );
 COMMENT ON TABLE janus_private.attempt IS 'Every claim that ever was.';
 COMMENT ON COLUMN janus_private.attempt.claim_token IS 'Stays: a daemon whose acknowledgement was lost reads back by it.';
 COMMENT ON COLUMN janus_private.attempt.state IS 'The job''s state from then on.';
+COMMENT ON COLUMN janus_private.attempt.uploads IS 'Objects that it was about to put to collections, written before: what a host that died may have left.';
+COMMENT ON COLUMN janus_private.attempt.files IS 'The same in file:/// sinks; its host removes them where the attempt did not succeed.';
+CREATE INDEX attempt_orphaned ON janus_private.attempt (host, ended_at) WHERE outcome <> 'succeeded' AND files <> '{}';
 
 -- Lines -------------------------------------------------------------------------------------------------------
 
@@ -308,7 +313,8 @@ CREATE TABLE janus_private.webhook_delivery (
 );
 COMMENT ON TABLE janus_private.webhook_delivery IS 'The outbox: written with the state change that it tells of, delivered later.';
 COMMENT ON COLUMN janus_private.webhook_delivery.body IS 'As of the event; sent and signed byte for byte.';
-CREATE INDEX webhook_delivery_due ON janus_private.webhook_delivery (next_attempt_at, id) WHERE state = 'pending';
+-- Claims of the outbox go from owner to owner.
+CREATE INDEX webhook_delivery_due ON janus_private.webhook_delivery (owner, next_attempt_at, id) WHERE state = 'pending';
 
 -- Registries --------------------------------------------------------------------------------------------------
 

@@ -201,7 +201,8 @@ SELECT
     a.host,
     a.daemon,
     a.generation,
-    pg_get_userbyid(j.owner) AS owner
+    pg_get_userbyid(j.owner) AS owner,
+    CASE WHEN a.outcome <> 'succeeded' THEN a.uploads || a.files ELSE '{}' END AS orphans
 FROM janus_private.attempt a JOIN janus_private.job j ON j.id = a.job
 WHERE j.owner = ANY ((SELECT r.roles FROM janus_private.reader r)::oid[]) OR (SELECT r.is_admin FROM janus_private.reader r);
 COMMENT ON VIEW janus.attempts IS 'Every run of your jobs, how it ended (outcome) and what became of the job (state).';
@@ -217,6 +218,7 @@ COMMENT ON COLUMN janus.attempts.host IS 'Name of the host that ran it.';
 COMMENT ON COLUMN janus.attempts.daemon IS 'Its daemon''s instance, as in janus.workers.';
 COMMENT ON COLUMN janus.attempts.generation IS '1, and one more with every janus.retry.';
 COMMENT ON COLUMN janus.attempts.owner IS 'The job''s owner.';
+COMMENT ON COLUMN janus.attempts.orphans IS 'What it may have left at sinks, as it did not succeed. Files are removed by their host; other objects are yours to delete.';
 
 CREATE VIEW janus.webhook_deliveries WITH (security_barrier) AS
 SELECT

@@ -49,19 +49,49 @@ BEGIN
     END IF;
 END $$;
 
--- https://host/…, or http:// where the settings allow it; no user information, which would end in logs.
+-- What a URL cannot hold as %XX, byte by byte.
+CREATE FUNCTION janus_private.percent_encoded(value text) RETURNS text
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT string_agg(CASE WHEN byte BETWEEN 33 AND 126 THEN chr(byte) ELSE '%' || upper(lpad(to_hex(byte), 2, '0')) END, '' ORDER BY n)
+    FROM (SELECT n, get_byte(convert_to(value, 'UTF8'), n) AS byte
+        FROM generate_series(0, octet_length(convert_to(value, 'UTF8')) - 1) AS n) AS bytes
+$$;
+
+CREATE FUNCTION janus_private.is_ipv6(value text) RETURNS boolean
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN family(value::inet) = 6;
+EXCEPTION WHEN invalid_text_representation THEN
+    RETURN false;
+END $$;
+
+-- https://host/…, or http:// where the settings allow it: what daemons can carry (HTTPURL in Swift). No user information,
+-- which would end in logs.
 CREATE FUNCTION janus_private.check_url(argument text, value text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     shown text := left(split_part(value, '?', 1), 120);
+    authority text := substring(value FROM '^[A-Za-z]+://([^/?#]*)');
+    port text := substring(authority FROM ':([0-9]+)$');
 BEGIN
     PERFORM janus_private.check_text(argument, value, janus_private.setting_int('url_bytes_max'));
-    IF value ~ '^http://' AND NOT janus_private.setting_on('allow_http') THEN
+    IF value ~* '^http://' AND NOT janus_private.setting_on('allow_http') THEN
         PERFORM janus_private.refuse(format('%s is %s: http:// is not allowed here, only https://', argument, shown),
             'An administrator can allow it by SELECT janus.configure(''allow_http'', ''on'').');
-    ELSIF value !~ '^https?://[^/?#@[:space:][:cntrl:]]+([/?][^#[:space:][:cntrl:]]*)?$' THEN
+    ELSIF octet_length(authority) > length(authority) THEN
+        PERFORM janus_private.refuse(format('%s is %s: the name of its host is not in ASCII', argument, shown),
+            'Give the xn-- form of the name; janusd enqueue makes it.');
+    ELSIF authority !~ '[^!-~]' AND value ~ '[^!-~]' THEN
+        PERFORM janus_private.refuse(
+            format('%s is %s: it has a blank, or another character that a URL cannot hold', argument, shown),
+            format('Percent-encode it, as in %s', janus_private.percent_encoded(shown)));
+    ELSIF value !~* '^https?://([a-z0-9._~-]+|[[][0-9a-f:.]+[]])(:[0-9]*)?([/?][^#]*)?$'
+        OR NOT janus_private.is_ipv6(substring(authority FROM '^[[](.*)[]]')) THEN
         PERFORM janus_private.refuse(format('%s is %s: it must be a URL https://host/path', argument, shown),
             'Give a whole URL, percent-encoded, without user name, password or fragment.');
+    ELSIF port::numeric NOT BETWEEN 1 AND 65535 THEN
+        PERFORM janus_private.refuse(format('%s is %s: its port must be between 1 and 65535', argument, shown),
+            'Leave the port out to take the usual one.');
     END IF;
 END $$;
 
@@ -73,7 +103,7 @@ DECLARE
 BEGIN
     IF value = 'db:' THEN
         RETURN;
-    ELSIF value ~ '^https?://' THEN
+    ELSIF value ~* '^https?://' THEN
         PERFORM janus_private.check_url(argument, value);
     ELSIF value ~ '^s3://' THEN
         PERFORM janus_private.refuse(format('%s is %s: s3:// is not a sink', argument, shown),

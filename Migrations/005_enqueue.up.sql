@@ -92,7 +92,7 @@ BEGIN
     FOR i IN 1 .. cardinality(c.upload_to) LOOP
         PERFORM janus_private.check_sink(format('upload_to[%s]', i), c.upload_to[i], owner);
         -- A path that ends in / is a collection, which takes any number; any other URL takes one object.
-        IF c.upload_to[i] ~ '^https?:' AND split_part(c.upload_to[i], '?', 1) !~ '^https?://[^/]+/(.*/)?$' THEN
+        IF c.upload_to[i] ~* '^https?:' AND split_part(c.upload_to[i], '?', 1) !~* '^https?://[^/]+(/(.*/)?)?$' THEN
             exact := exact + 1;
         END IF;
     END LOOP;

@@ -1662,7 +1662,7 @@ BEGIN
     FOR i IN 1 .. cardinality(c.upload_to) LOOP
         PERFORM janus_private.check_sink(format('upload_to[%s]', i), c.upload_to[i], owner);
         -- A path that ends in / is a collection, which takes any number; any other URL takes one object.
-        IF c.upload_to[i] ~ '^https?:' AND split_part(c.upload_to[i], '?', 1) !~ '^https?://[^/]+/(.*/)?$' THEN
+        IF c.upload_to[i] ~* '^https?:' AND split_part(c.upload_to[i], '?', 1) !~* '^https?://[^/]+(/(.*/)?)?$' THEN
             exact := exact + 1;
         END IF;
     END LOOP;
@@ -1776,7 +1776,7 @@ DECLARE
 BEGIN
     IF value = 'db:' THEN
         RETURN;
-    ELSIF value ~ '^https?://' THEN
+    ELSIF value ~* '^https?://' THEN
         PERFORM janus_private.check_url(argument, value);
     ELSIF value ~ '^s3://' THEN
         PERFORM janus_private.refuse(format('%s is %s: s3:// is not a sink', argument, shown),
@@ -1827,14 +1827,27 @@ CREATE FUNCTION janus_private.check_url(argument text, value text) RETURNS void
     AS $_$
 DECLARE
     shown text := left(split_part(value, '?', 1), 120);
+    authority text := substring(value FROM '^[A-Za-z]+://([^/?#]*)');
+    port text := substring(authority FROM ':([0-9]+)$');
 BEGIN
     PERFORM janus_private.check_text(argument, value, janus_private.setting_int('url_bytes_max'));
-    IF value ~ '^http://' AND NOT janus_private.setting_on('allow_http') THEN
+    IF value ~* '^http://' AND NOT janus_private.setting_on('allow_http') THEN
         PERFORM janus_private.refuse(format('%s is %s: http:// is not allowed here, only https://', argument, shown),
             'An administrator can allow it by SELECT janus.configure(''allow_http'', ''on'').');
-    ELSIF value !~ '^https?://[^/?#@[:space:][:cntrl:]]+([/?][^#[:space:][:cntrl:]]*)?$' THEN
+    ELSIF octet_length(authority) > length(authority) THEN
+        PERFORM janus_private.refuse(format('%s is %s: the name of its host is not in ASCII', argument, shown),
+            'Give the xn-- form of the name; janusd enqueue makes it.');
+    ELSIF authority !~ '[^!-~]' AND value ~ '[^!-~]' THEN
+        PERFORM janus_private.refuse(
+            format('%s is %s: it has a blank, or another character that a URL cannot hold', argument, shown),
+            format('Percent-encode it, as in %s', janus_private.percent_encoded(shown)));
+    ELSIF value !~* '^https?://([a-z0-9._~-]+|[[][0-9a-f:.]+[]])(:[0-9]*)?([/?][^#]*)?$'
+        OR NOT janus_private.is_ipv6(substring(authority FROM '^[[](.*)[]]')) THEN
         PERFORM janus_private.refuse(format('%s is %s: it must be a URL https://host/path', argument, shown),
             'Give a whole URL, percent-encoded, without user name, password or fragment.');
+    ELSIF port::numeric NOT BETWEEN 1 AND 65535 THEN
+        PERFORM janus_private.refuse(format('%s is %s: its port must be between 1 and 65535', argument, shown),
+            'Leave the port out to take the usual one.');
     END IF;
 END $_$;
 
@@ -3137,6 +3150,8 @@ CREATE TABLE janus_private.attempt (
     outcome text,
     state text,
     error jsonb,
+    uploads text[] DEFAULT '{}'::text[] NOT NULL,
+    files text[] DEFAULT '{}'::text[] NOT NULL,
     CONSTRAINT attempt_ended CHECK ((((ended_at IS NULL) = (outcome IS NULL)) AND ((outcome IS NULL) = (state IS NULL)))),
     CONSTRAINT attempt_outcome_check CHECK ((outcome = ANY (ARRAY['succeeded'::text, 'failed'::text, 'canceled'::text, 'released'::text, 'lease_expired'::text]))),
     CONSTRAINT attempt_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'succeeded'::text, 'failed'::text, 'canceled'::text])))
@@ -3147,6 +3162,10 @@ COMMENT ON TABLE janus_private.attempt IS 'Every claim that ever was.';
 COMMENT ON COLUMN janus_private.attempt.claim_token IS 'Stays: a daemon whose acknowledgement was lost reads back by it.';
 
 COMMENT ON COLUMN janus_private.attempt.state IS 'The job''s state from then on.';
+
+COMMENT ON COLUMN janus_private.attempt.uploads IS 'Objects that it was about to put to collections, written before: what a host that died may have left.';
+
+COMMENT ON COLUMN janus_private.attempt.files IS 'The same in file:/// sinks; its host removes them where the attempt did not succeed.';
 
 -- Name: attempts; Type: VIEW; Schema: janus; Owner: -
 
@@ -4136,7 +4155,7 @@ CREATE INDEX run_owner ON janus_private.run USING btree (owner, concurrency_key)
 
 -- Name: webhook_delivery_due; Type: INDEX; Schema: janus_private; Owner: -
 
-CREATE INDEX webhook_delivery_due ON janus_private.webhook_delivery USING btree (next_attempt_at, id) WHERE (state = 'pending'::text);
+CREATE INDEX webhook_delivery_due ON janus_private.webhook_delivery USING btree (owner, next_attempt_at, id) WHERE (state = 'pending'::text);
 
 -- Name: webhook_secret_current; Type: INDEX; Schema: janus_private; Owner: -
 
@@ -4463,6 +4482,8 @@ GRANT ALL ON FUNCTION janus_private.queue_lines() TO janus_admin;
 GRANT ALL ON FUNCTION janus_private.queue_lines() TO janus_daemon;
 
 REVOKE ALL ON FUNCTION janus_private.random_channel() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION janus_private.percent_encoded(value text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION janus_private.random_seed() FROM PUBLIC;
 

@@ -52,6 +52,13 @@ static inline CURLcode janus_curl_status(CURL *easy, long *status) {
     return curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, status);
 }
 
+static inline CURLcode janus_curl_sent_bytes(CURL *easy, int64_t *count) {
+    curl_off_t sent = 0;
+    CURLcode code = curl_easy_getinfo(easy, CURLINFO_SIZE_UPLOAD_T, &sent);
+    *count = sent;
+    return code;
+}
+
 static inline CURLMcode janus_curl_multi_set_long(CURLM *multi, CURLMoption option, long value) {
     return curl_multi_setopt(multi, option, value);
 }

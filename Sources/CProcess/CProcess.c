@@ -3,12 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
@@ -123,6 +125,18 @@ int janus_reap(int pidfd, int *code, int *by_signal) {
 
 int janus_signal(int pidfd, int signal) {
     return syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0) == 0 ? 0 : -errno;
+}
+
+long janus_raise_descriptors(long wish) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return -errno;
+    rlim_t raised = limit.rlim_max < (rlim_t)wish ? limit.rlim_max : (rlim_t)wish;
+    if (limit.rlim_cur < raised) {
+        rlim_t soft = limit.rlim_cur;
+        limit.rlim_cur = raised;
+        if (setrlimit(RLIMIT_NOFILE, &limit) != 0) limit.rlim_cur = soft;  // a sandbox may forbid it
+    }
+    return limit.rlim_cur > LONG_MAX ? LONG_MAX : (long)limit.rlim_cur;
 }
 
 double janus_boot_seconds(void) {

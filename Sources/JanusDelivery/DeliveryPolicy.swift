@@ -16,13 +16,18 @@ package struct DeliveryPolicy: Sendable {
     package var uploadSeconds: Double
     /// For one try of one webhook.
     package var webhookSeconds: Double
+    /// Jobs whose outputs may be uploaded at once, and webhooks that may be called at once; fewer where descriptors or
+    /// threads do not suffice.
+    package var uploadsMax: Int
+    package var webhooksMax: Int
     /// The directory that `file:///` sinks must lie in; nil refuses them all.
     package var fileRoot: String?
 
     package init(
         allowHTTP: Bool = false, allowedNetworks: [AddressRange] = [], caFile: String? = nil,
         userAgent: String = "janusd", inputBytesMax: Int = 20 << 20, inputSeconds: Double = 30,
-        uploadSeconds: Double = 120, webhookSeconds: Double = 15, fileRoot: String? = nil
+        uploadSeconds: Double = 120, webhookSeconds: Double = 15, uploadsMax: Int = 64, webhooksMax: Int = 64,
+        fileRoot: String? = nil
     ) {
         self.allowHTTP = allowHTTP
         self.allowedNetworks = allowedNetworks
@@ -32,6 +37,8 @@ package struct DeliveryPolicy: Sendable {
         self.inputSeconds = inputSeconds
         self.uploadSeconds = uploadSeconds
         self.webhookSeconds = webhookSeconds
+        self.uploadsMax = uploadsMax
+        self.webhooksMax = webhooksMax
         self.fileRoot = fileRoot
     }
 }

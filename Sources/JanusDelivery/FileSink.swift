@@ -17,19 +17,55 @@ struct FileSink: Sendable {
 
     /// Writes `data` as `components` below the root; the last is the file's name, the others are made as needed.
     func write(_ data: Data, to components: [String]) async throws(JobError) {
-        // fsync can take long, and the threads of Swift's tasks are few
+        try await onThread { () throws(JobError) in try writeNow(data, to: components) }
+    }
+
+    /// Removes a file, what of it was not whole yet, and its folder when nothing else is in it; what is not there is no
+    /// fault.
+    func remove(_ components: [String]) async throws(JobError) {
+        try await onThread { () throws(JobError) in try removeNow(components) }
+    }
+
+    /// Disks can take long, and the threads of Swift's tasks are few.
+    private func onThread(_ work: @escaping @Sendable () throws(JobError) -> Void) async throws(JobError) {
         let result = await withCheckedContinuation { continuation in
             DispatchQueue.global().async {
-                continuation.resume(
-                    returning: Result { () throws(JobError) in try writeNow(data, to: components) })
+                continuation.resume(returning: Result { () throws(JobError) in try work() })
             }
         }
         try result.get()
     }
 
+    private func removeNow(_ components: [String]) throws(JobError) {
+        guard components.count >= 2 else { throw JobError(.internalError, "a file without a folder of its job") }
+        let (folder, name) = (components[components.count - 2], components[components.count - 1])
+        var parent = try Descriptor(unsafe Glibc.open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC), root)
+        for component in components.dropLast(2) {
+            guard let next = try existing(component, in: parent) else { return }
+            parent = next
+        }
+        guard let directory = try existing(folder, in: parent) else { return }
+        for entry in [name, Self.temporary(name)] {
+            if unsafe unlinkat(directory.number, entry, 0) < 0, errno != ENOENT { throw Self.error(entry, errno) }
+        }
+        if unsafe unlinkat(parent.number, folder, AT_REMOVEDIR) < 0, ![ENOENT, ENOTEMPTY, EEXIST].contains(errno) {
+            throw Self.error(folder, errno)
+        }
+    }
+
+    /// nil when there is none.
+    private func existing(_ component: String, in directory: borrowing Descriptor) throws(JobError) -> Descriptor? {
+        let number = unsafe openat(directory.number, component, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+        if number < 0, errno == ENOENT { return nil }
+        return try Descriptor(number, component)
+    }
+
+    /// One claim writes a name once, so nobody else has this.
+    private static func temporary(_ name: String) -> String { ".\(name).tmp" }
+
     private func writeNow(_ data: Data, to components: [String]) throws(JobError) {
         guard let name = components.last else { throw JobError(.internalError, "an upload without a name") }
-        var directory = try Descriptor(unsafe open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC), root)
+        var directory = try Descriptor(unsafe Glibc.open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC), root)
         for component in components.dropLast() {
             if unsafe mkdirat(directory.number, component, Self.directoryMode) == 0 {
                 try check(fsync(directory.number), component)
@@ -39,7 +75,7 @@ struct FileSink: Sendable {
             directory = try Descriptor(
                 unsafe openat(directory.number, component, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), component)
         }
-        let temporary = ".\(name).\(String(UInt64.random(in: .min ... .max), radix: 16)).tmp"
+        let temporary = Self.temporary(name)
         do {
             try create(temporary, in: directory.number, data)
             try check(unsafe renameat(directory.number, temporary, directory.number, name), name)

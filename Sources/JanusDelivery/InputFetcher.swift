@@ -12,6 +12,13 @@ package struct InputFetcher: Sendable {
         self.policy = policy
     }
 
+    /// What fetching these reaches; `fetch` tells of those that are none.
+    package static func hosts(of urls: [String]) -> Set<String> {
+        urls.reduce(into: []) { hosts, url in
+            if let url = HTTPURL.ifAny(url) { hosts.insert(url.origin) }
+        }
+    }
+
     /// The bytes behind `url`, at least one and at most `inputBytesMax`.
     ///
     /// - Throws: `inputForbidden` (scheme or address), `inputTooLarge`, `invalidImage` (nothing came),

@@ -19,6 +19,11 @@ package struct UploadPlan: Sendable, Equatable {
         var url: String
     }
 
+    /// What a delivery reaches; nothing where the database alone keeps the outputs.
+    package var hosts: Set<String> {
+        Set((collections + exact).map(\.origin) + (directories.isEmpty ? [] : ["file:"]))
+    }
+
     /// See `Uploader.plan`.
     init(_ sinks: [String], outputCount: Int, policy: DeliveryPolicy) throws(JobError) {
         var storesInDatabase = sinks.isEmpty
@@ -57,7 +62,7 @@ package struct UploadPlan: Sendable, Equatable {
     }
 
     /// In the file root; nothing in its path leads out again.
-    private static func directory(_ path: String, url: String, _ policy: DeliveryPolicy) throws(JobError) -> Directory {
+    static func directory(_ path: String, url: String, _ policy: DeliveryPolicy) throws(JobError) -> Directory {
         guard let root = policy.fileRoot else {
             throw JobError(.uploadForbidden, "file sinks are not configured on this host")
         }

@@ -31,6 +31,29 @@ package struct Uploader: Sendable {
         try UploadPlan(sinks, outputCount: outputCount, policy: policy)
     }
 
+    /// What `deliver` is about to write: objects of collections, and files. Exact URLs are the client's own.
+    package func announcement(
+        of outputs: [JobOutput], called names: ObjectNames, by plan: UploadPlan
+    ) throws(JobError) -> (objects: [String], files: [String]) {
+        var objects: [String] = []
+        var files: [String] = []
+        for name in outputs.map({ names[$0] }) {
+            for collection in plan.collections { objects.append(try Self.place(of: name, in: collection).description) }
+            files += plan.directories.map { "\($0.url)/\(name)" }
+        }
+        return (objects, files)
+    }
+
+    /// Removes a file that `deliver` wrote, or began to; one that is not there is no fault.
+    /// - Parameter url: as announced.
+    package func remove(_ url: String) async throws(JobError) {
+        guard case .directory(let path) = try Sink.parse(url) else {
+            throw JobError(.invalidRequest, "only files are removed")
+        }
+        let directory = try UploadPlan.directory(path, url: url, policy)
+        try await FileSink(root: directory.root).remove(directory.components)
+    }
+
     /// Delivers every output to every sink, or fails as a whole.
     ///
     /// - Returns: the outputs with their places.

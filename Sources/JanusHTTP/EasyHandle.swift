@@ -38,6 +38,13 @@ import Foundation
         return status
     }
 
+    /// Of the request's body.
+    var sentByteCount: Int {
+        var count: Int64 = 0
+        _ = unsafe janus_curl_sent_bytes(pointer, &count)
+        return Int(count)
+    }
+
     func set(_ option: CURLoption, _ value: Int) throws(CurlFailure) {
         try CurlFailure.check(unsafe janus_curl_set_long(pointer, option, value))
     }

@@ -21,7 +21,8 @@ package struct HTTPHeader: Sendable, Equatable {
 package enum HTTPBodyLimit: Sendable, Equatable {
     /// A successful (2xx) response with more bytes fails as `HTTPError.tooLarge`; other responses are cut there.
     case refuse(overBytes: Int)
-    /// The transfer ends at this many bytes, and the response counts with what came.
+    /// The transfer ends at this many bytes, or where the server breaks off or dawdles, and the response counts with what
+    /// came: the status is what is asked for.
     case cut(atBytes: Int)
 
     package var bytesMax: Int {
@@ -38,6 +39,8 @@ package struct HTTPDeadlines: Sendable, Equatable {
     /// A transfer in which no byte moves for this long is given up.
     package var stallSeconds: Double
 
+    /// Behind the headers of a response whose body is cut anyway.
+    static let cutBodySeconds = 1.0
     /// Of it, for the connection.
     static let connectSeconds = 10.0
 

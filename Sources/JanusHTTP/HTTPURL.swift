@@ -1,4 +1,5 @@
 import CLibCurl
+import Foundation
 
 /// An http or https URL, judged by the parser that will also connect: what is checked is what is reached.
 ///
@@ -10,6 +11,8 @@ package struct HTTPURL: Sendable, Hashable, CustomStringConvertible {
     package let text: String
     package let isSecure: Bool
     package let host: String
+    /// Scheme, host and port, as receivers are told apart.
+    package let origin: String
     /// Begins with `/`; percent-encoded as it was given.
     package let path: String
     /// Without the question mark; nil when there is none.
@@ -44,6 +47,36 @@ package struct HTTPURL: Sendable, Hashable, CustomStringConvertible {
         path = parts[CURLUPART_PATH] ?? "/"
         query = parts[CURLUPART_QUERY]
         authority = "\(scheme)://\(host)" + (parts[CURLUPART_PORT].map { ":\($0)" } ?? "")
+        origin = authority.lowercased()
+    }
+
+    /// A URL as people type it in the form that is carried: hosts in other scripts as xn-- names, what a URL cannot hold
+    /// percent-encoded. What is carried already stays as it is.
+    /// - Throws: `invalidURL`, also for a name that no host can have.
+    package static func carried(_ text: String) throws(HTTPError) -> HTTPURL {
+        guard let start = text.range(of: "://")?.upperBound else { return try HTTPURL(text) }
+        let end = text[start...].firstIndex { "/?#".contains($0) } ?? text.endIndex
+        var authority = String(text[start..<end])
+        if !authority.utf8.allSatisfy({ $0 < 0x80 }) {
+            // libidn2 reads names in the locale's encoding
+            _ = unsafe setlocale(LC_CTYPE, "C.UTF-8")
+            guard let parts = ParsedURL() else { throw .unusable(reason: "no memory is left") }
+            try parts.parse("https://\(authority)/")
+            guard let host = parts[CURLUPART_HOST, UInt32(CURLU_PUNYCODE)] else {
+                throw .invalidURL(reason: "the host's name has no xn-- form")
+            }
+            authority = host + (parts[CURLUPART_PORT].map { ":\($0)" } ?? "")
+        }
+        let rest = text[end...].utf8.map { byte in
+            byte > 0x20 && byte < 0x7f
+                ? String(UnicodeScalar(byte)) : "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16, uppercase: true)
+        }
+        return try HTTPURL("\(text[..<start])\(authority)\(rest.joined())")
+    }
+
+    /// nil for what `init` refuses.
+    package static func ifAny(_ text: String) -> HTTPURL? {
+        do { return try HTTPURL(text) } catch { return nil }
     }
 
     /// Scheme, host, port and path.
@@ -77,9 +110,9 @@ package struct HTTPURL: Sendable, Hashable, CustomStringConvertible {
 
     deinit { unsafe curl_url_cleanup(handle) }
 
-    subscript(part: CURLUPart) -> String? {
+    subscript(part: CURLUPart, flags: UInt32 = 0) -> String? {
         var text: UnsafeMutablePointer<CChar>?
-        guard unsafe curl_url_get(handle, part, &text, 0) == CURLUE_OK, let text = unsafe text else { return nil }
+        guard unsafe curl_url_get(handle, part, &text, flags) == CURLUE_OK, let text = unsafe text else { return nil }
         defer { unsafe curl_free(text) }
         return unsafe String(cString: text)
     }

@@ -8,7 +8,7 @@ enum LibCurl {
 /// One multi handle; all but `waker` belongs to the thread that made it.
 @safe struct MultiHandle: ~Copyable {
     /// Idle connections that are kept for later transfers.
-    private static let idleConnectionsMax = 32
+    private static let idleConnectionsMax = 16
 
     private let pointer: OpaquePointer
 

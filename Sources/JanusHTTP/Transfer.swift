@@ -14,6 +14,8 @@ final class Transfer {
     private var body = Data()
     private var isBodyOver = false
     private var areHeadersOver = false
+    /// When the final status and its headers were there, by `ContinuousClock`.
+    private var answered: ContinuousClock.Instant?
     private var refusedAddress: String?
     private var triedAddresses = 0
 
@@ -47,6 +49,9 @@ final class Transfer {
         let text = unsafe String(decoding: line, as: UTF8.self)
         if text.hasPrefix("HTTP/") {
             headers = []  // an interim response came before
+        } else if text.allSatisfy(\.isNewline) {
+            // the headers' end; trailers of a body have one of their own
+            if easy.status >= 200, answered == nil { answered = .now }
         } else if let colon = text.firstIndex(of: ":") {
             let value = text[text.index(after: colon)...].trimmingCharacters(in: .whitespacesAndNewlines)
             headers.append(HTTPHeader(String(text[..<colon]), value))
@@ -62,22 +67,36 @@ final class Transfer {
         return !isBodyOver
     }
 
+    /// When a response counts although its body goes on: its status says all that is asked for.
+    var bodyDeadline: ContinuousClock.Instant? {
+        guard case .cut = order.request.bodyLimit, isRequestSent else { return nil }
+        return answered.map { $0 + .seconds(HTTPDeadlines.cutBodySeconds) }
+    }
+
+    private var isRequestSent: Bool { easy.sentByteCount >= order.request.body?.count ?? 0 }
+
     // MARK: the end, exactly once
 
     func fail(_ error: HTTPError) { order.continuation.resume(returning: .failure(error)) }
 
     /// The transfer is no longer in the multi handle.
-    func finish(_ code: CURLcode) {
+    /// - Parameter code: nil where we ended it at `bodyDeadline`.
+    func finish(_ code: CURLcode?) {
         let response = HTTPResponse(status: easy.status, headers: headers, body: body)
-        if code == CURLE_OK || isBodyOver {
-            if isBodyOver, response.isSuccess, case .refuse(let bytes) = order.request.bodyLimit {
-                fail(.tooLarge(url: order.request.url.description, bytesMax: bytes))
-            } else {
-                order.continuation.resume(returning: .success(response))
-            }
-        } else {
+        if isBodyOver, response.isSuccess, case .refuse(let bytes) = order.request.bodyLimit {
+            fail(.tooLarge(url: order.request.url.description, bytesMax: bytes))
+        } else if let code, code != CURLE_OK, !isBodyOver, !isDecided(response) {
             fail(error(for: code))
+        } else {
+            order.continuation.resume(returning: .success(response))
         }
+    }
+
+    /// Whether the status says all, though the server dawdled or broke off behind it. A success before all of the request
+    /// was sent is none.
+    private func isDecided(_ response: HTTPResponse) -> Bool {
+        guard case .cut = order.request.bodyLimit, answered != nil else { return false }
+        return !response.isSuccess || isRequestSent
     }
 
     private func error(for code: CURLcode) -> HTTPError {

@@ -34,13 +34,35 @@ struct TransferLoop {
                 multi.remove(transfer.easy)
                 transfer.finish(result)
             }
-            multi.poll(milliseconds: Self.waitMillisecondsMax)
+            let wait = endAnswered(on: multi, &active)
+            multi.poll(milliseconds: wait)
         }
         for transfer in active.values {
             multi.remove(transfer.easy)
             transfer.fail(.closed)
         }
         mailbox.end(.closed)
+    }
+
+    /// Ends transfers whose answer counts by now, whatever is left of its body.
+    /// - Returns: milliseconds until the next such end.
+    private func endAnswered(
+        on multi: borrowing MultiHandle, _ active: inout [EasyHandle.Identity: Transfer]
+    ) -> Int32 {
+        var wait = Duration.milliseconds(Self.waitMillisecondsMax)
+        for (easy, transfer) in active {
+            guard let deadline = transfer.bodyDeadline else { continue }
+            let left = ContinuousClock.now.duration(to: deadline)
+            if left > .zero {
+                wait = min(wait, left)
+            } else {
+                active[easy] = nil
+                multi.remove(transfer.easy)
+                transfer.finish(nil)
+            }
+        }
+        // rounded up, so that the time is over then
+        return Int32(wait / .milliseconds(1)) + 1
     }
 
     /// OpenSSL writes without MSG_NOSIGNAL: a peer that closes early would end the process. Writes on this thread then

@@ -47,8 +47,10 @@ extension Transfer {
         try easy.set(CURLOPT_CONNECTTIMEOUT_MS, milliseconds(HTTPDeadlines.connectSeconds))
         try easy.set(CURLOPT_LOW_SPEED_LIMIT, 1)
         try easy.set(CURLOPT_LOW_SPEED_TIME, max(1, milliseconds(request.deadlines.stallSeconds) / 1000))
-        // no round of 100-continue before a body
-        try easy.setHeaders(["Expect:"] + request.headers.map(\.line))
+        // decodes what comes encoded though nobody asked for it; the body's limit counts decoded bytes
+        try easy.set(CURLOPT_ACCEPT_ENCODING, "")
+        // no round of 100-continue before a body, and no wish for an encoding
+        try easy.setHeaders(["Expect:", "Accept-Encoding:"] + request.headers.map(\.line))
         if request.method != .get || request.body != nil {
             try easy.setBody(request.body ?? Data())
             try easy.set(CURLOPT_CUSTOMREQUEST, request.method.rawValue)

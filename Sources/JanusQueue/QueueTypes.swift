@@ -67,7 +67,10 @@ package enum FinishReceipt: Sendable, Equatable {
 /// One webhook that is due, as the outbox holds it.
 package struct DueWebhook: Sendable, Equatable {
     package var id: Int64
+    package var owner: String
     package var message: WebhookMessage
     /// The ordinal of the try that is due, 1 for the first.
     package var attempt: Int
+    /// When another host takes it, as microseconds of the database: what a record proves that it is still ours.
+    package var takenUntil: Int64
 }

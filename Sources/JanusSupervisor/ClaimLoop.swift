@@ -2,11 +2,12 @@ import JanusJob
 import JanusQueue
 import Logging
 
-/// Claims what can start now and runs it, until the host drains. The runs it started end within it.
+/// Claims what can start now, or prepare for it, and runs it, until the host drains. The runs it started end within it.
 struct ClaimLoop: Sendable {
     let configuration: SupervisorConfiguration
     let queue: JobQueue
     let pool: WorkerPool
+    let turnstiles: Turnstiles
     let lease: HostLease
     let due: WakeSignal
     let drain: DrainFlag
@@ -16,26 +17,34 @@ struct ClaimLoop: Sendable {
     func run() async {
         await withDiscardingTaskGroup { runs in
             while !Task.isCancelled {
+                var isMoreLikely = false
                 for model in configuration.models {
-                    for claim in await claims(of: model.name) {
+                    let (claims, isAllOfRoom) = await claims(of: model.name)
+                    for claim in claims {
                         let accepted = await runner.accept(claim)
                         runs.addTask { await runner.run(accepted) }
                     }
+                    isMoreLikely = isMoreLikely || isAllOfRoom
                 }
-                await due.wait(seconds: jittered(configuration.pollSeconds))
+                if !isMoreLikely { await due.wait(seconds: jittered(configuration.pollSeconds)) }
             }
         }
     }
 
-    private func claims(of model: String) async -> [ClaimedJob] {
-        let capacity = await pool.places(for: model)
-        guard capacity > 0, !drain.isRaised, lease.mayClaim(now: BootClock.now) else { return [] }
+    /// - Returns: also whether they are all that was asked for: runs that prepare leave their places to others.
+    private func claims(of model: String) async -> ([ClaimedJob], isAllOfRoom: Bool) {
+        let (room, preparing) = await pool.opening(for: model)
+        guard room > 0, !drain.isRaised, lease.mayClaim(now: BootClock.now) else { return ([], false) }
+        // their next jobs would only wait
+        let crowded = Set(turnstiles.uploads.places.crowdedOwners).union(preparing)
         do {
-            return try await queue.claim(model: model, queues: configuration.queues, capacity: capacity)
+            let claims = try await queue.claim(
+                model: model, queues: configuration.queues, capacity: room, excludedOwners: crowded.sorted())
+            return (claims, claims.count == room)
         } catch {
             // the lease loop watches the connection; the next poll tries again
             logger.warning("claim failed", metadata: ["error": "\(error)"])
-            return []
+            return ([], false)
         }
     }
 }

@@ -10,7 +10,7 @@ package enum CrashBlame: Sendable, Equatable {
 
 /// How far a run is in its worker, as far as the supervisor knows.
 package enum RunStage: Sendable, Equatable {
-    /// A place is kept; its inputs are still fetched. Becomes `sent`.
+    /// A place is kept; it is about to be sent. Becomes `sent`.
     case assigned
     /// The worker was told; nothing was heard of it. Becomes `preparing` or `computing`.
     case sent

@@ -15,16 +15,25 @@ struct JobRunner: Sendable {
     let activeRuns: ActiveRuns
     let lease: HostLease
     let delivery: Delivery
+    let turnstiles: Turnstiles
     let events: EventSender
     let webhookDue: WakeSignal
     let logger: Logger
 
-    /// A claim with its worker, if one was still free.
+    /// A claim with its place in a worker, if it needs one already.
     struct Accepted: Sendable {
         let claim: ClaimedJob
         let events: AsyncStream<RunEvent>
         let mailbox: WorkerPool.Mailbox
-        let hasWorker: Bool
+        let place: Place
+
+        enum Place: Sendable {
+            case taken
+            /// The worker ended between the claim and now.
+            case gone
+            /// When its inputs are there: a slow server holds no place.
+            case later
+        }
     }
 
     /// What a claim asks for, read and judged.
@@ -33,12 +42,18 @@ struct JobRunner: Sendable {
         let sinks: UploadPlan
     }
 
-    /// Takes a worker for the claim before the next claim is made, so that a host never claims one worker's work twice.
+    /// Takes a place for the claim before the next claim is made, so that a host never claims for one place twice.
     func accept(_ claim: ClaimedJob) async -> Accepted {
         let (events, mailbox) = AsyncStream<RunEvent>.makeStream()
         await activeRuns.insert(claim, mailbox: mailbox)
-        let hasWorker = await pool.assign(claim.run, model: claim.model, mailbox: mailbox)
-        return Accepted(claim: claim, events: events, mailbox: mailbox, hasWorker: hasWorker)
+        let place: Accepted.Place
+        if claim.imageURLs.isEmpty {
+            place = await pool.assign(claim.run, model: claim.model, mailbox: mailbox) ? .taken : .gone
+        } else {
+            await pool.prepare(claim.run, model: claim.model, owner: claim.owner)
+            place = .later
+        }
+        return Accepted(claim: claim, events: events, mailbox: mailbox, place: place)
     }
 
     func run(_ accepted: Accepted) async {
@@ -50,12 +65,11 @@ struct JobRunner: Sendable {
         do throws(JobError) {
             let order = try judge(claim)
             logger[metadataKey: "kind"] = "\(order.task.kind.rawValue)"
-            if accepted.hasWorker {
+            switch accepted.place {
+            case .taken, .later:
                 logger.info("job started", metadata: ["model": "\(claim.model)"])
-                end = await course(of: claim, order, events: accepted.events, mailbox: accepted.mailbox)
-            } else {
-                // the worker ended between the claim and now
-                end = RunEnd(.released(reason: "no free worker"))
+                end = await course(of: accepted, order)
+            case .gone: end = RunEnd(.released(reason: "no free worker"))
             }
         } catch {
             await pool.release(claim.run)
@@ -77,20 +91,19 @@ struct JobRunner: Sendable {
     }
 
     /// Feeds the machine until it says how the run ends.
-    private func course(
-        of claim: ClaimedJob, _ order: Order, events stream: AsyncStream<RunEvent>, mailbox: WorkerPool.Mailbox
-    ) async -> RunEnd {
+    private func course(of accepted: Accepted, _ order: Order) async -> RunEnd {
+        let (claim, mailbox) = (accepted.claim, accepted.mailbox)
         var machine = RunMachine(runTimeoutSeconds: claim.runTimeoutSeconds, now: BootClock.now)
         var workerHasJob = false
         return await withTaskGroup(of: Void.self, returning: RunEnd.self) { group in
             func start(_ work: @escaping @Sendable () async -> Void) { group.addTask { await work() } }
             start {
-                await post(mailbox) { .inputsLoaded(await loadInputs(of: claim)) }
+                await post(mailbox) { await prepare(accepted) }
             }
             let (progress, narration) = AsyncStream<JobProgress>.makeStream(bufferingPolicy: .bufferingNewest(1))
             start { await self.events.narrate(claim, progress) }
             var end = RunEnd(nil)
-            events: for await event in stream {
+            events: for await event in accepted.events {
                 for action in machine.handle(event, now: BootClock.now) {
                     switch action {
                     case .startWorker(let inputs):
@@ -129,19 +142,44 @@ struct JobRunner: Sendable {
         await pool.begin(start, inputs: inputs)
     }
 
-    /// The job's pictures, the fetched ones first.
-    private func loadInputs(of claim: ClaimedJob) async -> Result<[Data], JobError> {
+    /// Loads the job's pictures, then takes a place in a worker where it has none yet.
+    private func prepare(_ accepted: Accepted) async -> RunEvent {
+        let claim = accepted.claim
         do throws(JobError) {
-            var inputs: [Data] = []
-            for url in claim.imageURLs { inputs.append(try await delivery.inputs.fetch(url)) }
-            if claim.inlineImageCount > 0 { inputs += try await inlineImages(of: claim) }
-            return .success(inputs)
+            let inputs = try await fetchedImages(of: claim) + inlineImages(of: claim)
+            if case .later = accepted.place {
+                guard await pool.place(claim.run, model: claim.model, mailbox: accepted.mailbox) else {
+                    return .noWorker
+                }
+            }
+            return .inputsLoaded(.success(inputs))
+        } catch {
+            return .inputsLoaded(.failure(error))
+        }
+    }
+
+    private func fetchedImages(of claim: ClaimedJob) async throws(JobError) -> [Data] {
+        guard !claim.imageURLs.isEmpty else { return [] }
+        let hosts = InputFetcher.hosts(of: claim.imageURLs)
+        let fetched = await turnstiles.inputs.withPlace(owner: claim.owner, hosts: hosts) {
+            await fetch(claim.imageURLs)
+        }
+        guard let fetched else { throw JobError(.internalError, "canceled before the inputs were fetched") }
+        return try fetched.get()
+    }
+
+    private func fetch(_ urls: [String]) async -> Result<[Data], JobError> {
+        do throws(JobError) {
+            var images: [Data] = []
+            for url in urls { images.append(try await delivery.inputs.fetch(url)) }
+            return .success(images)
         } catch {
             return .failure(error)
         }
     }
 
     private func inlineImages(of claim: ClaimedJob) async throws(JobError) -> [Data] {
+        guard claim.inlineImageCount > 0 else { return [] }
         do {
             return try await queue.inlineImages(of: claim.run)
         } catch {
@@ -152,16 +190,61 @@ struct JobRunner: Sendable {
     private func upload(
         _ result: JobResult, to sinks: UploadPlan, of claim: ClaimedJob
     ) async -> Result<JobResult, JobError> {
-        guard await leaseStands(for: claim.run) else {
-            return .failure(JobError(.leaseExpired, "the claim was lost before delivery"))
-        }
+        if sinks.hosts.isEmpty { return await uploadNow(result, to: sinks, of: claim) }
+        return await turnstiles.uploads.withPlace(owner: claim.owner, hosts: sinks.hosts) {
+            await uploadNow(result, to: sinks, of: claim)
+        } ?? .failure(JobError(.internalError, "canceled before the delivery began"))
+    }
+
+    private func uploadNow(
+        _ result: JobResult, to sinks: UploadPlan, of claim: ClaimedJob
+    ) async -> Result<JobResult, JobError> {
+        let names = ObjectNames(jobUUID: claim.uuid, runLease: claim.run.runLease)
         do throws(JobError) {
-            var result = result
-            result.outputs = try await delivery.uploader.deliver(
-                result.outputs, called: ObjectNames(jobUUID: claim.uuid, runLease: claim.run.runLease), by: sinks)
-            return .success(result)
+            let (objects, files) = try delivery.uploader.announcement(of: result.outputs, called: names, by: sinks)
+            guard await announce(objects, files, of: claim) else {
+                throw JobError(.leaseExpired, "the claim was lost before delivery")
+            }
+            do throws(JobError) {
+                var result = result
+                result.outputs = try await delivery.uploader.deliver(result.outputs, called: names, by: sinks)
+                // a host that was asleep meanwhile learns only now that it has lost the claim, and was swept
+                if !files.isEmpty, await !leaseStands(for: claim.run) {
+                    throw JobError(.leaseExpired, "the claim was lost during delivery")
+                }
+                return .success(result)
+            } catch {
+                await withdraw(files, of: claim)
+                throw error
+            }
         } catch {
             return .failure(error)
+        }
+    }
+
+    /// Has it written down what is about to be uploaded, however long the database is away.
+    /// - Returns: false when the claim is lost or the task is cancelled.
+    private func announce(_ objects: [String], _ files: [String], of claim: ClaimedJob) async -> Bool {
+        while await leaseStands(for: claim.run) {
+            if objects.isEmpty, files.isEmpty { return true }
+            do {
+                return try await queue.announceUploads(of: claim, objects: objects, files: files)
+            } catch {
+                logger.warning("uploads not announced yet", metadata: ["job": "\(claim.run.job)", "error": "\(error)"])
+                await pause(seconds: Self.finishRetrySeconds)
+            }
+        }
+        return false
+    }
+
+    /// Removes the files of a delivery that failed or was stopped; `OrphanSweep` does it for hosts that died.
+    private func withdraw(_ files: [String], of claim: ClaimedJob) async {
+        for file in files {
+            do {
+                try await delivery.uploader.remove(file)
+            } catch {
+                logger.debug("left for the sweep", metadata: ["job": "\(claim.run.job)", "error": "\(error)"])
+            }
         }
     }
 

@@ -26,7 +26,10 @@ package enum StopReason: Sendable, Equatable {
 
 /// What a run hears.
 package enum RunEvent: Sendable {
+    /// The inputs are there, and a place in a worker.
     case inputsLoaded(Result<[Data], JobError>)
+    /// The inputs are there, and no worker is.
+    case noWorker
     case worker(WorkerMessage)
     /// The worker was heard about another of its runs.
     case workerLives
@@ -59,7 +62,7 @@ package struct RunEnd: Sendable, Equatable {
 ///        └────────────────────────┴─► over
 package struct RunMachine: Sendable {
     package enum State: Sendable, Equatable {
-        /// Inputs are fetched. Becomes `working` or `over`.
+        /// Inputs are fetched, then a place in a worker is waited for. Becomes `working` or `over`.
         case loading
         /// The worker has the job. Becomes `delivering`, `stopping` or `over`.
         case working
@@ -110,6 +113,7 @@ package struct RunMachine: Sendable {
     package mutating func handle(_ event: RunEvent, now: Double) -> [Action] {
         switch event {
         case .inputsLoaded(let result): return inputsLoaded(result, now: now)
+        case .noWorker: return noWorker()
         case .worker(let message): return heard(message, now: now)
         case .workerLives:
             lastHeard = now
@@ -131,6 +135,10 @@ package struct RunMachine: Sendable {
         case .failure(let error):
             return end(.failed(error))
         }
+    }
+
+    private mutating func noWorker() -> [Action] {
+        state == .loading ? end(.released(reason: "no worker was ready once its inputs were there")) : []
     }
 
     private mutating func heard(_ message: WorkerMessage, now: Double) -> [Action] {

@@ -47,6 +47,14 @@ package enum SlotState: Sendable, Equatable {
         }
     }
 
+    /// Jobs that its process takes at once; 0 without one that is ready.
+    package var jobsMax: Int {
+        switch self {
+        case .serving(let ready, _): ready.jobsMax
+        case .starting, .down: 0
+        }
+    }
+
     /// Jobs that it would take now.
     package var places: Int {
         switch self {

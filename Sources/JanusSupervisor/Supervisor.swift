@@ -36,13 +36,16 @@ package struct Supervisor: Sendable {
     private let drain = DrainFlag()
     private let activeRuns = ActiveRuns()
     private let pool: WorkerPool
+    private let turnstiles: Turnstiles
+    private let caller: WebhookCaller
     private let manager = ServiceManager()
 
     /// - Parameter listener: nil polls only.
+    /// - Throws: `limits` when the kernel allows too few descriptors or threads for the configuration.
     package init(
         configuration: SupervisorConfiguration, queue: JobQueue, delivery: Delivery, listener: QueueListener?,
         logger: Logger
-    ) {
+    ) throws(SupervisorError) {
         self.configuration = configuration
         self.queue = queue
         self.delivery = delivery
@@ -51,6 +54,16 @@ package struct Supervisor: Sendable {
         lease = HostLease(seconds: queue.options.leaseSeconds)
         pool = WorkerPool(
             program: configuration.workerProgram, models: configuration.models, idle: claimDue, logger: logger)
+        let limits = try TransferLimits(
+            configuration.delivery, inputs: configuration.preparedMax, limits: try ProcessLimits.raised(),
+            rest: configuration.rest)
+        let claimWake: @Sendable () -> Void = { [claimDue] in claimDue.wake() }
+        turnstiles = Turnstiles(
+            inputs: Turnstile(
+                PlaceLimits(total: limits.inputs, owner: PreparationWindow.ownerMax), freed: claimWake),
+            uploads: Turnstile(PlaceLimits(total: limits.uploads), freed: claimWake),
+            webhooks: Turnstile(PlaceLimits(total: limits.webhooks), freed: { [webhookDue] in webhookDue.wake() }))
+        caller = WebhookCaller(webhooks: delivery.webhooks, places: turnstiles.webhooks, lease: lease)
     }
 
     /// Serves until the orders say stop. Jobs that could not be handed over by then go back after the lease.
@@ -59,7 +72,14 @@ package struct Supervisor: Sendable {
             for service in services { group.addTask { await service() } }
             group.addTask { await claimLoop.run() }
             manager.ready()
-            logger.info("serving", metadata: ["models": "\(configuration.models.map(\.name).joined(separator: ","))"])
+            logger.info(
+                "serving",
+                metadata: [
+                    "models": "\(configuration.models.map(\.name).joined(separator: ","))",
+                    "uploads_at_once": "\(turnstiles.uploads.places.limits.total)",
+                    "webhooks_at_once": "\(turnstiles.webhooks.places.limits.total)",
+                    "inputs_at_once": "\(turnstiles.inputs.places.limits.total)",
+                ])
             await stop(orders)
             group.cancelAll()
         }
@@ -69,12 +89,12 @@ package struct Supervisor: Sendable {
 
     private var claimLoop: ClaimLoop {
         let runner = JobRunner(
-            queue: queue, pool: pool, activeRuns: activeRuns, lease: lease, delivery: delivery,
-            events: EventSender(queue: queue, webhooks: delivery.webhooks, lease: lease),
+            queue: queue, pool: pool, activeRuns: activeRuns, lease: lease, delivery: delivery, turnstiles: turnstiles,
+            events: EventSender(queue: queue, caller: caller),
             webhookDue: webhookDue, logger: logger)
         return ClaimLoop(
-            configuration: configuration, queue: queue, pool: pool, lease: lease, due: claimDue, drain: drain,
-            runner: runner, logger: logger)
+            configuration: configuration, queue: queue, pool: pool, turnstiles: turnstiles, lease: lease, due: claimDue,
+            drain: drain, runner: runner, logger: logger)
     }
 
     /// Everything that runs beside the claims, in no order.
@@ -82,8 +102,7 @@ package struct Supervisor: Sendable {
         let leaseLoop = LeaseLoop(
             configuration: configuration, queue: queue, activeRuns: activeRuns, lease: lease, claimDue: claimDue,
             renewDue: renewDue, logger: logger)
-        let webhookLoop = WebhookLoop(
-            queue: queue, webhooks: delivery.webhooks, lease: lease, due: webhookDue, logger: logger)
+        let webhookLoop = WebhookLoop(queue: queue, caller: caller, lease: lease, due: webhookDue, logger: logger)
         return [
             { await pool.run() },
             { await leaseLoop.run() },
@@ -95,11 +114,16 @@ package struct Supervisor: Sendable {
     }
 
     private var chores: [MaintenanceLoop] {
-        let queue = queue
-        let lease = lease
+        let (configuration, queue, lease) = (configuration, queue, lease)
         let retention = configuration.retention
         let models = configuration.models.map(\.name)
+        let sweep = OrphanSweep(
+            queue: queue, uploader: delivery.uploader, afterSeconds: 2 * lease.seconds, logger: logger)
         return [
+            MaintenanceLoop(
+                name: "swept", seconds: lease.seconds,
+                isAllowed: { lease.mayClaim(now: BootClock.now) && configuration.delivery.fileRoot != nil },
+                work: { () async throws(QueueError) -> Int in try await sweep.run() }, logger: logger),
             MaintenanceLoop(
                 name: "rescued", seconds: lease.seconds / 2,
                 isAllowed: { lease.mayRescue(now: BootClock.now) },

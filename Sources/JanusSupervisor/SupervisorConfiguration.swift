@@ -1,3 +1,4 @@
+import Foundation
 package import JanusDelivery
 package import JanusQueue
 package import JanusWire
@@ -22,6 +23,8 @@ package struct SupervisorConfiguration: Sendable {
     package var models: [Model]
     /// The janus-worker to start.
     package var workerProgram: String
+    /// Connections to the database, all of them.
+    package var databaseConnections: Int
     /// Queues whose jobs this host takes.
     package var queues: [String]
     /// Host and release as `janus.workers` shows them.
@@ -36,12 +39,13 @@ package struct SupervisorConfiguration: Sendable {
     package var delivery: DeliveryPolicy
 
     package init(
-        models: [Model], workerProgram: String, queues: [String], version: String, progressSeconds: Double,
-        pollSeconds: Double, graceSeconds: Double, retention: RetentionRule,
+        models: [Model], workerProgram: String, databaseConnections: Int, queues: [String], version: String,
+        progressSeconds: Double, pollSeconds: Double, graceSeconds: Double, retention: RetentionRule,
         delivery: DeliveryPolicy
     ) {
         self.models = models
         self.workerProgram = workerProgram
+        self.databaseConnections = databaseConnections
         self.queues = queues
         self.version = version
         self.progressSeconds = progressSeconds
@@ -49,5 +53,17 @@ package struct SupervisorConfiguration: Sendable {
         self.graceSeconds = graceSeconds
         self.retention = retention
         self.delivery = delivery
+    }
+
+    /// Runs that have no place in a worker yet.
+    var preparedMax: Int {
+        models.reduce(0) { $0 + PreparationWindow.runsMax(places: $1.workers * $1.worker.jobs) }
+    }
+
+    /// What of the process's descriptors and threads is not for transfers.
+    var rest: TransferLimits.Rest {
+        TransferLimits.Rest(
+            workers: models.reduce(0) { $0 + $1.workers }, threadsOfWorker: models.map(\.worker.threads).max() ?? 0,
+            databaseConnections: databaseConnections, cores: ProcessInfo.processInfo.activeProcessorCount)
     }
 }

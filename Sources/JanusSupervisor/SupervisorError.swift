@@ -5,6 +5,8 @@ package import JanusWire
 package enum SupervisorError: Error, CustomStringConvertible {
     case spawn(path: String, errno: Int32)
     case socket(errno: Int32)
+    /// Descriptors or threads do not suffice for the settings.
+    case limits(reason: String)
 
     package var description: String {
         switch self {
@@ -12,6 +14,7 @@ package enum SupervisorError: Error, CustomStringConvertible {
             "cannot start the worker \(path): \(String(errno: errno)); set workers.program to the janus-worker of this release"
         case .socket(let errno):
             "cannot make a socket for a worker: \(String(errno: errno))"
+        case .limits(let reason): reason
         }
     }
 }

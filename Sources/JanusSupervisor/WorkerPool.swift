@@ -15,11 +15,23 @@ actor WorkerPool {
         var isKilledForOne = false
     }
 
+    /// A run whose inputs are there.
+    private struct Waiter {
+        var run: JobRun
+        var model: String
+        var mailbox: Mailbox
+        var continuation: CheckedContinuation<Bool, Never>
+    }
+
     /// Where the events of one run go.
     typealias Mailbox = AsyncStream<RunEvent>.Continuation
 
     private let program: String
     private var slots: [Slot]
+    /// Runs without a place: their inputs are fetched, or they wait in `waiting`.
+    private var prepared = PreparationWindow()
+    /// In the order in which their inputs came.
+    private var waiting: [Waiter] = []
     private let idle: WakeSignal
     private let logger: Logger
 
@@ -40,9 +52,15 @@ actor WorkerPool {
         }
     }
 
-    /// Jobs that the workers of a model would take now.
-    func places(for model: String) -> Int {
-        slots.reduce(0) { $0 + ($1.model.name == model ? $1.state.places : 0) }
+    /// How many jobs of a model may be claimed now, and of whom none.
+    func opening(for model: String) -> (room: Int, crowdedOwners: [String]) {
+        let states = slots.filter { $0.model.name == model }.map(\.state)
+        let places = states.reduce(0) { $0 + $1.jobsMax }
+        let free = states.reduce(0) { $0 + $1.places } - waiting.count { $0.model == model }
+        return (
+            prepared.room(model: model, places: places, free: free),
+            prepared.crowdedOwners(model: model, places: places)
+        )
     }
 
     /// Workers that have loaded, and the places for jobs that are free in them, for the service manager's status line.
@@ -54,6 +72,24 @@ actor WorkerPool {
         return (ready, slots.count, slots.reduce(0) { $0 + $1.state.places })
     }
 
+    /// A run whose inputs are fetched before it takes a place, by `place`.
+    func prepare(_ run: JobRun, model: String, owner: String) {
+        prepared.begin(run, model: model, owner: owner)
+    }
+
+    /// Takes a place for a prepared run as soon as there is one.
+    /// - Returns: false when no worker is ready, or when the run has ended: whoever ends it calls `release`, after it cancelled
+    ///   this task.
+    func place(_ run: JobRun, model: String, mailbox: Mailbox) async -> Bool {
+        guard !Task.isCancelled, slots.contains(where: { $0.model.name == model && $0.state.jobsMax > 0 }) else {
+            return false
+        }
+        return await withCheckedContinuation { continuation in
+            waiting.append(Waiter(run: run, model: model, mailbox: mailbox, continuation: continuation))
+            fill()
+        }
+    }
+
     /// Takes a place for a run, in the worker that has the most; false when there is none.
     func assign(_ run: JobRun, model: String, mailbox: Mailbox) -> Bool {
         let candidates = slots.indices.filter { slots[$0].model.name == model }
@@ -61,15 +97,42 @@ actor WorkerPool {
             slots[index].state.assign(run)
         else { return false }
         slots[index].mailboxes[run] = mailbox
+        prepared.end(run)
         return true
     }
 
-    /// Frees the place of a run that ended before anything was sent to its worker.
+    /// Frees the place of a run that ended before anything was sent to its worker, or ends its wait for one.
     func release(_ run: JobRun) {
-        guard let index = index(of: run) else { return }
-        slots[index].state.release(run)
-        slots[index].mailboxes[run] = nil
+        prepared.end(run)
+        if let index = waiting.firstIndex(where: { $0.run == run }) {
+            waiting.remove(at: index).continuation.resume(returning: false)
+        }
+        if let index = index(of: run) {
+            slots[index].state.release(run)
+            slots[index].mailboxes[run] = nil
+        }
+        fill()
+    }
+
+    /// Gives free places to those who wait, and looks for more jobs.
+    private func fill() {
+        var left: [Waiter] = []
+        for waiter in waiting {
+            if assign(waiter.run, model: waiter.model, mailbox: waiter.mailbox) {
+                waiter.continuation.resume(returning: true)
+            } else {
+                left.append(waiter)
+            }
+        }
+        waiting = left
         idle.wake()
+    }
+
+    /// Without a worker nobody knows how long: others may have one.
+    private func refuseWaiting(for model: String) {
+        guard !slots.contains(where: { $0.model.name == model && $0.state.jobsMax > 0 }) else { return }
+        for waiter in waiting where waiter.model == model { waiter.continuation.resume(returning: false) }
+        waiting.removeAll { $0.model == model }
     }
 
     /// Gives the job to its worker.
@@ -153,14 +216,14 @@ actor WorkerPool {
                         "fingerprint": "\(ready.fingerprint)",
                     ])
             }
-            idle.wake()
+            fill()
         case .deliver(let message, let run, let thenFree):
             for (other, mailbox) in slots[index].mailboxes {
                 mailbox.yield(other == run ? .worker(message) : .workerLives)
             }
             guard thenFree else { return }
             slots[index].mailboxes[run] = nil
-            idle.wake()
+            fill()
         case .kill(let reason):
             logger.error("worker killed", metadata: ["pid": "\(slots[index].process?.pid ?? 0)", "error": "\(reason)"])
             slots[index].process?.kill()
@@ -186,6 +249,7 @@ actor WorkerPool {
         }
         slots[index].mailboxes = [:]
         slots[index].isKilledForOne = false
+        refuseWaiting(for: slots[index].model.name)
         return restart.afterSeconds
     }
 }

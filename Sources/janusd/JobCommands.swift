@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import JanusHTTP
 import JanusJob
 import JanusQueue
 
@@ -10,6 +11,12 @@ struct ClientOptions: ParsableArguments {
     func client() async throws -> JobClient {
         try JobClient(dsn: try await Settings(file: options.config).requiredText("database.dsn"))
     }
+}
+
+/// A URL as people type it, in the form that the database takes; other sinks as they are.
+private func carried(_ text: String) throws -> String {
+    let scheme = text.prefix { $0 != ":" }.lowercased()
+    return ["http", "https"].contains(scheme) ? try HTTPURL.carried(text).text : text
 }
 
 struct Enqueue: AsyncParsableCommand {
@@ -36,15 +43,15 @@ struct Enqueue: AsyncParsableCommand {
         @Option(help: "db:, https://…/ or file:///…/; may be repeated.") var uploadTo: [String] = []
         @Flag(help: "Wait for the job's end and show its progress.") var wait = false
 
-        var enqueueOptions: EnqueueOptions {
+        func enqueueOptions() throws -> EnqueueOptions {
             var options = EnqueueOptions()
             options.seed = seed
             options.priority = priority
             options.model = model
             options.queue = queue
             options.idempotencyKey = idempotencyKey
-            options.webhookURL = webhookURL
-            options.uploadTo = uploadTo.isEmpty ? nil : uploadTo
+            options.webhookURL = try webhookURL.map(carried)
+            options.uploadTo = uploadTo.isEmpty ? nil : try uploadTo.map(carried)
             return options
         }
 
@@ -65,7 +72,7 @@ struct Enqueue: AsyncParsableCommand {
 
         func run() async throws {
             let client = try await common.client.client()
-            var options = common.enqueueOptions
+            var options = try common.enqueueOptions()
             options.temperature = temperature
             let job = try await client.generate(
                 prompt: prompt, images: images, cfgWeight: cfgWeight, format: format, options: options)
@@ -82,16 +89,17 @@ struct Enqueue: AsyncParsableCommand {
         @OptionGroup var common: Common
 
         func run() async throws {
-            let urls = images.filter { $0.contains("://") }
+            let count = images.count { $0.contains("://") }
             // the job takes URLs first: another order would show other pictures than the ones asked about
-            guard images.prefix(urls.count).elementsEqual(urls) else {
+            guard images.prefix(count).allSatisfy({ $0.contains("://") }) else {
                 throw ValidationError("--image: URLs must stand before files")
             }
-            let files = try images.dropFirst(urls.count).map { try Data(contentsOf: URL(fileURLWithPath: $0)) }
+            let urls = try images.prefix(count).map(carried)
+            let files = try images.dropFirst(count).map { try Data(contentsOf: URL(fileURLWithPath: $0)) }
             let client = try await common.client.client()
             let job = try await client.understand(
                 prompt: prompt, imageURLs: urls, imageData: files, maxTokens: maxTokens,
-                options: common.enqueueOptions)
+                options: try common.enqueueOptions())
             try await common.follow(job, client)
         }
     }

@@ -33,7 +33,7 @@ struct Serve: AsyncParsableCommand {
             ? QueueListener(dsn: plan.listenDSN) { error in
                 logger.warning("not listening: jobs wait for the next poll", metadata: ["error": "\(error)"])
             } : nil
-        let supervisor = Supervisor(
+        let supervisor = try Supervisor(
             configuration: plan.supervisor, queue: queue, delivery: try Delivery(plan.supervisor.delivery),
             listener: listener, logger: logger)
         try await withSignals { orders in await supervisor.run(orders: orders) }

@@ -37,7 +37,8 @@ struct ServePlan {
             retry: RetryRule(firstDelaySeconds: firstDelay, delaySecondsMax: longestDelay))
         supervisor = SupervisorConfiguration(
             models: try Self.models(settings), workerProgram: try Self.workerProgram(settings),
-            queues: try Self.queues(settings), version: janusdVersion,
+            // one listens, one renews leases, one claims
+            databaseConnections: connections + 3, queues: try Self.queues(settings), version: janusdVersion,
             progressSeconds: try settings.number("progress.seconds"),
             pollSeconds: try settings.number("poll.seconds"),
             graceSeconds: try settings.number("shutdown.grace_seconds"),
@@ -134,7 +135,8 @@ struct ServePlan {
             caFile: try settings.text("network.ca_file"), userAgent: "janusd/\(janusdVersion)",
             inputBytesMax: try settings.whole("input.bytes_max"), inputSeconds: try settings.number("input.seconds"),
             uploadSeconds: try settings.number("upload.seconds"),
-            webhookSeconds: try settings.number("webhook.seconds"), fileRoot: try settings.text("files.root"))
+            webhookSeconds: try settings.number("webhook.seconds"), uploadsMax: try settings.whole("upload.at_once"),
+            webhooksMax: try settings.whole("webhook.at_once"), fileRoot: try settings.text("files.root"))
     }
 
     private static func choice<Value: RawRepresentable & CaseIterable>(

@@ -156,8 +156,18 @@ extension Setting {
             key: "upload.seconds", value: .number(delivery.uploadSeconds, within: 0.1...3600),
             meaning: "Time for one try of an upload."),
         Setting(
+            key: "upload.at_once", value: .whole(delivery.uploadsMax, within: 4...4096),
+            meaning: """
+                Jobs whose outputs are uploaded at once; an owner has at most a quarter, a host at most half. An owner that has its
+                share waits with new jobs, others go on. Where descriptors (LimitNOFILE) or threads (TasksMax) do not suffice,
+                fewer.
+                """),
+        Setting(
             key: "webhook.seconds", value: .number(delivery.webhookSeconds, within: 0.1...600),
             meaning: "Time for one try of a webhook."),
+        Setting(
+            key: "webhook.at_once", value: .whole(delivery.webhooksMax, within: 4...4096),
+            meaning: "Webhooks that are called at once, shared as upload.at_once is."),
         Setting(
             key: "files.root", value: .text(nil),
             meaning: "Directory that file:/// sinks must lie in; unset refuses them. It must be on a local disk."),

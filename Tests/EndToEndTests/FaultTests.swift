@@ -70,6 +70,37 @@ import Testing
         _ = first
     }
 
+    @Test("what a killed host left in file sinks it sweeps when it is back; what it left elsewhere, the attempt names")
+    func orphans() async throws {
+        let stage = try await Stage.make()
+        let root = try TemporaryDirectory()
+        let sink = "file://\(root.path)/"
+        try await stage.inspector.query(
+            "SELECT janus.grant_upload($1, $2)", [.text(stage.database.roleName("alice")), .text(sink)])
+        let settings = ["JANUSD_FILES_ROOT": root.path, "JANUSD_HOST_NAME": "first"]
+        let first = try await stage.readyDaemon(settings)
+        // the file is written before the receiver hangs
+        let hanging = stage.receiver.url("/hang/")
+        let job = try await stage.enqueue(
+            "janus.generate('a red fox', upload_to => ARRAY[$1, $2])", [.text(sink), .text(hanging)])
+        _ = try await stage.receiver.waitForRequests("/hang/")
+        let uuid = try await stage.client.query("SELECT uuid::text FROM janus.status($1)", [.int(job)]).row.text("uuid")
+        let file = root.path + "/\(uuid)/1-0.png"
+        #expect(FileManager.default.fileExists(atPath: file))
+        first.signal(SIGKILL)
+        let second = try await stage.readyDaemon(settings)
+        try await waitUntil("the file is gone") { !FileManager.default.fileExists(atPath: file) }
+        let orphans = try await stage.client.query(
+            "SELECT to_json(orphans) AS orphans FROM janus.attempts WHERE job = $1 AND run_lease = 1", [.int(job)])
+        try await waitUntil("the sweep is recorded") {
+            try await stage.client.query(
+                "SELECT cardinality(orphans) AS n FROM janus.attempts WHERE job = $1 AND run_lease = 1", [.int(job)]
+            ).row.int("n") == 1
+        }
+        #expect(try orphans.row.json("orphans", as: [String].self).contains("\(hanging)\(uuid)/1-0.png"))
+        _ = second
+    }
+
     @Test("two supervisors on one database share the work and never run one job twice")
     func sharing() async throws {
         let stage = try await Stage.make()

@@ -5,8 +5,8 @@ import Testing
 /// The scripts of Deploy, as people try them.
 @Suite struct ScriptTests {
     private static let scripts = [
-        "bench", "demo", "install", "install-packages", "measure-queue", "mutants", "python", "score", "sql-reference",
-        "test", "test-neon", "test-systemd",
+        "bench", "demo", "install", "install-packages", "measure-queue", "mutants", "python", "score", "siege",
+        "sql-reference", "test", "test-neon", "test-systemd",
     ]
 
     @Test("these are all scripts")

@@ -28,7 +28,12 @@ struct Stage {
     }
 
     /// `janusd serve`, started; `changes` override its settings, an empty one leaves it out.
-    func startDaemon(_ changes: [String: String] = [:]) throws -> DaemonProcess {
+    /// - Parameters:
+    ///   - descriptors: RLIMIT_NOFILE; nil is that of the tests.
+    ///   - group: nil is that of the tests.
+    func startDaemon(
+        _ changes: [String: String] = [:], descriptors: Int? = nil, in group: PidsGroup? = nil
+    ) throws -> DaemonProcess {
         var environment = [
             "JANUSD_DATABASE_DSN": database.daemonDSN,
             "JANUSD_MODELS": "tiny=" + Reference.file("Reference/tiny/hf"),
@@ -42,12 +47,20 @@ struct Stage {
         ]
         environment.merge(changes) { _, new in new }
         environment = environment.filter { !$0.value.isEmpty }
-        return try DaemonProcess(Reference.executable("janusd"), ["serve"], environment: environment)
+        let janusd = try Reference.executable("janusd")
+        let limits =
+            (descriptors.map { ["ulimit -n \($0)"] } ?? []) + (group.map { ["echo $$ >\($0.processes)"] } ?? [])
+        return try DaemonProcess(
+            URL(filePath: "/bin/bash"),
+            ["-c", (limits + ["exec \"$0\" serve"]).joined(separator: " && "), janusd.path],
+            environment: environment)
     }
 
     /// A daemon whose workers have loaded the model.
-    func readyDaemon(_ changes: [String: String] = [:]) async throws -> DaemonProcess {
-        let daemon = try startDaemon(changes)
+    func readyDaemon(
+        _ changes: [String: String] = [:], descriptors: Int? = nil, in group: PidsGroup? = nil
+    ) async throws -> DaemonProcess {
+        let daemon = try startDaemon(changes, descriptors: descriptors, in: group)
         try await daemon.waitForLog("worker ready")
         try await daemon.waitForLog("database connected")
         return daemon

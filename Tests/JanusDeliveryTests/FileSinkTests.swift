@@ -119,6 +119,25 @@ struct FileSinkTests {
         #expect(try root.files().filter { $0.hasSuffix(".tmp") } == [])
     }
 
+    @Test("a file that was written is removed with what is left of its writing and its folder; other files stay")
+    func removal() async throws {
+        let root = try Folder()
+        let uploader = try uploader(root.path)
+        let delivered = try await deliver(
+            [object("x"), object("y", index: 1)], to: ["file://\(root.path)/a/"], by: uploader)
+        let urls = delivered.flatMap(\.urls)
+        let folder = root.url.appending(path: "a/\(job.uuidString.lowercased())")
+        try Data("half".utf8).write(to: folder.appending(path: ".3-1.png.tmp"))
+        try await uploader.remove(urls[0])
+        #expect(try root.files().filter { $0.hasSuffix("g") || $0.hasSuffix("tmp") }.count == 2)
+        for _ in 0..<2 { try await uploader.remove(urls[1]) }
+        #expect(try root.files() == ["a"])
+        let outside = try await jobError { try await uploader.remove("file:///etc/passwd") }
+        #expect(outside.code == .uploadForbidden)
+        let noFile = try await jobError { try await uploader.remove("https://x/y") }
+        #expect(noFile.code == .invalidRequest)
+    }
+
     @Test("a root that is not there is a failed upload, which another attempt may mend")
     func missingRoot() async throws {
         let error = try await jobError {

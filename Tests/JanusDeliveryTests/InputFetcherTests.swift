@@ -15,6 +15,14 @@ struct InputFetcherTests {
         #expect(try receiver.requests().first?.headers["user-agent"] == "janusd")
     }
 
+    @Test("a picture that comes as gzip unasked is the picture")
+    func gzip() async throws {
+        let receiver = try await HTTPReceiver.room()
+        let inputs = try Delivery(localPolicy()).inputs
+        let plain = try await inputs.fetch(receiver.url("/image/red.png"))
+        #expect(try await inputs.fetch(receiver.url("/gzip/red.png")) == plain)
+    }
+
     struct Case: Sendable, CustomTestStringConvertible {
         var path: String
         var code: JobErrorCode

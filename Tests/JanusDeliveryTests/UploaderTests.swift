@@ -87,6 +87,15 @@ struct UploaderTests {
     }
 
     @Test(
+        "a receiver that took the object and then breaks off or dawdles has it",
+        arguments: ["/break-off/201", "/dawdle/200"])
+    func answered(_ path: String) async throws {
+        let receiver = try await HTTPReceiver.room()
+        _ = try await deliver(outputs("x"), to: [receiver.url(path + "/x")], by: uploader())
+        #expect(try receiver.requests().count == 1)
+    }
+
+    @Test(
         "a passing trouble is tried again within the run, a bounded number of times", arguments: [408, 429, 500, 503])
     func transient(_ status: Int) async throws {
         let receiver = try await HTTPReceiver.room()
@@ -148,6 +157,25 @@ struct UploaderTests {
             let error = try await task.value
             #expect([.internalError, .uploadFailed].contains(error.code))
         }
+    }
+
+    @Test("what is about to be written is said before: objects and files, not the client's own URLs nor any query")
+    func announcement() throws {
+        var policy = localPolicy()
+        policy.fileRoot = "/srv"
+        let uploader = Uploader(client: try localClient(), policy: policy)
+        let sinks = [
+            "db:", "https://x.example/out/?sig=secret", "https://x.example/a", "file:///srv/team/",
+            "https://x.example/b",
+        ]
+        let plan = try uploader.plan(sinks, outputCount: 2)
+        let (objects, files) = try uploader.announcement(
+            of: outputs("x", "y"), called: ObjectNames(jobUUID: job, runLease: 7), by: plan)
+        let name = job.uuidString.lowercased()
+        #expect(objects == (0...1).map { "https://x.example/out/\(name)/7-\($0).webp" })
+        #expect(files == (0...1).map { "file:///srv/team/\(name)/7-\($0).webp" })
+        #expect(plan.hosts == ["https://x.example", "file:"])
+        #expect(try uploader.plan(["db:"], outputCount: 2).hosts.isEmpty)
     }
 
     @Test("other outputs than those that the job has are a fault, before anything is sent")

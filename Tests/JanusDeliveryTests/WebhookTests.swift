@@ -68,7 +68,9 @@ struct WebhookSenderTests {
         #expect(request.headers["webhook-signature"] == Known.signature)
     }
 
-    @Test("any 2xx delivers, whatever body comes with it", arguments: ["/status/201", "/status/204", "/endless"])
+    @Test(
+        "any 2xx delivers, whatever body comes with it",
+        arguments: ["/status/201", "/status/204", "/endless", "/break-off/200", "/dawdle/202"])
     func success(_ path: String) async throws {
         let receiver = try await HTTPReceiver.room()
         guard case .delivered = try await send(message(receiver.url(path))) else {

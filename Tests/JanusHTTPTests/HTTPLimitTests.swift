@@ -34,6 +34,43 @@ struct HTTPLimitTests {
         #expect(response.body.count == 1000)
     }
 
+    @Test(
+        "where the body does not matter, a server that breaks off or dawdles behind its status has answered",
+        arguments: ["/break-off/200", "/break-off/503", "/dawdle/200", "/dawdle/404", "/slow"], [HTTPMethod.post, .put])
+    func statusDecides(_ path: String, _ method: HTTPMethod) async throws {
+        let receiver = try await HTTPReceiver.room()
+        // the time of the transfer is not what ends it
+        let request = HTTPRequest(
+            method, try HTTPURL(receiver.url(path)), body: Data(repeating: 7, count: 100_000),
+            bodyLimit: .cut(atBytes: 1000),
+            deadlines: HTTPDeadlines(totalSeconds: 3600))
+        let response = try await localClient().send(request)
+        #expect(response.status == Int(path.suffix(3)) ?? 200)
+        #expect(response.body.count <= 1000)
+    }
+
+    @Test("where the body is what is wanted, a part of it is none", arguments: ["/break-off/200", "/dawdle/200"])
+    func halfBody(_ path: String) async throws {
+        let receiver = try await HTTPReceiver.room()
+        let error = try await failure { try await localClient().send(.get(receiver.url(path), seconds: 1.5)) }
+        switch error {
+        case .interrupted, .timedOut: break
+        default: Issue.record("\(String(describing: error))")
+        }
+    }
+
+    @Test("what comes as gzip unasked is decoded, and the cap counts decoded bytes")
+    func gzip() async throws {
+        let receiver = try await HTTPReceiver.room()
+        let client = try localClient()
+        let response = try await client.send(.get(receiver.url("/gzip/100000"), bytesMax: 100_000))
+        #expect(response.body == Data(repeating: UInt8(ascii: "x"), count: 100_000))
+        #expect(try receiver.requests().first?.headers["accept-encoding"] == nil)
+        let url = receiver.url("/gzip/100001")
+        let error = try await failure { try await client.send(.get(url, bytesMax: 100_000)) }
+        #expect(error == .tooLarge(url: url, bytesMax: 100_000))
+    }
+
     @Test("an endless error page is still its status")
     func bigError() async throws {
         let receiver = try await HTTPReceiver.room()

@@ -31,6 +31,25 @@ struct HTTPURLTests {
         #expect(try HTTPURL("http://example.com").path == "/")
     }
 
+    @Test("what people type becomes what is carried; what is carried already stays")
+    func carried() throws {
+        for (typed, carried) in [
+            ("https://Bücher.example/a b?q=ü&r", "https://xn--bcher-kva.example/a%20b?q=%C3%BC&r"),
+            ("HTTPS://例え.テスト:8443", "HTTPS://xn--r8jz45g.xn--zckzah:8443"),
+            ("https://x.example/a%20b", "https://x.example/a%20b"),
+        ] {
+            #expect(try HTTPURL.carried(typed).text == carried)
+        }
+        #expect(throws: HTTPError.self) { try HTTPURL.carried("https://me@bücher.example/") }
+        #expect(throws: HTTPError.self) { try HTTPURL.carried("ftp://x/") }
+    }
+
+    @Test("receivers are told apart by scheme, host and port, in whatever case")
+    func origin() throws {
+        #expect(try HTTPURL("HTTPS://Example.com:8443/a?b").origin == "https://example.com:8443")
+        #expect(try HTTPURL("https://example.com/a").origin == HTTPURL("https://EXAMPLE.com/b").origin)
+    }
+
     @Test("a name is appended to the path, before the query")
     func appending() throws {
         let url = try HTTPURL("https://store.example/bucket/?sv=1&sig=%2B").appending(path: "a/0.png")

@@ -1,3 +1,4 @@
+import JanusHTTP
 import JanusJob
 import JanusPostgres
 import JanusQueue
@@ -41,6 +42,21 @@ struct EnqueueTests {
         ("generate('a', webhook_url => 'https://user:secret@x/y')", "webhook_url is"),
         ("generate('a', webhook_url => 'https://x/a b')", "webhook_url is"),
         ("generate('a', webhook_url => 'https://x/#f')", "webhook_url is"),
+        ("generate('a', webhook_url => 'https://x/b c')", "it has a blank"),
+        ("generate('a', webhook_url => 'https://x/ü')", "it has a blank, or another character that a URL cannot hold"),
+        ("generate('a', webhook_url => 'https://bücher.example/')", "the name of its host is not in ASCII"),
+        ("generate('a', webhook_url => 'https://x:99999/')", "its port must be between 1 and 65535"),
+        ("generate('a', webhook_url => 'https://x:0/')", "its port must be between 1 and 65535"),
+        ("generate('a', webhook_url => 'https://[::1/')", "it must be a URL"),
+        ("generate('a', webhook_url => 'https://a,b/')", "it must be a URL"),
+        ("generate('a', webhook_url => 'https:/x/')", "it must be a URL"),
+        ("generate('a', webhook_url => 'HTTP://x/y')", "http:// is not allowed here"),
+        (
+            "generate('a', upload_to => '{https://bücher.example/}')",
+            "upload_to[1] is https://bücher.example/: the name"
+        ),
+        ("generate('a', images => 2, upload_to => '{HTTPS://x/a}')", "upload_to has 1 exact URLs for 2 outputs"),
+        ("understand('a', image_urls => '{https://x:70000/}')", "image_urls[1] is https://x:70000/: its port"),
         (
             "generate('a', webhook_url => 'https://' || repeat('x', 5000))",
             "webhook_url has 5008 bytes: the limit is 4096"
@@ -158,6 +174,48 @@ struct EnqueueTests {
             "chat('[{\"role\": \"user\", \"content\": \"\", \"images\": 1}]', image_data => ARRAY['\\x00'::bytea])",
         ] { try await bench.client.query("SELECT janus.\(call)") }
         #expect(try await bench.claim(10).count == 6)
+    }
+
+    @Test("a URL that no daemon can carry is refused with the form to give instead")
+    func forms() async throws {
+        let bench = try await QueueBench()
+        for (url, says) in [
+            ("https://bücher.example/a", "Give the xn-- form of the name"),
+            ("https://x/a b/ü?sig=secret", "Percent-encode it, as in https://x/a%20b/%C3%BC"),
+        ] {
+            let error = await #expect(throws: PostgresError.self) {
+                try await bench.client.query("SELECT janus.generate('a', webhook_url => $1)", [.text(url)])
+            }
+            guard case .server(let refusal) = error else { throw BenchError("\(String(describing: error))") }
+            #expect(refusal.hint?.hasPrefix(says) == true && !"\(refusal)".contains("secret"), "\(refusal)")
+        }
+    }
+
+    @Test("whatever SQL takes for a URL, daemons can carry")
+    func carried() async throws {
+        let bench = try await QueueBench()
+        let urls = [
+            "https://x", "HTTPS://X/", "https://x/a%20b?c=d&e", "https://x:443/", "https://x:65535", "https://x:/a",
+            "https://[2001:db8::1]:8443/a", "https://a_b.example/~x", "https://x?sig=1",
+            "https://xn--bcher-kva.example/",
+            "https://x/a\\b|{}\"<>^`'", "https://1.2.3.4/", "https://x/" + String(repeating: "a", count: 4086),
+            "https://x/é", "https://x y/", "https://x:65536/", "https://x:a/", "https://[::1", "https://[::g]/",
+            "https://x#a",
+            "https://a@x/", "https://?", "https://:80/", "https://x/\u{7f}", "https:///x", "https://x%20y/",
+            "https://x\\y/",
+            "https://x:443:443/", "https://[::1]x/", "https://[1.2.3.4]/", "https://~/", "https://-x/", "https://x../",
+        ]
+        var accepted: [String] = []
+        for url in urls {
+            do {
+                try await bench.client.query("SELECT janus.generate('a', webhook_url => $1)", [.text(url)])
+                accepted.append(url)
+                #expect(throws: Never.self, "SQL took \(url)") { try HTTPURL(url) }
+            } catch {
+                #expect(error.sqlState == "22023", "\(url): \(error)")
+            }
+        }
+        #expect(accepted.count >= 13, "\(accepted)")
     }
 
     @Test("a job that is rolled back never was; a committed one wakes listeners once a transaction")

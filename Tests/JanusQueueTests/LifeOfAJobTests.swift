@@ -64,7 +64,7 @@ struct LifeOfAJobTests {
         #expect(try await bench.count("janus_private.run") == 0)
 
         // the outbox
-        let deliveries = try await bench.queue.claimWebhooks(limit: 10, retryAfterSeconds: 60)
+        let deliveries = try await bench.queue.claimWebhooks(WebhookClaim(limit: 10)).webhooks
         let delivery = try #require(deliveries.first)
         #expect(
             deliveries.count == 1 && delivery.attempt == 1 && delivery.message.url == "https://example.org/hook?token=x"
@@ -75,8 +75,8 @@ struct LifeOfAJobTests {
         #expect(body["type"] as? String == "job.succeeded")
         #expect(data["id"] as? String == String(id) && data["seed"] as? String == "9007199254740993")
         #expect(data["state"] as? String == "succeeded")
-        #expect(try await bench.queue.claimWebhooks(limit: 10, retryAfterSeconds: 60).isEmpty)
-        try await bench.queue.recordWebhook(delivery.id, .delivered(status: 204))
+        #expect(try await bench.queue.claimWebhooks(WebhookClaim(limit: 10)).webhooks.isEmpty)
+        #expect(try await bench.queue.recordWebhook(delivery, .delivered(status: 204)))
         let seen = try await bench.client.query("SELECT state, last_status, url FROM janus.webhook_deliveries").row
         #expect(try seen.text("state") == "delivered" && seen.int("last_status") == 204)
         #expect(try seen.text("url") == "https://example.org/hook")

@@ -156,17 +156,17 @@ struct OwnershipTests {
         let bench = try await QueueBench()
         let id = try await bench.generate("'a', webhook_url => 'https://example.org/'")
         try await bench.client.query("SELECT janus.cancel($1)", [.int(id)])
-        let first = try #require(try await bench.queue.claimWebhooks(limit: 1, retryAfterSeconds: 60).first)
-        try await bench.queue.recordWebhook(first.id, .retry(status: 503, error: "busy", afterSeconds: 0))
-        let second = try #require(try await bench.queue.claimWebhooks(limit: 1, retryAfterSeconds: 60).first)
+        let first = try #require(try await bench.queue.claimWebhooks(WebhookClaim(limit: 1)).webhooks.first)
+        #expect(try await bench.queue.recordWebhook(first, .retry(status: 503, error: "busy", afterSeconds: 0)))
+        let second = try #require(try await bench.queue.claimWebhooks(WebhookClaim(limit: 1)).webhooks.first)
         #expect(second.attempt == 2 && second.message == first.message)
-        try await bench.queue.recordWebhook(first.id, .abandoned(status: 410, error: "gone"))
-        #expect(try await bench.queue.claimWebhooks(limit: 1, retryAfterSeconds: 60).isEmpty)
+        #expect(try await bench.queue.recordWebhook(second, .abandoned(status: 410, error: "gone")))
+        #expect(try await bench.queue.claimWebhooks(WebhookClaim(limit: 1)).webhooks.isEmpty)
         #expect(
             try await bench.client.query("SELECT last_error FROM janus.webhook_deliveries").row.text("last_error")
                 == "gone")
         try await bench.client.query("SELECT janus.redeliver($1)", [.int(first.id)])
-        let third = try #require(try await bench.queue.claimWebhooks(limit: 1, retryAfterSeconds: 60).first)
+        let third = try #require(try await bench.queue.claimWebhooks(WebhookClaim(limit: 1)).webhooks.first)
         #expect(third.message == first.message && third.attempt == 1)
     }
 }

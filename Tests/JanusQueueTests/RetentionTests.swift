@@ -37,8 +37,8 @@ struct RetentionTests {
         #expect(try await bench.queue.prune(rule) == 5)
         let left = try await bench.client.query("SELECT id FROM janus.jobs ORDER BY id")
         #expect(try left.rows.map { row throws(PostgresError) in try row.int64("id") } == [called, young, waiting])
-        let delivery = try #require(try await bench.queue.claimWebhooks(limit: 9, retryAfterSeconds: 60).first)
-        try await bench.queue.recordWebhook(delivery.id, .delivered(status: 200))
+        let delivery = try #require(try await bench.queue.claimWebhooks(WebhookClaim(limit: 9)).webhooks.first)
+        #expect(try await bench.queue.recordWebhook(delivery, .delivered(status: 200)))
         #expect(try await bench.queue.prune(rule) == 1)
         #expect(try await bench.count("janus_private.input") == 2)
     }

@@ -37,6 +37,18 @@ import JanusSupervisor
         #expect(machine.handle(.inputsLoaded(.failure(error)), now: 1) == [.end(RunEnd(.failed(error)))])
     }
 
+    @Test("inputs that are there while no worker is hand the job over, uncharged")
+    func noWorker() {
+        var machine = RunMachine(runTimeoutSeconds: 100, now: 0)
+        let end = outcome(machine.handle(.noWorker, now: 1))
+        guard case .released? = end?.outcome else { return #expect(Bool(false), "\(String(describing: end))") }
+        #expect(end?.isSuspect == false && machine.state == .over)
+        // it is no news to a run that has a worker
+        var started = working()
+        let actions = started.handle(.noWorker, now: 2)
+        #expect(actions == [] && started.state == .working)
+    }
+
     private func outcome(_ actions: [RunMachine.Action]) -> RunEnd? {
         guard case .end(let end)? = actions.last else { return nil }
         return end

@@ -14,11 +14,14 @@ with /~ROOM is one without it whose log and files lie under DIR/ROOM, so that ma
     /redirect                 302 to /image/red.png       /hang                 no answer
     /endless, /slow           a body without end, fast or a byte a second       /headers  headers without end
     /drop                     close without an answer     /big-error            404 with a body without end
+    /break-off/CODE           status, then a cut body     /dawdle/CODE          status, then nothing for ever
+    /gzip/N                   N bytes, sent as gzip       /gzip/NAME            a picture, sent as gzip
 """
 
 import argparse
 import base64
 import collections
+import gzip
 import hashlib
 import json
 import os
@@ -190,6 +193,25 @@ class Handler(BaseHTTPRequestHandler):
         while True:
             self.send_header("X-More", "y" * 1000)
             self.flush_headers()
+
+    def answer_break_off(self, rest, body):
+        self.begin_long(rest)
+        self.close_connection = True
+
+    def answer_dawdle(self, rest, body):
+        self.begin_long(rest)
+        self.answer_hang(rest, body)
+
+    def begin_long(self, rest):
+        """A status and the beginning of a body of 1000 bytes."""
+        self.send_response(int(rest.partition("/")[0]))
+        self.send_header("Content-Length", "1000")
+        self.end_headers()
+        self.wfile.write(b"x" * 10)
+
+    def answer_gzip(self, rest, body):
+        plain = IMAGES[rest] if rest in IMAGES else b"x" * int(rest)
+        self.reply(200, gzip.compress(plain), "image/png", [("Content-Encoding", "gzip")])
 
     def answer_drop(self, rest, body):
         self.close_connection = True

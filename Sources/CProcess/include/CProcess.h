@@ -28,6 +28,10 @@ int janus_reap(int pidfd, int *_Nonnull code, int *_Nonnull by_signal);
 /// Sends a signal to the child behind `pidfd`; −ESRCH when it has ended.
 int janus_signal(int pidfd, int signal);
 
+/// Raises the limit of open descriptors to `wish`, or as far as the hard limit goes; a higher one stays, and one that may not be raised.
+/// - Returns: the limit that holds then, or a negative errno.
+long janus_raise_descriptors(long wish);
+
 /// Seconds since boot, time asleep or stopped included (CLOCK_BOOTTIME).
 double janus_boot_seconds(void);
 
