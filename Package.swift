@@ -100,7 +100,7 @@ let package = Package(
         // tests; TestSupport starts the real parts (PostgreSQL, HTTP receiver) that they use
         .target(
             name: "TestSupport", dependencies: ["JanusPostgres", "JanusQueue"], path: "Tests/TestSupport",
-            exclude: ["receiver.py", "verify_webhook.py"],
+            exclude: ["hostile_worker.py", "receiver.py", "verify_webhook.py"],
             swiftSettings: strict),
         // counts the allocations of the engine's steps in a process of its own
         .target(name: "CAllocations", path: "Tests/CAllocations"),

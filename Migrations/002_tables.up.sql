@@ -333,9 +333,11 @@ CREATE TABLE janus_private.daemon (
     queues text[] NOT NULL,
     started_at timestamptz NOT NULL DEFAULT now(),
     seen_at timestamptz NOT NULL DEFAULT now(),
-    lease_seconds double precision NOT NULL
+    lease_seconds double precision NOT NULL,
+    failed_models jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(failed_models) = 'object')
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE janus_private.daemon IS 'The daemons that serve this database; each removes its row at its end.';
+COMMENT ON COLUMN janus_private.daemon.failed_models IS 'Of which no worker starts there: {model: why}.';
 
 CREATE TABLE janus_private.model (
     name text PRIMARY KEY

@@ -77,7 +77,12 @@ SELECT
             'bytes', o.byte_count, 'sha256', o.sha256, 'urls', o.urls, 'in_database', o.data IS NOT NULL)
         ORDER BY o.index)
      FROM janus_private.output o WHERE o.job = j.id) AS outputs,
-    j.error,
+    coalesce(j.error, CASE WHEN j.state = 'queued' THEN (
+        SELECT jsonb_build_object('code', 'model_failed', 'message', min(d.failed_models ->> j.model), 'retryable', true)
+        FROM janus_private.daemon d
+        WHERE j.model = ANY (d.models) AND j.queue = ANY (d.queues)
+            AND d.seen_at > now() - make_interval(secs => d.lease_seconds)
+        HAVING bool_and(d.failed_models ? j.model)) END) AS error,
     j.usage,
     j.metadata,
     pg_get_userbyid(j.owner) AS owner,
@@ -127,7 +132,7 @@ COMMENT ON COLUMN janus.jobs.started_at IS 'When the latest attempt began.';
 COMMENT ON COLUMN janus.jobs.finished_at IS 'When it ended for good.';
 COMMENT ON COLUMN janus.jobs.text IS 'The answer; NULL for pictures.';
 COMMENT ON COLUMN janus.jobs.outputs IS 'An array of {index, media_type, width, height, bytes, sha256, urls, in_database}, in order; NULL without outputs. An answer is one output of type text/plain.';
-COMMENT ON COLUMN janus.jobs.error IS '{code, message, retryable}: why it failed, or why the last attempt did while another is due.';
+COMMENT ON COLUMN janus.jobs.error IS '{code, message, retryable}: why it failed, or why the last attempt did while another is due; model_failed while it waits and no worker of its model starts anywhere.';
 COMMENT ON COLUMN janus.jobs.usage IS '{prompt_tokens, output_tokens, images, prefill_seconds, drawing_seconds, decoding_seconds} of the attempt that succeeded.';
 COMMENT ON COLUMN janus.jobs.metadata IS 'As given.';
 COMMENT ON COLUMN janus.jobs.owner IS 'The role that enqueued it.';
@@ -264,7 +269,8 @@ SELECT
     d.seen_at > now() - make_interval(secs => d.lease_seconds) AS alive,
     (SELECT count(*) FROM janus_private.run r WHERE r.daemon = d.instance) AS running,
     d.started_at,
-    d.seen_at
+    d.seen_at,
+    d.failed_models
 FROM janus_private.daemon d;
 COMMENT ON VIEW janus.workers IS 'The daemons that serve this database.';
 COMMENT ON COLUMN janus.workers.host IS 'Name of its host.';
@@ -276,6 +282,7 @@ COMMENT ON COLUMN janus.workers.alive IS 'Whether it was seen within its lease.'
 COMMENT ON COLUMN janus.workers.running IS 'Jobs that it holds.';
 COMMENT ON COLUMN janus.workers.started_at IS 'When it registered.';
 COMMENT ON COLUMN janus.workers.seen_at IS 'Its last sign of life.';
+COMMENT ON COLUMN janus.workers.failed_models IS '{model: why} of those of which no worker starts; the daemon goes on trying.';
 
 -- Each line (queue and model) is found by a step in the index; what waits in it is counted up to a bound, what runs in `run`.
 -- A function for its settings: where most of `job` is queued, the planner would read all of it.

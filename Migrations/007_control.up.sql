@@ -126,7 +126,7 @@ DECLARE
     o record;
     total bigint;
 BEGIN
-    SELECT x.state, x.text INTO j FROM janus.jobs x WHERE x.id = output.job;
+    SELECT x.state INTO j FROM janus.jobs x WHERE x.id = output.job;
     IF NOT FOUND THEN
         RAISE EXCEPTION USING ERRCODE = 'P0002', MESSAGE = format('there is no job %s, or it is not yours', coalesce(job::text, 'NULL')),
             HINT = 'Your jobs are in janus.jobs. Finished ones are pruned after a while.';
@@ -140,13 +140,11 @@ BEGIN
     ELSIF o.job IS NOT NULL THEN
         RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = format('output %s of job %s is not in the database', index, job),
             HINT = format('It was uploaded to %s. Put db: into upload_to to keep a copy here.', array_to_string(o.urls, ', '));
-    ELSIF index = 0 AND j.text IS NOT NULL THEN
-        RETURN convert_to(j.text, 'UTF8');
     END IF;
     SELECT count(*) INTO total FROM janus.outputs x WHERE x.job = output.job;
     RAISE EXCEPTION USING ERRCODE = '22023',
         MESSAGE = format('index is %s: job %s has %s outputs, counted from 0', coalesce(index::text, 'NULL'), job,
-            greatest(total, (j.text IS NOT NULL)::int));
+            total);
 END $$;
 COMMENT ON FUNCTION janus.output IS $$The bytes of one output of a succeeded job: a picture's file, or an answer's text as UTF-8.
 

@@ -407,6 +407,26 @@ CREATE TABLE janus_private.cancellation (
 
 COMMENT ON TABLE janus_private.cancellation IS 'Jobs that were asked to stop: who asks changes no running job, its daemon reads here. Rows go with their job.';
 
+-- Name: daemon; Type: TABLE; Schema: janus_private; Owner: -
+
+CREATE TABLE janus_private.daemon (
+    instance uuid NOT NULL,
+    host text NOT NULL,
+    version text NOT NULL,
+    models text[] NOT NULL,
+    queues text[] NOT NULL,
+    started_at timestamp with time zone DEFAULT now() NOT NULL,
+    seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    lease_seconds double precision NOT NULL,
+    failed_models jsonb DEFAULT '{}'::jsonb NOT NULL,
+    CONSTRAINT daemon_failed_models_check CHECK ((jsonb_typeof(failed_models) = 'object'::text))
+)
+WITH (fillfactor='50');
+
+COMMENT ON TABLE janus_private.daemon IS 'The daemons that serve this database; each removes its row at its end.';
+
+COMMENT ON COLUMN janus_private.daemon.failed_models IS 'Of which no worker starts there: {model: why}.';
+
 -- Name: input; Type: TABLE; Schema: janus_private; Owner: -
 
 CREATE TABLE janus_private.input (
@@ -573,7 +593,14 @@ CREATE VIEW janus_private.job_status AS
     ( SELECT jsonb_agg(jsonb_build_object('index', o.index, 'media_type', o.media_type, 'width', o.width, 'height', o.height, 'bytes', o.byte_count, 'sha256', o.sha256, 'urls', o.urls, 'in_database', (o.data IS NOT NULL)) ORDER BY o.index) AS jsonb_agg
            FROM janus_private.output o
           WHERE (o.job = j.id)) AS outputs,
-    j.error,
+    COALESCE(j.error,
+        CASE
+            WHEN (j.state = 'queued'::text) THEN ( SELECT jsonb_build_object('code', 'model_failed', 'message', min((d.failed_models ->> j.model)), 'retryable', true) AS jsonb_build_object
+               FROM janus_private.daemon d
+              WHERE ((j.model = ANY (d.models)) AND (j.queue = ANY (d.queues)) AND (d.seen_at > (now() - make_interval(secs => d.lease_seconds))))
+             HAVING bool_and((d.failed_models ? j.model)))
+            ELSE NULL::jsonb
+        END) AS error,
     j.usage,
     j.metadata,
     pg_get_userbyid((j.owner)::oid) AS owner,
@@ -759,7 +786,7 @@ COMMENT ON COLUMN janus.jobs.text IS 'The answer; NULL for pictures.';
 
 COMMENT ON COLUMN janus.jobs.outputs IS 'An array of {index, media_type, width, height, bytes, sha256, urls, in_database}, in order; NULL without outputs. An answer is one output of type text/plain.';
 
-COMMENT ON COLUMN janus.jobs.error IS '{code, message, retryable}: why it failed, or why the last attempt did while another is due.';
+COMMENT ON COLUMN janus.jobs.error IS '{code, message, retryable}: why it failed, or why the last attempt did while another is due; model_failed while it waits and no worker of its model starts anywhere.';
 
 COMMENT ON COLUMN janus.jobs.usage IS '{prompt_tokens, output_tokens, images, prefill_seconds, drawing_seconds, decoding_seconds} of the attempt that succeeded.';
 
@@ -861,7 +888,7 @@ DECLARE
     o record;
     total bigint;
 BEGIN
-    SELECT x.state, x.text INTO j FROM janus.jobs x WHERE x.id = output.job;
+    SELECT x.state INTO j FROM janus.jobs x WHERE x.id = output.job;
     IF NOT FOUND THEN
         RAISE EXCEPTION USING ERRCODE = 'P0002', MESSAGE = format('there is no job %s, or it is not yours', coalesce(job::text, 'NULL')),
             HINT = 'Your jobs are in janus.jobs. Finished ones are pruned after a while.';
@@ -875,13 +902,11 @@ BEGIN
     ELSIF o.job IS NOT NULL THEN
         RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = format('output %s of job %s is not in the database', index, job),
             HINT = format('It was uploaded to %s. Put db: into upload_to to keep a copy here.', array_to_string(o.urls, ', '));
-    ELSIF index = 0 AND j.text IS NOT NULL THEN
-        RETURN convert_to(j.text, 'UTF8');
     END IF;
     SELECT count(*) INTO total FROM janus.outputs x WHERE x.job = output.job;
     RAISE EXCEPTION USING ERRCODE = '22023',
         MESSAGE = format('index is %s: job %s has %s outputs, counted from 0', coalesce(index::text, 'NULL'), job,
-            greatest(total, (j.text IS NOT NULL)::int));
+            total);
 END $$;
 
 COMMENT ON FUNCTION janus.output(job bigint, index integer) IS 'The bytes of one output of a succeeded job: a picture''s file, or an answer''s text as UTF-8.
@@ -1184,7 +1209,7 @@ COMMENT ON COLUMN janus.job_status.text IS 'The answer; NULL for pictures.';
 
 COMMENT ON COLUMN janus.job_status.outputs IS 'An array of {index, media_type, width, height, bytes, sha256, urls, in_database}, in order; NULL without outputs. An answer is one output of type text/plain.';
 
-COMMENT ON COLUMN janus.job_status.error IS '{code, message, retryable}: why it failed, or why the last attempt did while another is due.';
+COMMENT ON COLUMN janus.job_status.error IS '{code, message, retryable}: why it failed, or why the last attempt did while another is due; model_failed while it waits and no worker of its model starts anywhere.';
 
 COMMENT ON COLUMN janus.job_status.usage IS '{prompt_tokens, output_tokens, images, prefill_seconds, drawing_seconds, decoding_seconds} of the attempt that succeeded.';
 
@@ -2541,6 +2566,18 @@ CREATE FUNCTION janus_private.is_cancel_requested(job_id bigint, generation inte
     LANGUAGE sql STABLE
     RETURN (EXISTS (SELECT FROM janus_private.cancellation c WHERE ((c.job = is_cancel_requested.job_id) AND (c.generation = is_cancel_requested.generation))));
 
+-- Name: is_ipv6(text); Type: FUNCTION; Schema: janus_private; Owner: -
+
+CREATE FUNCTION janus_private.is_ipv6(value text) RETURNS boolean
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN family(value::inet) = 6;
+EXCEPTION WHEN invalid_text_representation THEN
+    RETURN false;
+END $$;
+
 -- Name: job_arrived(); Type: FUNCTION; Schema: janus_private; Owner: -
 
 CREATE FUNCTION janus_private.job_arrived() RETURNS trigger
@@ -2609,6 +2646,17 @@ BEGIN
 EXCEPTION WHEN SQLSTATE 'UNDOI' THEN
     RETURN found_state;
 END $$;
+
+-- Name: percent_encoded(text); Type: FUNCTION; Schema: janus_private; Owner: -
+
+CREATE FUNCTION janus_private.percent_encoded(value text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    SELECT string_agg(CASE WHEN byte BETWEEN 33 AND 126 THEN chr(byte) ELSE '%' || upper(lpad(to_hex(byte), 2, '0')) END, '' ORDER BY n)
+    FROM (SELECT n, get_byte(convert_to(value, 'UTF8'), n) AS byte
+        FROM generate_series(0, octet_length(convert_to(value, 'UTF8')) - 1) AS n) AS bytes
+$$;
 
 -- Name: publish(name, text); Type: FUNCTION; Schema: janus_private; Owner: -
 
@@ -3181,7 +3229,11 @@ CREATE VIEW janus.attempts WITH (security_barrier='true') AS
     a.host,
     a.daemon,
     a.generation,
-    pg_get_userbyid((j.owner)::oid) AS owner
+    pg_get_userbyid((j.owner)::oid) AS owner,
+        CASE
+            WHEN (a.outcome <> 'succeeded'::text) THEN (a.uploads || a.files)
+            ELSE '{}'::text[]
+        END AS orphans
    FROM (janus_private.attempt a
      JOIN janus_private.job j ON ((j.id = a.job)))
   WHERE (((j.owner)::oid = ANY (( SELECT r.roles
@@ -3213,6 +3265,8 @@ COMMENT ON COLUMN janus.attempts.daemon IS 'Its daemon''s instance, as in janus.
 COMMENT ON COLUMN janus.attempts.generation IS '1, and one more with every janus.retry.';
 
 COMMENT ON COLUMN janus.attempts.owner IS 'The job''s owner.';
+
+COMMENT ON COLUMN janus.attempts.orphans IS 'What it may have left at sinks, as it did not succeed. Files are removed by their host; other objects are yours to delete.';
 
 -- Name: batch_request; Type: VIEW; Schema: janus; Owner: -
 
@@ -3626,22 +3680,6 @@ CREATE VIEW janus.webhook_secret_request AS
 
 COMMENT ON VIEW janus.webhook_secret_request IS 'What janus.webhook_secret inserts into, and so tells who calls; it has no rows.';
 
--- Name: daemon; Type: TABLE; Schema: janus_private; Owner: -
-
-CREATE TABLE janus_private.daemon (
-    instance uuid NOT NULL,
-    host text NOT NULL,
-    version text NOT NULL,
-    models text[] NOT NULL,
-    queues text[] NOT NULL,
-    started_at timestamp with time zone DEFAULT now() NOT NULL,
-    seen_at timestamp with time zone DEFAULT now() NOT NULL,
-    lease_seconds double precision NOT NULL
-)
-WITH (fillfactor='50');
-
-COMMENT ON TABLE janus_private.daemon IS 'The daemons that serve this database; each removes its row at its end.';
-
 -- Name: workers; Type: VIEW; Schema: janus; Owner: -
 
 CREATE VIEW janus.workers AS
@@ -3655,7 +3693,8 @@ CREATE VIEW janus.workers AS
            FROM janus_private.run r
           WHERE (r.daemon = d.instance)) AS running,
     d.started_at,
-    d.seen_at
+    d.seen_at,
+    d.failed_models
    FROM janus_private.daemon d;
 
 COMMENT ON VIEW janus.workers IS 'The daemons that serve this database.';
@@ -3677,6 +3716,8 @@ COMMENT ON COLUMN janus.workers.running IS 'Jobs that it holds.';
 COMMENT ON COLUMN janus.workers.started_at IS 'When it registered.';
 
 COMMENT ON COLUMN janus.workers.seen_at IS 'Its last sign of life.';
+
+COMMENT ON COLUMN janus.workers.failed_models IS '{model: why} of those of which no worker starts; the daemon goes on trying.';
 
 -- Name: arrival; Type: TABLE; Schema: janus_private; Owner: -
 
@@ -4089,6 +4130,10 @@ ALTER TABLE ONLY janus_private.webhook_delivery
 ALTER TABLE ONLY janus_private.webhook_secret
     ADD CONSTRAINT webhook_secret_pkey PRIMARY KEY (id);
 
+-- Name: attempt_orphaned; Type: INDEX; Schema: janus_private; Owner: -
+
+CREATE INDEX attempt_orphaned ON janus_private.attempt USING btree (host, ended_at) WHERE ((outcome <> 'succeeded'::text) AND (files <> '{}'::text[]));
+
 -- Name: cancellation_job; Type: INDEX; Schema: janus_private; Owner: -
 
 CREATE INDEX cancellation_job ON janus_private.cancellation USING btree (job, generation);
@@ -4302,6 +4347,8 @@ GRANT ALL ON FUNCTION janus_private.inherited_roles(role oid) TO janus_daemon;
 
 GRANT SELECT,DELETE ON TABLE janus_private.cancellation TO janus_daemon;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE janus_private.daemon TO janus_daemon;
+
 GRANT SELECT ON TABLE janus_private.input TO janus_daemon;
 
 GRANT SELECT,DELETE ON TABLE janus_private.job TO janus_daemon;
@@ -4466,6 +4513,8 @@ REVOKE ALL ON FUNCTION janus_private.grant_to(kind text, privilege text) FROM PU
 REVOKE ALL ON FUNCTION janus_private.is_cancel_requested(job_id bigint, generation integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION janus_private.is_cancel_requested(job_id bigint, generation integer) TO janus_daemon;
 
+REVOKE ALL ON FUNCTION janus_private.is_ipv6(value text) FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION janus_private.job_arrived() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION janus_private.job_of(caller regrole, job_id bigint) FROM PUBLIC;
@@ -4473,6 +4522,8 @@ REVOKE ALL ON FUNCTION janus_private.job_of(caller regrole, job_id bigint) FROM 
 REVOKE ALL ON FUNCTION janus_private.jobs_arrived() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION janus_private.lock_in(job_id bigint, states text[]) FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION janus_private.percent_encoded(value text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION janus_private.publish(called name, result text) FROM PUBLIC;
 
@@ -4482,8 +4533,6 @@ GRANT ALL ON FUNCTION janus_private.queue_lines() TO janus_admin;
 GRANT ALL ON FUNCTION janus_private.queue_lines() TO janus_daemon;
 
 REVOKE ALL ON FUNCTION janus_private.random_channel() FROM PUBLIC;
-
-REVOKE ALL ON FUNCTION janus_private.percent_encoded(value text) FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION janus_private.random_seed() FROM PUBLIC;
 
@@ -4882,8 +4931,6 @@ GRANT SELECT ON TABLE janus.webhook_deliveries TO janus_daemon;
 
 GRANT SELECT(result),INSERT(result) ON TABLE janus.webhook_secret_request TO janus_client;
 GRANT SELECT(result),INSERT(result) ON TABLE janus.webhook_secret_request TO janus_admin;
-
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE janus_private.daemon TO janus_daemon;
 
 GRANT SELECT ON TABLE janus.workers TO janus_client;
 GRANT SELECT ON TABLE janus.workers TO janus_admin;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <signal.h>
 #include <stddef.h>
@@ -24,9 +25,27 @@
 
 enum { child_socket = 3 };
 
+/// For good, root's too: with no_new_privs, exec gives back nothing that was given up before. Returns −1 with errno.
+static int drop_capabilities(void) {
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return -1;
+    // who may not lower the bounding set gains nothing of it either
+    for (int capability = 0; prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; capability++)
+        prctl(PR_CAPBSET_DROP, capability, 0, 0, 0);
+    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3];
+    if (syscall(SYS_capget, &header, sets) != 0) return -1;
+    unsigned held = 0;
+    for (int index = 0; index < _LINUX_CAPABILITY_U32S_3; index++)
+        held |= sets[index].effective | sets[index].permitted | sets[index].inheritable;
+    if (held == 0) return 0; // a service manager's filter may refuse what is not needed
+    memset(sets, 0, sizeof sets);
+    return (int)syscall(SYS_capset, &header, sets);
+}
+
 /// Between fork and exec: async-signal-safe calls only. Reports errno through `report` when exec fails.
 static _Noreturn void become_child(const char *path, const char *const *arguments, const char *const *environment, int socket_fd,
-                                   int oom_score_adj, pid_t parent, int report) {
+                                   int output_fd, int oom_score_adj, pid_t parent, int report) {
     int failure;
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) goto fail;
     if (getppid() != parent) _exit(1);  // the parent died before the line above
@@ -37,13 +56,15 @@ static _Noreturn void become_child(const char *path, const char *const *argument
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
 
-    // move both descriptors out of the way before 0 and 3 are taken
+    // move them out of the way before 0 to 3 are taken
     int socket_high = fcntl(socket_fd, F_DUPFD_CLOEXEC, 10);
+    int output_high = fcntl(output_fd, F_DUPFD_CLOEXEC, 10);
     int report_high = fcntl(report, F_DUPFD_CLOEXEC, 10);
-    if (socket_high < 0 || report_high < 0) goto fail;
+    if (socket_high < 0 || output_high < 0 || report_high < 0) goto fail;
     report = report_high;
     int null = open("/dev/null", O_RDONLY);
-    if (null < 0 || dup2(null, 0) < 0 || dup2(socket_high, child_socket) < 0) goto fail;
+    if (null < 0 || dup2(null, 0) < 0 || dup2(output_high, 1) < 0 || dup2(output_high, 2) < 0) goto fail;
+    if (dup2(socket_high, child_socket) < 0) goto fail;
     // everything above 3 closes on exec, whoever opened it
     if (syscall(SYS_close_range, child_socket + 1, ~0U, 4U /* CLOSE_RANGE_CLOEXEC */) != 0) goto fail;
 
@@ -57,6 +78,7 @@ static _Noreturn void become_child(const char *path, const char *const *argument
         ssize_t ignored = write(file, digits, (size_t)length);
         (void)ignored;
     }
+    if (drop_capabilities() != 0) goto fail;
     execve(path, (char *const *)arguments, (char *const *)environment);  // exec changes none of them
 fail:
     failure = errno;
@@ -66,13 +88,13 @@ fail:
 }
 
 pid_t janus_spawn(const char *path, const char *const *arguments, const char *const *environment, int socket_fd,
-                  int oom_score_adj, int *pidfd) {
+                  int output_fd, int oom_score_adj, int *pidfd) {
     int report[2];
     if (pipe2(report, O_CLOEXEC) != 0) return -errno;
     pid_t parent = getpid();
     pid_t child = fork();
     if (child == 0)
-        become_child(path, arguments, environment, socket_fd, oom_score_adj, parent, report[1]);
+        become_child(path, arguments, environment, socket_fd, output_fd, oom_score_adj, parent, report[1]);
     int failure = child < 0 ? errno : 0;
     close(report[1]);
     if (failure == 0) {
@@ -100,6 +122,14 @@ int janus_socketpair(int *first, int *second) {
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) return -errno;
     *first = pair[0];
     *second = pair[1];
+    return 0;
+}
+
+int janus_pipe(int *read_end, int *write_end) {
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0) return -errno;
+    *read_end = ends[0];
+    *write_end = ends[1];
     return 0;
 }
 
@@ -143,6 +173,12 @@ double janus_boot_seconds(void) {
     struct timespec now;
     clock_gettime(CLOCK_BOOTTIME, &now);
     return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+uint64_t janus_monotonic_microseconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
 int janus_notify(const char *address, const char *message) {

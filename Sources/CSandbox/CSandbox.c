@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -75,8 +76,27 @@ static int fail(char *message, const char *what, int error) {
     return error;
 }
 
-int janus_sandbox_enter(char *message) {
+// Of data: what this process has now, and so much more. Neither it nor anybody it calls can raise that again.
+static int limit_memory(uint64_t more_bytes) {
+    FILE *file = fopen("/proc/self/statm", "re");
+    if (!file) return errno;
+    // total, resident, shared, text, library, data; in pages
+    unsigned long long pages;
+    int count = fscanf(file, "%*u %*u %*u %*u %*u %llu", &pages);
+    fclose(file);
+    if (count != 1) return EIO;
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_DATA, &limit)) return errno;
+    rlim_t wanted = (rlim_t)(pages * (unsigned long long)sysconf(_SC_PAGESIZE) + more_bytes);
+    if (wanted < limit.rlim_max) limit.rlim_max = wanted;
+    limit.rlim_cur = limit.rlim_max;
+    return setrlimit(RLIMIT_DATA, &limit) ? errno : 0;
+}
+
+int janus_sandbox_enter(uint64_t more_bytes, char *message) {
     message[0] = 0;
+    int unlimited = limit_memory(more_bytes);
+    if (unlimited) return fail(message, "no limit of memory can be set", unlimited);
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) return fail(message, "prctl(PR_SET_NO_NEW_PRIVS)", errno);
     // Neither core dumps nor tracers see what users sent.
     if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)) return fail(message, "prctl(PR_SET_DUMPABLE)", errno);
@@ -110,6 +130,12 @@ const char *janus_sandbox_escape(void) {
     if (kill(getppid(), 0) == 0) return "a signal to the parent";
     void *code = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (code != MAP_FAILED) return "executable memory";
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_DATA, &limit) || limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur != limit.rlim_max)
+        return "memory without a limit";
+    void *more = mmap(NULL, limit.rlim_cur, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (more != MAP_FAILED) return "memory beyond the limit";
+    if (setrlimit(RLIMIT_DATA, &limit) == 0) return "a change of the limit";
     if (unlink("/tmp/janus-sandbox-check") == 0 || errno != EPERM) return "unlink";
     return NULL;
 }

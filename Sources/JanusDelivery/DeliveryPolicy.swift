@@ -48,15 +48,17 @@ package struct Delivery: Sendable {
     package let inputs: InputFetcher
     package let uploader: Uploader
     package let webhooks: WebhookSender
+    private let route: DeliveryRoute
 
-    /// - Throws: `HTTPError.unusable` when libcurl cannot be initialised or the CA file cannot be read.
+    /// - Throws: `HTTPError.unusable` when libcurl cannot be initialised or the CA file cannot be used.
     package init(_ policy: DeliveryPolicy) throws(HTTPError) {
-        let client = try HTTPClient(
-            HTTPClientConfiguration(
-                allowsPlainHTTP: policy.allowHTTP, addresses: AddressPolicy(allowedNetworks: policy.allowedNetworks),
-                caFile: policy.caFile, userAgent: policy.userAgent))
-        inputs = InputFetcher(client: client, policy: policy)
-        uploader = Uploader(client: client, policy: policy)
-        webhooks = WebhookSender(client: client, policy: policy)
+        route = try DeliveryRoute(policy)
+        inputs = InputFetcher(route)
+        uploader = Uploader(route)
+        webhooks = WebhookSender(route)
     }
+
+    /// What begins from now on goes by this policy.
+    /// - Throws: as `init`; what held before holds on then.
+    package func change(to policy: DeliveryPolicy) throws(HTTPError) { try route.change(to: policy) }
 }

@@ -1,16 +1,14 @@
 package import Foundation
-package import JanusHTTP
+import JanusHTTP
 package import JanusJob
 
 /// Fetches input pictures by URL.
 package struct InputFetcher: Sendable {
-    private let client: HTTPClient
-    private let policy: DeliveryPolicy
+    private let route: DeliveryRoute
+    private var client: HTTPClient { route.client }
+    private var policy: DeliveryPolicy { route.policy }
 
-    package init(client: HTTPClient, policy: DeliveryPolicy) {
-        self.client = client
-        self.policy = policy
-    }
+    package init(_ route: DeliveryRoute) { self.route = route }
 
     /// What fetching these reaches; `fetch` tells of those that are none.
     package static func hosts(of urls: [String]) -> Set<String> {

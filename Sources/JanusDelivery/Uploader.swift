@@ -1,5 +1,5 @@
 import Foundation
-package import JanusHTTP
+import JanusHTTP
 package import JanusJob
 
 /// Takes a run's outputs to its sinks.
@@ -11,13 +11,13 @@ package struct Uploader: Sendable {
     /// Bytes of an answer that are read; nothing in them is used.
     static let answerBytesMax = 4096
 
-    private let client: HTTPClient
-    private let policy: DeliveryPolicy
+    private let route: DeliveryRoute
+    private var client: HTTPClient { route.client }
+    private var policy: DeliveryPolicy { route.policy }
     private let retryDelaysSeconds: [Double]
 
-    package init(client: HTTPClient, policy: DeliveryPolicy, retryDelaysSeconds: [Double] = Self.retryDelaysSeconds) {
-        self.client = client
-        self.policy = policy
+    package init(_ route: DeliveryRoute, retryDelaysSeconds: [Double] = Self.retryDelaysSeconds) {
+        self.route = route
         self.retryDelaysSeconds = retryDelaysSeconds
     }
 

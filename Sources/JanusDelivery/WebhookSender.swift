@@ -1,5 +1,5 @@
 package import Foundation
-package import JanusHTTP
+import JanusHTTP
 package import JanusJob
 
 /// Sends signed webhooks, one try a call.
@@ -7,13 +7,11 @@ package struct WebhookSender: Sendable {
     /// Bytes of an answer that are read; only its status and Retry-After count.
     static let answerBytesMax = 4096
 
-    private let client: HTTPClient
-    private let policy: DeliveryPolicy
+    private let route: DeliveryRoute
+    private var client: HTTPClient { route.client }
+    private var policy: DeliveryPolicy { route.policy }
 
-    package init(client: HTTPClient, policy: DeliveryPolicy) {
-        self.client = client
-        self.policy = policy
-    }
+    package init(_ route: DeliveryRoute) { self.route = route }
 
     /// 2xx delivers; 410, a URL that is none, an address that is forbidden and the last try of the schedule end it; all
     /// else is for another try.

@@ -40,6 +40,12 @@ package final class Engine {
     package var preprocessor: ImagePreprocessor { parts.preprocessor }
     package var options: Options { parts.options }
     package var configuration: JanusConfiguration { parts.configuration }
+    /// Whether its layers are packed; else all is in f32.
+    package var isPacked: Bool { parts.model.precision != nil }
+    /// Of the square pictures that it draws, in pixels.
+    package var pictureSide: Int { configuration.tokenizer.imageSize }
+    /// Of the text that one token stands for, at most.
+    package var tokenBytesMax: Int { tokenizer.tokenBytesMax }
     /// Jobs that find room at once when each draws an image: not more than the batcher takes, and at least one.
     package var jobsWithRoom: Int {
         let positions = Self.promptTokensUsual + configuration.generationTokens

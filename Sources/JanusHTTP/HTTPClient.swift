@@ -27,18 +27,26 @@ package final class HTTPClient: Sendable {
     private let configuration: HTTPClientConfiguration
     private let mailbox: TransferMailbox
 
-    /// - Throws: `unusable` when libcurl cannot be initialised or the CA file cannot be read.
+    /// - Throws: `unusable` when libcurl cannot be initialised or the CA file cannot be used.
     package init(_ configuration: HTTPClientConfiguration) throws(HTTPError) {
         guard LibCurl.isReady else { throw .unusable(reason: "libcurl failed to initialise") }
-        if let file = configuration.caFile, !FileManager.default.isReadableFile(atPath: file) {
-            throw .unusable(reason: "the CA file \(file) cannot be read")
-        }
+        if let file = configuration.caFile { try Self.checkCertificates(file) }
         self.configuration = configuration
         let mailbox = TransferMailbox()
         self.mailbox = mailbox
         let thread = Thread { TransferLoop(mailbox, configuration).run() }
         thread.name = "janus-http"
         thread.start()
+    }
+
+    /// libcurl would say so of every transfer only.
+    private static func checkCertificates(_ file: String) throws(HTTPError) {
+        guard let content = FileManager.default.contents(atPath: file) else {
+            throw .unusable(reason: "the CA file \(file) cannot be read")
+        }
+        guard content.range(of: Data("-----BEGIN ".utf8)) != nil else {
+            throw .unusable(reason: "the CA file \(file) has no certificate in PEM form")
+        }
     }
 
     deinit { mailbox.close() }

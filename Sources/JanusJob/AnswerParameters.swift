@@ -68,6 +68,8 @@ package struct AnswerParameters: Codable, Sendable, Equatable {
 
 /// Pictures that one job may have; the database's own limit is not higher.
 package let inputImagesMax = 64
+/// Bytes that the pictures of one job may have together, as they come: what a worker has memory for, a job beside each other.
+package let inputBytesMax = 512 << 20
 
 /// One turn of a conversation.
 package struct ChatMessage: Codable, Sendable, Equatable {

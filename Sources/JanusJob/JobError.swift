@@ -48,6 +48,8 @@ package enum JobErrorCode: String, Codable, Sendable, CaseIterable {
     case leaseExpired = "lease_expired"
     /// The host gave the job back, uncharged: it was stopping, or had no free worker.
     case handedOver = "handed_over"
+    /// The job waits, and no worker of its model starts on any host that serves it. Of no attempt.
+    case modelFailed = "model_failed"
     /// A fault of janusd itself.
     case internalError = "internal_error"
 
@@ -59,7 +61,7 @@ package enum JobErrorCode: String, Codable, Sendable, CaseIterable {
             .expired:
             false
         case .inputUnavailable, .uploadFailed, .workerCrashed, .workerHung, .runTimeout, .leaseExpired, .handedOver,
-            .internalError:
+            .modelFailed, .internalError:
             true
         }
     }

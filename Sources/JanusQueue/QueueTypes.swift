@@ -64,6 +64,13 @@ package enum FinishReceipt: Sendable, Equatable {
     case lost
 }
 
+/// A model of which no worker of a host starts.
+package struct FailedModel: Sendable, Equatable {
+    package var host: String
+    package var model: String
+    package var reason: String
+}
+
 /// One webhook that is due, as the outbox holds it.
 package struct DueWebhook: Sendable, Equatable {
     package var id: Int64

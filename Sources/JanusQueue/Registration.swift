@@ -33,6 +33,25 @@ extension JobQueue {
             .row.int("named")
     }
 
+    /// Says of which of this daemon's models no worker starts, and why.
+    package func report(failedModels: [String: String]) async throws(QueueError) {
+        _ = try await onConnection { connection throws(PostgresError) in
+            try await connection.query(
+                reportFailuresSQL, [.uuid(options.instance), try .json(failedModels)])
+        }
+    }
+
+    /// Models that have failed on daemons that are alive.
+    package func failedModels() async throws(QueueError) -> [FailedModel] {
+        let result = try await query(failedModelsSQL)
+        return try decode { () throws(PostgresError) in
+            try result.map { row throws(PostgresError) in
+                FailedModel(
+                    host: try row.text("host"), model: try row.text("model"), reason: try row.text("reason"))
+            }
+        }
+    }
+
     /// Takes this daemon off the list; its runs must be over.
     package func deregister() async throws(QueueError) {
         try await query("DELETE FROM janus_private.daemon WHERE instance = $1", [.uuid(options.instance)])
@@ -63,6 +82,17 @@ private let isHomeSQL = """
     SELECT EXISTS (
         SELECT FROM janus_private.home h CROSS JOIN pg_control_system() AS c
         WHERE h.system_identifier = c.system_identifier AND h.database = current_database()) AS is_home
+    """
+
+private let reportFailuresSQL = """
+    UPDATE janus_private.daemon SET failed_models = $2::jsonb WHERE instance = $1 AND failed_models <> $2::jsonb
+    """
+
+private let failedModelsSQL = """
+    SELECT d.host, f.key AS model, f.value AS reason
+    FROM janus_private.daemon d, jsonb_each_text(d.failed_models) AS f
+    WHERE d.seen_at > now() - make_interval(secs => d.lease_seconds)
+    ORDER BY d.host, f.key
     """
 
 /// The daemon's row, and a row for each of its models.

@@ -35,7 +35,8 @@ package struct FairPlaces: Sendable {
         var turn: Int
     }
 
-    package let limits: PlaceLimits
+    /// Those who are inside stay, also where they are more than a new limit.
+    package var limits: PlaceLimits
     private var visits: [Ticket: Visit] = [:]
     private var shares: [String: Share] = [:]
     private var insideOfHost: [String: Int] = [:]

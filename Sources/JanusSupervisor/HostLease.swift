@@ -14,10 +14,13 @@ package final class HostLease: Sendable {
         var serverStart: Double
         /// The database's clock minus this host's; signatures carry the database's time.
         var clockOffsetSeconds: Double
+        /// Whether the database has answered, or was found away, since the start.
+        var isKnown = false
     }
 
     package let seconds: Double
     private let state: Mutex<State>
+    private let becameKnown = WakeSignal()
 
     package init(seconds: Double) {
         self.seconds = seconds
@@ -42,7 +45,9 @@ package final class HostLease: Sendable {
 
     package func renewed(_ renewal: Renewal) {
         let offset = renewal.serverNow.timeIntervalSinceNow
+        defer { becameKnown.wake() }
         state.withLock { state in
+            state.isKnown = true
             state.clockOffsetSeconds = offset
             state.connectedSince = state.connectedSince ?? renewal.sent
             state.validUntil = renewal.sent + seconds
@@ -54,7 +59,21 @@ package final class HostLease: Sendable {
     /// The database's time, as far as the last renewal tells.
     package var databaseNow: Date { Date(timeIntervalSinceNow: state.withLock { $0.clockOffsetSeconds }) }
 
-    package func disconnected() { state.withLock { $0.connectedSince = nil } }
+    package func disconnected() {
+        state.withLock { state in
+            state.isKnown = true
+            state.connectedSince = nil
+        }
+        becameKnown.wake()
+    }
+
+    /// Returns once the database has answered or was found away, or after `seconds`.
+    package func waitUntilKnown(seconds: Double) async {
+        let end = BootClock.now + seconds
+        while !state.withLock({ $0.isKnown }), !Task.isCancelled, BootClock.now < end {
+            await becameKnown.wait(seconds: 1)
+        }
+    }
 
     /// Whether the claims of this host still stand by its own clock.
     package func isValid(now: Double) -> Bool { state.withLock { now < $0.validUntil } }

@@ -129,6 +129,14 @@ package struct RunMachine: Sendable {
         guard state == .loading else { return [] }
         switch result {
         case .success(let inputs):
+            let bytes = inputs.reduce(0) { $0 + $1.count }
+            guard bytes <= inputBytesMax else {
+                return end(
+                    .failed(
+                        JobError(
+                            .inputTooLarge,
+                            "the job's pictures have \(bytes) bytes together, more than \(inputBytesMax)")))
+            }
             state = .working
             lastHeard = now
             return [.startWorker(inputs)]

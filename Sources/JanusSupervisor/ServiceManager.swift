@@ -1,11 +1,13 @@
 import CProcess
 import Foundation
+import Synchronization
 
 /// systemd's side of the daemon: readiness, status line, watchdog. Does nothing when not started by systemd.
-struct ServiceManager: Sendable {
+final class ServiceManager: Sendable {
     private let address: String?
     /// Half of WatchdogSec; nil without a watchdog.
     let watchdogSeconds: Double?
+    private let isReady = Atomic<Bool>(false)
 
     init() {
         let environment = ProcessInfo.processInfo.environment
@@ -14,9 +16,25 @@ struct ServiceManager: Sendable {
         watchdogSeconds = isOurs ? environment["WATCHDOG_USEC"].flatMap(Double.init).map { $0 / 2_000_000 } : nil
     }
 
-    func ready() { notify("READY=1") }
+    func ready() {
+        isReady.store(true, ordering: .releasing)
+        notify("READY=1")
+    }
+
+    /// A reload begins, which `reloaded` ends. Before the service is ready it is none to the service manager.
+    func reloading() {
+        guard isReady.load(ordering: .acquiring) else { return }
+        notify("RELOADING=1\nMONOTONIC_USEC=\(janus_monotonic_microseconds())")
+    }
+
+    func reloaded() {
+        guard isReady.load(ordering: .acquiring) else { return }
+        notify("READY=1")
+    }
+
     func stopping() { notify("STOPPING=1") }
-    func status(_ text: String) { notify("STATUS=\(text)") }
+    /// - Parameter text: one line.
+    func status(_ text: String) { notify("STATUS=\(text.replacing("\n", with: " "))") }
     func alive() { notify("WATCHDOG=1") }
 
     private func notify(_ message: String) {

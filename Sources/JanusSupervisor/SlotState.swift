@@ -7,12 +7,12 @@ package import JanusWire
 ///        │                   │
 ///        └──────ended────────┴──► down ──(backoff)──► starting
 package enum SlotState: Sendable, Equatable {
-    /// The process loads its weights. Becomes `serving` or `down`.
-    case starting(failures: Int)
+    /// The process loads its weights; so many before it ended in this. Becomes `serving` or `down`.
+    case starting(failures: Int, why: String?)
     /// It takes jobs up to its `jobsMax`, and holds these. Becomes `down`.
     case serving(WorkerReady, [JobRun: RunStage])
     /// No process; a new one starts after the backoff. Becomes `starting`.
-    case down(failures: Int)
+    case down(failures: Int, why: String?)
 
     /// What the shell does about a message.
     package enum MessageAction: Equatable {
@@ -21,8 +21,6 @@ package enum SlotState: Sendable, Equatable {
         case announceIdle
         /// Give the message to the run, and to its neighbours that the worker lives; when `thenFree`, a place is free again.
         case deliver(WorkerMessage, JobRun, thenFree: Bool)
-        /// The process broke the protocol.
-        case kill(reason: String)
     }
 
     /// What the shell does about the process's end: it tells the runs, and starts anew after the backoff.
@@ -63,9 +61,24 @@ package enum SlotState: Sendable, Equatable {
         }
     }
 
+    package var isServing: Bool {
+        switch self {
+        case .serving: true
+        case .starting, .down: false
+        }
+    }
+
+    /// Why its last process ended before it was ready; nil if it was, or while it is the first.
+    package var startFailure: String? {
+        switch self {
+        case .starting(_, let why), .down(_, let why): why
+        case .serving: nil
+        }
+    }
+
     package mutating func start() {
-        guard case .down(let failures) = self else { return }
-        self = .starting(failures: failures)
+        guard case .down(let failures, let why) = self else { return }
+        self = .starting(failures: failures, why: why)
     }
 
     /// - Returns: whether the slot took the job.
@@ -83,33 +96,31 @@ package enum SlotState: Sendable, Equatable {
     /// Takes back an assignment of which the process never heard.
     package mutating func release(_ run: JobRun) { set(run, nil) }
 
+    /// - Parameter message: one that `WorkerContract` has let pass.
     package mutating func receive(_ message: WorkerMessage) -> MessageAction {
         switch (self, message) {
         case (.starting, .ready(let ready)):
             self = .serving(ready, [:])
             return .announceIdle
-        case (.starting, _), (.serving, .ready):
-            return .kill(reason: "message out of order")
         case (.serving(_, let runs), _):
-            // the tail of a run that is over
             guard let run = message.run, runs[run] != nil else { return .nothing }
             if case .progress(_, let progress) = message {
                 set(run, progress.phase == .preparing ? .preparing : .computing)
             }
             if message.endsRun { set(run, nil) }
             return .deliver(message, run, thenFree: message.endsRun)
-        case (.down, _):
+        case (.starting, _), (.down, _):
             return .nothing
         }
     }
 
-    package mutating func ended() -> Restart {
+    package mutating func ended(_ why: String) -> Restart {
         switch self {
-        case .starting(let failures), .down(let failures):
-            self = .down(failures: failures + 1)
+        case .starting(let failures, _), .down(let failures, _):
+            self = .down(failures: failures + 1, why: why)
             return Restart(afterSeconds: Self.backoffSeconds(failures: failures + 1), blames: [:])
         case .serving(_, let runs):
-            self = .down(failures: 1)
+            self = .down(failures: 1, why: nil)
             return Restart(afterSeconds: Self.backoffSecondsFirst, blames: RunStage.blame(runs))
         }
     }

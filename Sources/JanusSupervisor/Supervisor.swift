@@ -3,6 +3,7 @@ package import JanusDelivery
 import JanusHTTP
 package import JanusQueue
 package import Logging
+import Synchronization
 
 /// The daemon: keeps workers alive, claims, runs, delivers, records; on structured concurrency throughout.
 package struct Supervisor: Sendable {
@@ -22,47 +23,55 @@ package struct Supervisor: Sendable {
     private static let digestSeconds = 2.0
     private static let tidySeconds = 60.0
     private static let pruneSeconds = 600.0
+    /// After which a database that neither answers nor refuses counts as away.
+    private static let contactSecondsMax = 60.0
+    private static let failuresSeconds = 30.0
+    private static let failuresRetrySeconds = 2.0
 
     private let configuration: SupervisorConfiguration
     private let queue: JobQueue
     private let delivery: Delivery
     private let listener: QueueListener?
     private let logger: Logger
+    private let linesLost: @Sendable () -> Int
 
     private let lease: HostLease
     private let claimDue = WakeSignal()
     private let webhookDue = WakeSignal()
     private let renewDue = WakeSignal()
+    private let failuresChanged = WakeSignal()
     private let drain = DrainFlag()
     private let activeRuns = ActiveRuns()
     private let pool: WorkerPool
+    private let processLimits: ProcessLimits
     private let turnstiles: Turnstiles
     private let caller: WebhookCaller
     private let manager = ServiceManager()
+    private let reloaded: Reloaded
 
-    /// - Parameter listener: nil polls only.
+    /// - Parameters:
+    ///   - listener: nil polls only.
+    ///   - linesLost: log lines that could not be written since the start.
     /// - Throws: `limits` when the kernel allows too few descriptors or threads for the configuration.
     package init(
         configuration: SupervisorConfiguration, queue: JobQueue, delivery: Delivery, listener: QueueListener?,
-        logger: Logger
+        logger: Logger, linesLost: @escaping @Sendable () -> Int
     ) throws(SupervisorError) {
         self.configuration = configuration
         self.queue = queue
         self.delivery = delivery
         self.listener = listener
         self.logger = logger
+        self.linesLost = linesLost
+        reloaded = Reloaded(configuration.reloaded)
         lease = HostLease(seconds: queue.options.leaseSeconds)
         pool = WorkerPool(
-            program: configuration.workerProgram, models: configuration.models, idle: claimDue, logger: logger)
-        let limits = try TransferLimits(
-            configuration.delivery, inputs: configuration.preparedMax, limits: try ProcessLimits.raised(),
-            rest: configuration.rest)
-        let claimWake: @Sendable () -> Void = { [claimDue] in claimDue.wake() }
+            program: configuration.workerProgram, models: configuration.models, idle: claimDue,
+            failuresChanged: failuresChanged, logger: logger)
+        processLimits = try ProcessLimits.raised()
         turnstiles = Turnstiles(
-            inputs: Turnstile(
-                PlaceLimits(total: limits.inputs, owner: PreparationWindow.ownerMax), freed: claimWake),
-            uploads: Turnstile(PlaceLimits(total: limits.uploads), freed: claimWake),
-            webhooks: Turnstile(PlaceLimits(total: limits.webhooks), freed: { [webhookDue] in webhookDue.wake() }))
+            try configuration.transferLimits(configuration.reloaded.delivery, processLimits), claimDue: claimDue,
+            webhookDue: webhookDue)
         caller = WebhookCaller(webhooks: delivery.webhooks, places: turnstiles.webhooks, lease: lease)
     }
 
@@ -71,7 +80,7 @@ package struct Supervisor: Sendable {
         await withTaskGroup { group in
             for service in services { group.addTask { await service() } }
             group.addTask { await claimLoop.run() }
-            manager.ready()
+            group.addTask { await announce() }
             logger.info(
                 "serving",
                 metadata: [
@@ -85,6 +94,34 @@ package struct Supervisor: Sendable {
         }
         await deregister()
         logger.info("stopped")
+    }
+
+    /// Takes over what can change while jobs run.
+    /// - Parameter read: of what is invalid nothing is taken over, and it is said.
+    /// - Returns: whether it holds now.
+    package func reload(_ read: () async throws -> SupervisorConfiguration.Reloaded) async -> Bool {
+        guard !drain.isRaised else { return false }
+        manager.reloading()
+        defer { if !drain.isRaised { manager.reloaded() } }
+        do {
+            let new = try await read()
+            let limits = try configuration.transferLimits(new.delivery, processLimits)
+            try delivery.change(to: new.delivery)
+            turnstiles.change(to: limits)
+            reloaded.current = new
+            return true
+        } catch {
+            logger.error("configuration not reloaded, what held before holds on", metadata: ["error": "\(error)"])
+            return false
+        }
+    }
+
+    /// Tells the service manager that the loops run, once it is known whether the database is there; the status line says which.
+    private func announce() async {
+        await lease.waitUntilKnown(seconds: Self.contactSecondsMax)
+        guard !Task.isCancelled, !drain.isRaised else { return }
+        manager.status(await status)
+        manager.ready()
     }
 
     private var claimLoop: ClaimLoop {
@@ -110,19 +147,19 @@ package struct Supervisor: Sendable {
             { await listen() },
             { await tick() },
             { await report() },
+            { await reportFailures() },
         ] + chores.map { chore in { await chore.run() } }
     }
 
     private var chores: [MaintenanceLoop] {
-        let (configuration, queue, lease) = (configuration, queue, lease)
-        let retention = configuration.retention
+        let (queue, lease, reloaded) = (queue, lease, reloaded)
         let models = configuration.models.map(\.name)
         let sweep = OrphanSweep(
             queue: queue, uploader: delivery.uploader, afterSeconds: 2 * lease.seconds, logger: logger)
         return [
             MaintenanceLoop(
                 name: "swept", seconds: lease.seconds,
-                isAllowed: { lease.mayClaim(now: BootClock.now) && configuration.delivery.fileRoot != nil },
+                isAllowed: { lease.mayClaim(now: BootClock.now) && reloaded.current.delivery.fileRoot != nil },
                 work: { () async throws(QueueError) -> Int in try await sweep.run() }, logger: logger),
             MaintenanceLoop(
                 name: "rescued", seconds: lease.seconds / 2,
@@ -150,7 +187,8 @@ package struct Supervisor: Sendable {
                 logger: logger),
             MaintenanceLoop(
                 name: "pruned", seconds: Self.pruneSeconds, isAllowed: { lease.mayClaim(now: BootClock.now) },
-                work: { () async throws(QueueError) -> Int in try await queue.prune(retention) }, logger: logger),
+                work: { () async throws(QueueError) -> Int in try await queue.prune(reloaded.current.retention) },
+                logger: logger),
         ]
     }
 
@@ -181,14 +219,43 @@ package struct Supervisor: Sendable {
     /// so a deadlock there starves it.
     private func report() async {
         while !Task.isCancelled {
-            let counts = await pool.counts
-            let running = await activeRuns.runs.count
-            let database = lease.mayClaim(now: BootClock.now) ? "database connected" : "database away"
-            manager.status(
-                "\(running) jobs running, room for \(counts.places) more, \(counts.ready) of \(counts.all) workers ready, "
-                    + database)
+            manager.status(await status)
             manager.alive()
             await pause(seconds: min(manager.watchdogSeconds ?? 5, 5))
+        }
+    }
+
+    private var status: String {
+        get async {
+            let counts = await pool.counts
+            let running = await activeRuns.runs.count
+            var parts = [
+                "\(running) jobs running", "room for \(counts.places) more",
+                "\(counts.ready) of \(counts.all) workers ready",
+                lease.mayClaim(now: BootClock.now) ? "database connected" : "database away",
+            ]
+            parts += await pool.failures.sorted { $0.key < $1.key }.map { "model \($0.key) failed: \($0.value)" }
+            let lost = linesLost()
+            if lost > 0 { parts.append("\(lost) log lines lost") }
+            return parts.joined(separator: ", ")
+        }
+    }
+
+    /// Keeps the database told of models that have failed, whatever becomes of this daemon's row.
+    private func reportFailures() async {
+        while !Task.isCancelled {
+            let failures = await pool.failures
+            var isTold = false
+            do {
+                if lease.mayClaim(now: BootClock.now) {
+                    try await queue.report(failedModels: failures)
+                    isTold = true
+                }
+            } catch {
+                // the lease loop watches the connection
+                logger.debug("failed models not reported", metadata: ["error": "\(error)"])
+            }
+            await failuresChanged.wait(seconds: isTold ? Self.failuresSeconds : Self.failuresRetrySeconds)
         }
     }
 
@@ -209,8 +276,10 @@ package struct Supervisor: Sendable {
             group.addTask {
                 while !drain.isRaised, !Task.isCancelled { await drain.wait() }
                 await withTaskGroup { patience in
-                    patience.addTask { await self.activeRuns.waitUntilEmpty(seconds: self.configuration.graceSeconds) }
-                    patience.addTask { await hurry.wait(seconds: self.configuration.graceSeconds) }
+                    patience.addTask {
+                        await self.activeRuns.waitUntilEmpty(seconds: self.reloaded.current.graceSeconds)
+                    }
+                    patience.addTask { await hurry.wait(seconds: self.reloaded.current.graceSeconds) }
                     await patience.next()
                     patience.cancelAll()
                 }
@@ -229,7 +298,7 @@ package struct Supervisor: Sendable {
         manager.stopping()
         let running = await activeRuns.runs.count
         logger.info(
-            "draining", metadata: ["running": "\(running)", "grace_seconds": "\(configuration.graceSeconds)"])
+            "draining", metadata: ["running": "\(running)", "grace_seconds": "\(reloaded.current.graceSeconds)"])
     }
 
     private func deregister() async {
@@ -238,6 +307,18 @@ package struct Supervisor: Sendable {
         } catch {
             logger.debug("not deregistered; the lease will tell", metadata: ["error": "\(error)"])
         }
+    }
+}
+
+/// What a reload has changed last.
+private final class Reloaded: Sendable {
+    private let state: Mutex<SupervisorConfiguration.Reloaded>
+
+    init(_ first: SupervisorConfiguration.Reloaded) { state = Mutex(first) }
+
+    var current: SupervisorConfiguration.Reloaded {
+        get { state.withLock { $0 } }
+        set { state.withLock { $0 = newValue } }
     }
 }
 

@@ -33,15 +33,25 @@ package struct SupervisorConfiguration: Sendable {
     package var progressSeconds: Double
     /// How often the queue is looked at without a notification; jittered by a fifth.
     package var pollSeconds: Double
-    /// How long SIGTERM waits for running jobs.
-    package var graceSeconds: Double
-    package var retention: RetentionRule
-    package var delivery: DeliveryPolicy
+    package var reloaded: Reloaded
+
+    /// What can change while the daemon runs.
+    package struct Reloaded: Sendable {
+        /// How long SIGTERM waits for running jobs.
+        package var graceSeconds: Double
+        package var retention: RetentionRule
+        package var delivery: DeliveryPolicy
+
+        package init(graceSeconds: Double, retention: RetentionRule, delivery: DeliveryPolicy) {
+            self.graceSeconds = graceSeconds
+            self.retention = retention
+            self.delivery = delivery
+        }
+    }
 
     package init(
         models: [Model], workerProgram: String, databaseConnections: Int, queues: [String], version: String,
-        progressSeconds: Double, pollSeconds: Double, graceSeconds: Double, retention: RetentionRule,
-        delivery: DeliveryPolicy
+        progressSeconds: Double, pollSeconds: Double, reloaded: Reloaded
     ) {
         self.models = models
         self.workerProgram = workerProgram
@@ -50,14 +60,19 @@ package struct SupervisorConfiguration: Sendable {
         self.version = version
         self.progressSeconds = progressSeconds
         self.pollSeconds = pollSeconds
-        self.graceSeconds = graceSeconds
-        self.retention = retention
-        self.delivery = delivery
+        self.reloaded = reloaded
     }
 
     /// Runs that have no place in a worker yet.
     var preparedMax: Int {
         models.reduce(0) { $0 + PreparationWindow.runsMax(places: $1.workers * $1.worker.jobs) }
+    }
+
+    /// - Throws: `limits` when they leave no room for the least.
+    func transferLimits(
+        _ delivery: DeliveryPolicy, _ limits: ProcessLimits
+    ) throws(SupervisorError) -> TransferLimits {
+        try TransferLimits(delivery, inputs: preparedMax, limits: limits, rest: rest)
     }
 
     /// What of the process's descriptors and threads is not for transfers.

@@ -4,17 +4,17 @@ package import JanusWire
 /// What can keep a supervisor or one of its workers from running.
 package enum SupervisorError: Error, CustomStringConvertible {
     case spawn(path: String, errno: Int32)
-    case socket(errno: Int32)
     /// Descriptors or threads do not suffice for the settings.
     case limits(reason: String)
+    case descriptors(errno: Int32)
 
     package var description: String {
         switch self {
         case .spawn(let path, let errno):
             "cannot start the worker \(path): \(String(errno: errno)); set workers.program to the janus-worker of this release"
-        case .socket(let errno):
-            "cannot make a socket for a worker: \(String(errno: errno))"
         case .limits(let reason): reason
+        case .descriptors(let errno):
+            "cannot make a socket and a pipe for a worker: \(String(errno: errno))"
         }
     }
 }

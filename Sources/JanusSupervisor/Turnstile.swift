@@ -51,6 +51,15 @@ package final class Turnstile: Sendable {
         if isFreed { freed() }
     }
 
+    package func change(to limits: PlaceLimits) {
+        let admitted = state.withLock { state in
+            state.places.limits = limits
+            return Self.admit(&state)
+        }
+        for continuation in admitted { continuation.resume(returning: true) }
+        freed()
+    }
+
     private func enter(_ owner: String, _ hosts: Set<String>) async -> FairPlaces.Ticket? {
         let ticket = state.withLock { state in
             state.ticketsGiven += 1
@@ -97,4 +106,22 @@ struct Turnstiles: Sendable {
     let inputs: Turnstile
     let uploads: Turnstile
     let webhooks: Turnstile
+
+    init(_ limits: TransferLimits, claimDue: WakeSignal, webhookDue: WakeSignal) {
+        inputs = Turnstile(limits.inputPlaces) { claimDue.wake() }
+        uploads = Turnstile(limits.uploadPlaces) { claimDue.wake() }
+        webhooks = Turnstile(limits.webhookPlaces) { webhookDue.wake() }
+    }
+
+    func change(to limits: TransferLimits) {
+        inputs.change(to: limits.inputPlaces)
+        uploads.change(to: limits.uploadPlaces)
+        webhooks.change(to: limits.webhookPlaces)
+    }
+}
+
+extension TransferLimits {
+    fileprivate var inputPlaces: PlaceLimits { PlaceLimits(total: inputs, owner: PreparationWindow.ownerMax) }
+    fileprivate var uploadPlaces: PlaceLimits { PlaceLimits(total: uploads) }
+    fileprivate var webhookPlaces: PlaceLimits { PlaceLimits(total: webhooks) }
 }

@@ -7,12 +7,14 @@ import Logging
 actor WorkerPool {
     private struct Slot {
         var model: SupervisorConfiguration.Model
-        var state = SlotState.down(failures: 0)
+        var state = SlotState.down(failures: 0, why: nil)
         var process: WorkerProcess?
         /// Of each run that the worker holds.
         var mailboxes: [JobRun: Mailbox] = [:]
         /// A run did not obey, and its worker was killed for it: the others are not to blame.
         var isKilledForOne = false
+        /// The last line of its standard error.
+        var lastLine: String?
     }
 
     /// A run whose inputs are there.
@@ -33,15 +35,21 @@ actor WorkerPool {
     /// In the order in which their inputs came.
     private var waiting: [Waiter] = []
     private let idle: WakeSignal
+    private let failuresChanged: WakeSignal
     private let logger: Logger
 
     /// - Parameters:
     ///   - program: the janus-worker to start.
     ///   - idle: woken whenever a worker becomes free.
-    init(program: String, models: [SupervisorConfiguration.Model], idle: WakeSignal, logger: Logger) {
+    ///   - failuresChanged: woken whenever `failures` may have changed.
+    init(
+        program: String, models: [SupervisorConfiguration.Model], idle: WakeSignal, failuresChanged: WakeSignal,
+        logger: Logger
+    ) {
         self.program = program
         self.slots = models.flatMap { model in Array(repeating: Slot(model: model), count: model.workers) }
         self.idle = idle
+        self.failuresChanged = failuresChanged
         self.logger = logger
     }
 
@@ -65,11 +73,15 @@ actor WorkerPool {
 
     /// Workers that have loaded, and the places for jobs that are free in them, for the service manager's status line.
     var counts: (ready: Int, all: Int, places: Int) {
-        let ready = slots.count { slot in
-            guard case .serving = slot.state else { return false }
-            return true
+        (slots.count { $0.state.isServing }, slots.count, slots.reduce(0) { $0 + $1.state.places })
+    }
+
+    /// Models that have failed: no worker of them serves, and one ended before it was ready. Others are started all the same: what
+    /// keeps them may pass. By name, why.
+    var failures: [String: String] {
+        Dictionary(grouping: slots, by: \.model.name).compactMapValues { slots in
+            slots.contains(where: \.state.isServing) ? nil : slots.lazy.compactMap(\.state.startFailure).first
         }
-        return (ready, slots.count, slots.reduce(0) { $0 + $1.state.places })
     }
 
     /// A run whose inputs are fetched before it takes a place, by `place`.
@@ -182,7 +194,7 @@ actor WorkerPool {
             process = try await WorkerProcess.start(program, model.worker)
         } catch {
             logger.error("worker not started", metadata: ["model": "\(model.name)", "error": "\(error)"])
-            return ended(index, describe: nil)
+            return ended(index, describe: nil, why: "\(error)")
         }
         slots[index].process = process
         logger.info("worker started", metadata: ["model": "\(model.name)", "pid": "\(process.pid)"])
@@ -191,6 +203,9 @@ actor WorkerPool {
             for await event in process.events {
                 switch event {
                 case .message(let message): receive(message, at: index)
+                case .said(let line):
+                    slots[index].lastLine = line
+                    logger.info("worker says", metadata: ["pid": "\(process.pid)", "line": "\(line)"])
                 case .ended(let exit): return exit
                 }
             }
@@ -201,7 +216,7 @@ actor WorkerPool {
         } onCancel: {
             process.stop()
         }
-        return ended(index, describe: exit)
+        return ended(index, describe: exit, why: Self.why(exit, lastLine: slots[index].lastLine))
     }
 
     private func receive(_ message: WorkerMessage, at index: Int) {
@@ -216,6 +231,7 @@ actor WorkerPool {
                         "fingerprint": "\(ready.fingerprint)",
                     ])
             }
+            failuresChanged.wake()
             fill()
         case .deliver(let message, let run, let thenFree):
             for (other, mailbox) in slots[index].mailboxes {
@@ -224,16 +240,17 @@ actor WorkerPool {
             guard thenFree else { return }
             slots[index].mailboxes[run] = nil
             fill()
-        case .kill(let reason):
-            logger.error("worker killed", metadata: ["pid": "\(slots[index].process?.pid ?? 0)", "error": "\(reason)"])
-            slots[index].process?.kill()
         }
     }
 
-    private func ended(_ index: Int, describe exit: WorkerExit?) -> Double {
+    /// - Parameter why: what is said of its model if it ended before it was ready.
+    private func ended(_ index: Int, describe exit: WorkerExit?, why: String) -> Double {
         let pid = slots[index].process?.pid ?? 0
         slots[index].process = nil
-        let restart = slots[index].state.ended()
+        slots[index].lastLine = nil
+        let before = failures
+        let restart = slots[index].state.ended(why)
+        if !Task.isCancelled { tellFailures(before) }
         if let exit, !Task.isCancelled {
             let runs = restart.blames.map { "\($0.key) \($0.value)" }.sorted().joined(separator: ", ")
             logger.warning(
@@ -251,5 +268,24 @@ actor WorkerPool {
         slots[index].isKilledForOne = false
         refuseWaiting(for: slots[index].model.name)
         return restart.afterSeconds
+    }
+
+    private func tellFailures(_ before: [String: String]) {
+        let after = failures
+        guard after != before else { return }
+        for (name, why) in after where before[name] == nil {
+            logger.error(
+                "model failed: none of its workers starts; janusd goes on trying",
+                metadata: ["model": "\(name)", "error": "\(why)"])
+        }
+        failuresChanged.wake()
+    }
+
+    /// The worker's own words, where it had some.
+    private static func why(_ exit: WorkerExit, lastLine: String?) -> String {
+        guard let lastLine, !lastLine.isEmpty else { return "the worker ended with \(exit) before it was ready" }
+        let name = "janus-worker: "
+        return "the worker ended with \(exit): "
+            + (lastLine.hasPrefix(name) ? String(lastLine.dropFirst(name.count)) : lastLine)
     }
 }

@@ -14,7 +14,7 @@ package struct Tokenizer: Sendable {
     /// What each id stands for; nil in gaps.
     private let tokenBytes: [[UInt8]?]
     /// Of the longest token.
-    let tokenBytesMax: Int
+    package let tokenBytesMax: Int
     private let specialIDs: Set<Int32>
     private let preTokenizer: PreTokenizer
     private let merger: BytePairMerger

@@ -4,7 +4,8 @@ import JanusJob
 /// A message that travels as one frame.
 package protocol WireMessage: Sendable {
     func encoded() throws(WireError) -> Data
-    /// - Throws: `WireError` for anything that `encoded()` of this protocol version cannot have produced.
+    /// - Throws: `WireError` for what has not the form of this protocol version. Whether a worker may say it now is judged by
+    ///   `WorkerContract`.
     init(type: UInt16, metadata: Data, payload: Data) throws(WireError)
 }
 
@@ -38,15 +39,6 @@ private struct About<Content: Codable>: Codable {
 private struct OutputHeader: Codable {
     var index: Int
     var format: OutputFormat
-
-    /// What no output can have.
-    var fault: String? {
-        if index < 0 { return "index \(index) is negative" }
-        if case .image(_, let width, let height) = format, width < 1 || height < 1 {
-            return "a picture of \(width) x \(height) pixels"
-        }
-        return nil
-    }
 }
 
 private struct Nothing: Codable {}
@@ -69,6 +61,8 @@ extension SupervisorMessage: WireMessage {
                 throw .malformed(
                     type: "start", reason: "inputCount \(start.inputCount) is outside 0…\(inputImagesMax)")
             }
+            // what is beyond these bounds could overflow the counts that are made of it
+            if let fault = start.task.fault { throw .malformed(type: "start", reason: fault) }
             self = .start(start)
         case 2:
             let input: About<Int> = try parse("input", metadata)
@@ -95,23 +89,12 @@ extension WorkerMessage: WireMessage {
 
     package init(type: UInt16, metadata: Data, payload: Data) throws(WireError) {
         switch type {
-        case 101:
-            let ready: WorkerReady = try parse("ready", metadata)
-            guard ready.jobsMax >= 1 else {
-                throw .malformed(type: "ready", reason: "jobsMax \(ready.jobsMax) is less than 1")
-            }
-            self = .ready(ready)
+        case 101: self = .ready(try parse("ready", metadata))
         case 102:
             let progress: About<JobProgress> = try parse("progress", metadata)
-            guard progress.content.isPossible else {
-                throw .malformed(
-                    type: "progress",
-                    reason: "step \(progress.content.stepsDone) of \(progress.content.stepsTotal) is no progress")
-            }
             self = .progress(progress.run, progress.content)
         case 103:
             let output: About<OutputHeader> = try parse("output", metadata)
-            if let fault = output.content.fault { throw .malformed(type: "output", reason: fault) }
             self = .output(
                 output.run, JobOutput(index: output.content.index, format: output.content.format, data: payload))
         case 104:

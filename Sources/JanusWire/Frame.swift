@@ -10,7 +10,7 @@ package import Foundation
 ///            16  metadata (JSON), then payload (raw bytes)
 package struct Frame: Equatable {
     package static let headerBytes = 16
-    package static let version: UInt16 = 3
+    package static let version: UInt16 = 4
     package static let metadataBytesMax = 4 << 20
     package static let payloadBytesMax = 64 << 20
 
@@ -46,20 +46,29 @@ package struct Frame: Equatable {
 /// Cuts a byte stream into frames. A stream that breaks the format stays broken: close the socket.
 package struct FrameDecoder {
     private var buffer = Data()
+    /// Bytes of `buffer` that were given as frames: many small ones are cut off without moving the rest each time.
+    private var taken = 0
 
     package init() {}
 
-    package mutating func append(_ bytes: Data) { buffer.append(bytes) }
+    package mutating func append(_ bytes: Data) {
+        if taken > 0 {
+            buffer = Data(buffer.dropFirst(taken))
+            taken = 0
+        }
+        buffer.append(bytes)
+    }
 
     /// The next whole frame, or nil until more bytes come.
     package mutating func next() throws(WireError) -> Frame? {
-        guard buffer.count >= Frame.headerBytes else { return nil }
-        guard buffer.prefix(4).elementsEqual("JANW".utf8) else { throw .notAFrame }
-        let version: UInt16 = buffer.littleEndian(at: 4)
+        let rest = buffer.dropFirst(taken)
+        guard rest.count >= Frame.headerBytes else { return nil }
+        guard rest.prefix(4).elementsEqual("JANW".utf8) else { throw .notAFrame }
+        let version: UInt16 = rest.littleEndian(at: 4)
         guard version == Frame.version else { throw .version(found: Int(version), supported: Int(Frame.version)) }
-        let type: UInt16 = buffer.littleEndian(at: 6)
-        let metadataBytes = Int(buffer.littleEndian(at: 8) as UInt32)
-        let payloadBytes = Int(buffer.littleEndian(at: 12) as UInt32)
+        let type: UInt16 = rest.littleEndian(at: 6)
+        let metadataBytes = Int(rest.littleEndian(at: 8) as UInt32)
+        let payloadBytes = Int(rest.littleEndian(at: 12) as UInt32)
         guard metadataBytes <= Frame.metadataBytesMax else {
             throw .tooLarge(part: "metadata", bytes: metadataBytes, limit: Frame.metadataBytesMax)
         }
@@ -67,12 +76,13 @@ package struct FrameDecoder {
             throw .tooLarge(part: "payload", bytes: payloadBytes, limit: Frame.payloadBytesMax)
         }
         let end = Frame.headerBytes + metadataBytes + payloadBytes
-        guard buffer.count >= end else { return nil }
-        let start = buffer.startIndex
-        let metadata = buffer[(start + Frame.headerBytes)..<(start + Frame.headerBytes + metadataBytes)]
-        let payload = buffer[(start + Frame.headerBytes + metadataBytes)..<(start + end)]
-        let frame = Frame(type: type, metadata: Data(metadata), payload: Data(payload))
-        buffer = Data(buffer[(start + end)...])
+        guard rest.count >= end else { return nil }
+        let content = rest.dropFirst(Frame.headerBytes)
+        // copies: a frame that is kept must not keep the buffer
+        let frame = Frame(
+            type: type, metadata: Data(content.prefix(metadataBytes)),
+            payload: Data(content.dropFirst(metadataBytes).prefix(payloadBytes)))
+        taken += end
         return frame
     }
 }

@@ -37,7 +37,7 @@ package enum WorkerMessage: Sendable, Equatable {
     /// another of them: a worker is judged by its silence, not each job. From pass to pass each job has its own. The first
     /// of a job, `preparing`, is sent before anything of it is touched; one job at a time is prepared.
     case progress(JobRun, JobProgress)
-    /// One output; those of a run come in the order of their index, before `.finished`.
+    /// One output; those of a run come in the order of their index, all of them before `.finished`.
     case output(JobRun, JobOutput)
     case finished(JobRun, JobCompletion)
     case failed(JobRun, JobError)
@@ -47,17 +47,29 @@ package enum WorkerMessage: Sendable, Equatable {
 
 /// What a loaded worker can do.
 package struct WorkerReady: Codable, Sendable, Equatable {
-    /// Jobs that it computes at once; each may take as much memory as an image.
+    /// Jobs that it computes at once, at most as many as it was started for; each may take as much memory as an image.
     package var jobsMax: Int
     /// Everything that decides the bytes of a result: source hash, precision, numerics version.
     package var fingerprint: String
     /// For people: parts, sizes, precision.
     package var summary: String
 
-    package init(jobsMax: Int, fingerprint: String, summary: String) {
+    /// Of the square pictures that it draws, in pixels.
+    package var pictureSide: Int
+    /// Of the text that one token stands for, at most.
+    package var tokenBytesMax: Int
+
+    /// More than any format of a file has room for.
+    package static let pictureSideMax = 1 << 14
+    /// Far beyond the longest token of any vocabulary.
+    package static let tokenBytesLimit = 1 << 16
+
+    package init(jobsMax: Int, fingerprint: String, summary: String, pictureSide: Int, tokenBytesMax: Int) {
         self.jobsMax = jobsMax
         self.fingerprint = fingerprint
         self.summary = summary
+        self.pictureSide = pictureSide
+        self.tokenBytesMax = tokenBytesMax
     }
 }
 

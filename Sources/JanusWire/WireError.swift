@@ -5,6 +5,8 @@ package enum WireError: Error, Equatable, CustomStringConvertible {
     case tooLarge(part: String, bytes: Int, limit: Int)
     case unknownType(Int)
     case malformed(type: String, reason: String)
+    /// A message that is well-formed and that a sound peer does not send now; see `WorkerContract`.
+    case breach(String)
 
     package var description: String {
         switch self {
@@ -18,6 +20,8 @@ package enum WireError: Error, Equatable, CustomStringConvertible {
             "unknown frame type \(type)"
         case .malformed(let type, let reason):
             "malformed \(type) frame: \(reason)"
+        case .breach(let what):
+            "against the contract: \(what)"
         }
     }
 }

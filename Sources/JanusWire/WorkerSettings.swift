@@ -28,6 +28,9 @@ package struct WorkerSettings: Sendable, Equatable {
     package var jobs: Int
     package var threads: Int
 
+    /// Of one worker.
+    package static let threadsMax = 256
+
     package init(
         model: String, modelName: String, packing: Packing?, cacheFormat: KeyValueFormat?, cacheMebibytes: Int,
         jobs: Int, threads: Int

@@ -26,7 +26,7 @@ struct InboxState {
     /// The one that is to be alone, while it runs.
     private var alone: JobRun?
 
-    /// - Throws: `malformed` for inputs out of order and for a run that is here already.
+    /// - Throws: `malformed` for inputs out of order or too large together and for a run that is here already.
     mutating func receive(_ message: SupervisorMessage) throws(WireError) -> Action {
         switch message {
         case .start(let start):
@@ -46,6 +46,11 @@ struct InboxState {
                         "index \(index) of run \(run), expected \(expected) of \(waiting[position].start.inputCount)")
             }
             waiting[position].inputs.append(data)
+            let bytes = waiting[position].inputs.reduce(0) { $0 + $1.count }
+            guard bytes <= inputBytesMax else {
+                throw .malformed(
+                    type: "input", reason: "the inputs of run \(run) have \(bytes) bytes, more than \(inputBytesMax)")
+            }
             return waiting[position].isComplete ? .wake : .wait
         case .cancel(let run):
             if running[run] != nil {

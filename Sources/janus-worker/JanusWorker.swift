@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import JanusEngine
 import JanusJob
+import JanusSystem
 import JanusTensor
 
 /// The program's entry: what must come before anything else, then the command.
@@ -55,8 +56,18 @@ struct JanusWorker: ParsableCommand {
         guard precision == .f32 || packs != nil else {
             throw ValidationError("--precision \(precision.rawValue) needs --packs, a directory to keep the pack in")
         }
-        guard (threads ?? 1) >= 1, jobs >= 1, cacheMib >= 1 else {
-            throw ValidationError("--threads, --jobs and --cache-mib must be at least 1")
+        try Self.check(threads ?? 1, within: 1...Threads.threadsMax, "--threads")
+        try Self.check(jobs, within: 1...Self.jobsMax, "--jobs")
+        try Self.check(cacheMib, within: 1...Self.cacheMebibytesMax, "--cache-mib")
+    }
+
+    /// Far beyond any machine, and near enough that no count of bytes overflows.
+    private static let jobsMax = 1 << 12
+    private static let cacheMebibytesMax = 1 << 24
+
+    private static func check(_ value: Int, within range: ClosedRange<Int>, _ option: String) throws {
+        guard range.contains(value) else {
+            throw ValidationError("\(option) is \(value), expected \(range.lowerBound)…\(range.upperBound)")
         }
     }
 
@@ -82,9 +93,26 @@ struct JanusWorker: ParsableCommand {
         } catch {
             WorkerExit.configuration.end("cannot load the model: \(error.description)")
         }
-        Sandbox.enter()
+        Sandbox.enter(moreBytes: Self.memoryBytesMax(jobs: jobs, engine))
         Server(engine: engine, inbox: inbox, connection: connection).serve()
     }
+}
+
+extension JanusWorker {
+    /// What serving takes at most beside what a loaded model has: the pictures of jobs as they came, and what computing takes.
+    /// The keys and values of packs, the threads' stacks and the kernels' buffers are there already; f32 takes keys and values,
+    /// and activations of whole prompts, as they come.
+    fileprivate static func memoryBytesMax(jobs: Int, _ engine: Engine) -> Int {
+        jobs * inputBytesMax + computingBytes
+            + (engine.isPacked ? 0 : engine.options.cacheBytesMax + activationBytes)
+    }
+
+    /// Measured as growth of VmData after the loading: 0.9 GiB for the largest picture that is decoded (a progressive JPEG of
+    /// 64 Mi CMYK pixels; WebP with alpha 0.7, PNG 0.5), 0.2 GiB for drawing and seeing at Janus-Pro-1B's size, 0.01 GiB for eight jobs
+    /// of janus-nano at once, with 2 threads and with 32.
+    private static let computingBytes = 2 << 30
+    /// Counted, not measured: half of it for 4,096 positions at Janus-Pro-7B's size.
+    private static let activationBytes = 2 << 30
 }
 
 extension Precision: ExpressibleByArgument {}
@@ -99,7 +127,7 @@ enum WorkerExit: Int32 {
 
     /// Ends the process at once: other threads may be in the middle of anything.
     func end(_ message: String? = nil) -> Never {
-        if let message { FileHandle.standardError.write(Data("janus-worker: \(message)\n".utf8)) }
+        if let message { writeToStandardError("janus-worker: \(message)\n") }
         _exit(rawValue)
     }
 }

@@ -2,6 +2,7 @@ import Foundation
 import JanusEngine
 import JanusJob
 import JanusModel
+import JanusSystem
 import JanusTensor
 
 /// What a worker maps: what it was given, or a pack of it in the cache, which the first worker makes.
@@ -61,5 +62,5 @@ private struct PackLog {
         }
     }
 
-    private func say(_ text: String) { FileHandle.standardError.write(Data("janus-worker: \(text)\n".utf8)) }
+    private func say(_ text: String) { writeToStandardError("janus-worker: \(text)\n") }
 }

@@ -12,7 +12,8 @@ struct Server {
         connection.send(
             .ready(
                 WorkerReady(
-                    jobsMax: engine.jobsWithRoom, fingerprint: engine.fingerprint, summary: engine.summary)))
+                    jobsMax: engine.jobsWithRoom, fingerprint: engine.fingerprint, summary: engine.summary,
+                    pictureSide: engine.pictureSide, tokenBytesMax: engine.tokenBytesMax)))
         let batcher = engine.batcher
         while true {
             while batcher.wantsJob, let assignment = inbox.next(isIdle: batcher.isIdle) { begin(assignment) }

@@ -30,7 +30,7 @@ struct Doctor: AsyncParsableCommand {
         if let packing = plan.supervisor.models.first?.worker.packing {
             await report.check("cache.directory \(packing.directory)") { try checkCache(packing.directory) }
         }
-        if let root = plan.supervisor.delivery.fileRoot {
+        if let root = plan.supervisor.reloaded.delivery.fileRoot {
             await report.check("files.root \(root)") {
                 guard FileManager.default.isWritableFile(atPath: root) else {
                     throw SettingsError.invalid(
@@ -46,6 +46,13 @@ struct Doctor: AsyncParsableCommand {
         guard await report.check("schema", { try await queue.checkSchema() }) != nil else { return }
         if let depths = await report.check("rights of janus_daemon", { try await queue.depth() }) {
             for depth in depths { print("       \(depth)") }
+        }
+        await report.check("workers of daemons that run") {
+            if let failed = try await queue.failedModels().first {
+                throw SettingsError.invalid(
+                    key: "model \(failed.model) on \(failed.host)", value: "failed",
+                    expected: "a worker that starts: \(failed.reason)")
+            }
         }
         if plan.listens {
             await report.check("notifications") {

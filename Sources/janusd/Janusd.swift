@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 
 /// One release: the daemon, its workers and its migrations are installed together.
 let janusdVersion = "0.1.0"
@@ -27,6 +28,20 @@ struct Janusd: AsyncParsableCommand {
             WebhookSecret.self,
             PrintSettings.self,
         ])
+
+    static func main() async {
+        openStandardDescriptors()
+        await main(nil)
+    }
+
+    /// Those that whoever started the program had closed: else the first connection or file would take their numbers, and the
+    /// log would be written into it.
+    private static func openStandardDescriptors() {
+        for descriptor in [STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO] where fcntl(descriptor, F_GETFD) < 0 {
+            // the lowest number that is free is this one
+            _ = unsafe open("/dev/null", O_RDWR)
+        }
+    }
 }
 
 struct PrintSettings: ParsableCommand {

@@ -43,5 +43,8 @@ struct JobFollower {
         return "job \(status.id) \(bar) \(done) % \(status.state.rawValue)\(phase)\(place)"
     }
 
-    private func show(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
+    private func show(_ text: String) {
+        // whoever does not read it misses the progress and nothing else
+        try? FileHandle.standardError.write(contentsOf: Data(text.utf8))
+    }
 }

@@ -1,24 +1,40 @@
 import Foundation
 import Logging
+import Synchronization
 
-/// Writes one line an entry to standard error: `key=value` text or JSON.
-///
-/// Under journald (JOURNAL_STREAM is set) text lines carry the priority as `<n>` and no time, which the journal has.
-struct LineLogHandler: LogHandler {
-    enum Format: String, CaseIterable {
-        case text
-        case json
+/// What all loggers of the daemon share: the level, which a reload changes, and the way out.
+final class Log: Sendable {
+    let format: LogFormat
+    let output: LogOutput
+    private let sharedLevel: Mutex<Logger.Level>
+
+    init(_ format: LogFormat, level: Logger.Level, descriptor: Int32 = STDERR_FILENO) {
+        self.format = format
+        output = LogOutput(descriptor) { lost in
+            format.line(
+                .warning, "log lines lost: nobody read them, or they could not be written", [("lines", "\(lost)")])
+        }
+        sharedLevel = Mutex(level)
     }
 
-    var metadata: Logger.Metadata = [:]
-    var logLevel: Logger.Level
-    private let format: Format
-    private let isJournal: Bool
+    var level: Logger.Level {
+        get { sharedLevel.withLock { $0 } }
+        set { sharedLevel.withLock { $0 = newValue } }
+    }
+}
 
-    init(level: Logger.Level, format: Format) {
-        self.logLevel = level
-        self.format = format
-        self.isJournal = ProcessInfo.processInfo.environment["JOURNAL_STREAM"] != nil
+/// Writes one line an entry.
+struct LineLogHandler: LogHandler {
+    var metadata: Logger.Metadata = [:]
+    private let shared: Log
+    /// Of this logger alone.
+    private var ownLevel: Logger.Level?
+
+    init(_ shared: Log) { self.shared = shared }
+
+    var logLevel: Logger.Level {
+        get { ownLevel ?? shared.level }
+        set { ownLevel = newValue }
     }
 
     subscript(metadataKey key: String) -> Logger.Metadata.Value? {
@@ -27,33 +43,58 @@ struct LineLogHandler: LogHandler {
     }
 
     func log(event: LogEvent) {
-        let fields = metadata.merging(event.metadata ?? [:]) { _, new in new }.sorted { $0.key < $1.key }
-        let line =
-            switch format {
-            case .text: text(event, fields)
-            case .json: json(event, fields)
-            }
-        // one write a line, so that lines of several processes do not mix
-        FileHandle.standardError.write(Data((line + "\n").utf8))
+        let fields = metadata.merging(event.metadata ?? [:]) { _, new in new }
+            .map { (name: $0.key, value: "\($0.value)") }.sorted { $0.name < $1.name }
+        shared.output.write(shared.format.line(event.level, "\(event.message)", fields))
+    }
+}
+
+/// `key=value` text or JSON.
+///
+/// Under journald (JOURNAL_STREAM is set) text lines carry the priority as `<n>` and no time, which the journal has.
+struct LogFormat: Sendable {
+    enum Form: String, CaseIterable {
+        case text
+        case json
     }
 
-    private func text(_ event: LogEvent, _ fields: [(key: String, value: Logger.MetadataValue)]) -> String {
-        let start = isJournal ? "<\(event.level.priority)>" : "\(Date().ISO8601Format()) \(event.level.rawValue) "
-        return start + fields.reduce("\(event.message)") { "\($0) \($1.key)=\(quoted("\($1.value)"))" }
+    typealias Field = (name: String, value: String)
+
+    private let form: Form
+    private let isJournal = ProcessInfo.processInfo.environment["JOURNAL_STREAM"] != nil
+
+    init(_ form: Form) { self.form = form }
+
+    /// One line, without its end.
+    func line(_ level: Logger.Level, _ message: String, _ fields: [Field]) -> String {
+        switch form {
+        case .text: text(level, message, fields)
+        case .json: json(level, message, fields)
+        }
     }
 
-    private func json(_ event: LogEvent, _ fields: [(key: String, value: Logger.MetadataValue)]) -> String {
-        var entry = Dictionary(uniqueKeysWithValues: fields.map { ($0.key, "\($0.value)") })
+    private func text(_ level: Logger.Level, _ message: String, _ fields: [Field]) -> String {
+        let start = isJournal ? "<\(level.priority)>" : "\(Date().ISO8601Format()) \(level.rawValue) "
+        return start + fields.reduce(oneLine(message)) { "\($0) \($1.name)=\(quoted($1.value))" }
+    }
+
+    private func json(_ level: Logger.Level, _ message: String, _ fields: [Field]) -> String {
+        var entry = Dictionary(fields.map { ($0.name, $0.value) }, uniquingKeysWith: { _, last in last })
         entry["time"] = Date().ISO8601Format()
-        entry["level"] = event.level.rawValue
-        entry["message"] = "\(event.message)"
+        entry["level"] = level.rawValue
+        entry["message"] = message
         guard let data = try? JSONEncoder().encode(entry) else { return "{}" }
         return String(decoding: data, as: UTF8.self)
     }
 
     private func quoted(_ value: String) -> String {
-        guard value.contains(where: { $0 == " " || $0 == "\"" || $0.isNewline }) else { return value }
-        return "\"" + value.replacing("\"", with: "'").replacing("\n", with: " ") + "\""
+        let value = oneLine(value)
+        guard value.contains(where: { $0 == " " || $0 == "\"" }) else { return value }
+        return "\"" + value.replacing("\"", with: "'") + "\""
+    }
+
+    private func oneLine(_ text: String) -> String {
+        String(text.map { $0.isNewline ? " " : $0 })
     }
 }
 

@@ -16,7 +16,7 @@ struct ServePlan {
     let queueOptions: QueueOptions
     let supervisor: SupervisorConfiguration
     let logLevel: Logger.Level
-    let logFormat: LineLogHandler.Format
+    let logForm: LogFormat.Form
 
     init(_ settings: Settings) throws {
         dsn = try settings.requiredText("database.dsn")
@@ -41,14 +41,15 @@ struct ServePlan {
             databaseConnections: connections + 3, queues: try Self.queues(settings), version: janusdVersion,
             progressSeconds: try settings.number("progress.seconds"),
             pollSeconds: try settings.number("poll.seconds"),
-            graceSeconds: try settings.number("shutdown.grace_seconds"),
-            retention: RetentionRule(
-                succeededSeconds: try settings.number("retention.succeeded_days") * 86400,
-                failedSeconds: try settings.number("retention.failed_days") * 86400,
-                canceledSeconds: try settings.number("retention.canceled_days") * 86400),
-            delivery: try Self.delivery(settings))
+            reloaded: SupervisorConfiguration.Reloaded(
+                graceSeconds: try settings.number("shutdown.grace_seconds"),
+                retention: RetentionRule(
+                    succeededSeconds: try settings.number("retention.succeeded_days") * 86400,
+                    failedSeconds: try settings.number("retention.failed_days") * 86400,
+                    canceledSeconds: try settings.number("retention.canceled_days") * 86400),
+                delivery: try Self.delivery(settings)))
         logLevel = try Self.choice("log.level", settings)
-        logFormat = try Self.choice("log.format", settings)
+        logForm = try Self.choice("log.format", settings)
     }
 
     private static func models(_ settings: Settings) throws -> [SupervisorConfiguration.Model] {
@@ -56,7 +57,7 @@ struct ServePlan {
         let workers = try settings.whole("workers.count")
         let cores = ProcessInfo.processInfo.activeProcessorCount
         let asked = try settings.whole("workers.threads")
-        let threads = asked > 0 ? asked : max(1, cores / (workers * named.count))
+        let threads = asked > 0 ? asked : min(max(1, cores / (workers * named.count)), WorkerSettings.threadsMax)
         let jobs = try settings.whole("workers.jobs")
         let cache = try cacheMebibytes(settings, workers: workers * named.count)
         let format: KeyValueFormat? =

@@ -1,5 +1,6 @@
 import JanusDelivery
 import JanusJob
+import JanusWire
 
 /// One configuration key: what the file, the environment and `janusd settings` say about it.
 struct Setting: Sendable {
@@ -18,6 +19,8 @@ struct Setting: Sendable {
     let value: Value
     /// Meaning and trade-off; the unit is in the key's name.
     let meaning: String
+    /// Whether SIGHUP changes it; the others need a restart.
+    var isReloaded = false
 
     var variable: String { "JANUSD_" + key.uppercased().replacing(".", with: "_") }
 }
@@ -100,7 +103,7 @@ extension Setting {
                 half the time to read them; bf16 strays a little less from the model. Default: int8, for bf16 packs bf16.
                 """),
         Setting(
-            key: "workers.threads", value: .whole(0, within: 0...1024),
+            key: "workers.threads", value: .whole(0, within: 0...WorkerSettings.threadsMax),
             meaning: "Threads of one worker; 0 shares the machine's cores among all workers."),
         Setting(
             key: "workers.program", value: .text(nil),
@@ -116,7 +119,9 @@ extension Setting {
             meaning: "How often progress is written while jobs run: one small statement a host."),
         Setting(
             key: "shutdown.grace_seconds", value: .number(60, within: 0...86400),
-            meaning: "How long SIGTERM waits for running jobs; then they are handed back. Keep TimeoutStopSec above it."
+            meaning:
+                "How long SIGTERM waits for running jobs; then they are handed back. Keep TimeoutStopSec above it.",
+            isReloaded: true
         ),
         Setting(
             key: "retry.first_seconds", value: .number(5, within: 0...86400),
@@ -126,52 +131,58 @@ extension Setting {
             meaning: "The longest such delay."),
         Setting(
             key: "retention.succeeded_days", value: .number(30, within: 0.001...36500),
-            meaning: "Finished jobs, their inputs and outputs are deleted after this. Shorter keeps the database small."
+            meaning:
+                "Finished jobs, their inputs and outputs are deleted after this. Shorter keeps the database small.",
+            isReloaded: true
         ),
         Setting(
             key: "retention.failed_days", value: .number(90, within: 0.001...36500),
-            meaning: "The same for failed jobs."),
+            meaning: "The same for failed jobs.", isReloaded: true),
         Setting(
             key: "retention.canceled_days", value: .number(30, within: 0.001...36500),
-            meaning: "The same for canceled jobs."),
+            meaning: "The same for canceled jobs.", isReloaded: true),
         Setting(
             key: "network.allow_http", value: .flag(delivery.allowHTTP),
-            meaning: "Allow http:// beside https:// for input pictures, uploads and webhooks: they travel unencrypted."),
+            meaning: "Allow http:// beside https:// for input pictures, uploads and webhooks: they travel unencrypted.",
+            isReloaded: true),
         Setting(
             key: "network.allow", value: .texts([]),
             meaning: """
                 Networks (CIDR) that jobs may reach although they are loopback, private or reserved. Everything listed
                 here is within reach of whoever may enqueue.
-                """),
+                """, isReloaded: true),
         Setting(
             key: "network.ca_file", value: .text(nil),
-            meaning: "PEM file of certificate authorities instead of the system's."),
+            meaning: "PEM file of certificate authorities instead of the system's.", isReloaded: true),
         Setting(
             key: "input.bytes_max", value: .whole(delivery.inputBytesMax, within: 1...(60 << 20)),
-            meaning: "Largest input picture to fetch, in bytes."),
+            meaning: "Largest input picture to fetch, in bytes.", isReloaded: true),
         Setting(
             key: "input.seconds", value: .number(delivery.inputSeconds, within: 0.1...3600),
-            meaning: "Time to fetch one input picture."),
+            meaning: "Time to fetch one input picture.", isReloaded: true),
         Setting(
             key: "upload.seconds", value: .number(delivery.uploadSeconds, within: 0.1...3600),
-            meaning: "Time for one try of an upload."),
+            meaning: "Time for one try of an upload.", isReloaded: true),
         Setting(
             key: "upload.at_once", value: .whole(delivery.uploadsMax, within: 4...4096),
             meaning: """
                 Jobs whose outputs are uploaded at once; an owner has at most a quarter, a host at most half. An owner that has its
                 share waits with new jobs, others go on. Where descriptors (LimitNOFILE) or threads (TasksMax) do not suffice,
                 fewer.
-                """),
+                """, isReloaded: true),
         Setting(
             key: "webhook.seconds", value: .number(delivery.webhookSeconds, within: 0.1...600),
-            meaning: "Time for one try of a webhook."),
+            meaning: "Time for one try of a webhook.", isReloaded: true),
         Setting(
             key: "webhook.at_once", value: .whole(delivery.webhooksMax, within: 4...4096),
-            meaning: "Webhooks that are called at once, shared as upload.at_once is."),
+            meaning: "Webhooks that are called at once, shared as upload.at_once is.", isReloaded: true),
         Setting(
             key: "files.root", value: .text(nil),
-            meaning: "Directory that file:/// sinks must lie in; unset refuses them. It must be on a local disk."),
-        Setting(key: "log.level", value: .text("info"), meaning: "trace, debug, info, notice, warning or error."),
+            meaning: "Directory that file:/// sinks must lie in; unset refuses them. It must be on a local disk.",
+            isReloaded: true),
+        Setting(
+            key: "log.level", value: .text("info"), meaning: "trace, debug, info, notice, warning or error.",
+            isReloaded: true),
         Setting(key: "log.format", value: .text("text"), meaning: "text (one line an entry, key=value) or json."),
     ]
 
@@ -180,6 +191,7 @@ extension Setting {
         var lines = [
             "# janusd: every key with its default. Printed by `janusd settings`.",
             "# Each can also be set by the environment, which wins: database.dsn is JANUSD_DATABASE_DSN (lists by commas).",
+            "# What is marked (reload) changes with `systemctl reload janusd` (SIGHUP); the rest needs a restart.",
         ]
         var section = ""
         for setting in all {
@@ -188,7 +200,8 @@ extension Setting {
             if parts.count > 1, section != parts[0] { lines.append("\(parts[0]):") }
             section = parts.count > 1 ? String(parts[0]) : ""
             let indent = parts.count > 1 ? "  " : ""
-            lines += setting.meaning.split(separator: "\n").map { "\(indent)# \($0)" }
+            let meaning = setting.meaning + (setting.isReloaded ? " (reload)" : "")
+            lines += meaning.split(separator: "\n").map { "\(indent)# \($0)" }
             lines.append("\(indent)\(setting.yamlDefault(name: String(parts[parts.count - 1])))")
         }
         return lines.joined(separator: "\n") + "\n"

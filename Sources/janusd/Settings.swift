@@ -83,6 +83,16 @@ struct Settings {
         return flag
     }
 
+    /// Settings whose values differ, in the order of `Setting.all`.
+    func differences(from other: Settings) -> [Setting] {
+        Setting.all.filter { setting in value(of: setting) != other.value(of: setting) }
+    }
+
+    /// nil too for what cannot be read, which whoever uses the setting has said.
+    private func value(of setting: Setting) -> ConfigContent? {
+        do { return try content(of: setting, type: setting.value.type) } catch { return nil }
+    }
+
     /// - Precondition: `key` stands in `Setting.all`: the callers are code, not input.
     private static func setting(_ key: String) -> Setting {
         guard let setting = Setting.all.first(where: { $0.key == key }) else {
@@ -123,6 +133,18 @@ struct Settings {
     private static func flatten(_ node: Any, prefix: String) -> [String] {
         guard let mapping = node as? [String: Any] else { return [prefix] }
         return mapping.flatMap { flatten($0.value, prefix: prefix.isEmpty ? $0.key : "\(prefix).\($0.key)") }
+    }
+}
+
+extension Setting.Value {
+    fileprivate var type: ConfigType {
+        switch self {
+        case .text: .string
+        case .texts: .stringArray
+        case .number: .double
+        case .whole: .int
+        case .flag: .bool
+        }
     }
 }
 

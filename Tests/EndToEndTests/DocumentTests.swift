@@ -71,6 +71,28 @@ import Testing
         }
     }
 
+    @Test("every threat of Sources/THREATS.md names the tests that hold what refuses it")
+    func threats() throws {
+        let rows = try String(contentsOfFile: TestPaths.root + "/Sources/THREATS.md", encoding: .utf8)
+            .split(separator: "\n").filter { $0.hasPrefix("| ") }.dropFirst(2)
+        #expect(rows.count >= 15)
+        for row in rows {
+            let tests = row.matches(of: /`([A-Za-z]+Tests)\.([A-Za-z]+)\/([A-Za-z0-9]+)`/)
+            #expect(!tests.isEmpty, "no test: \(row)")
+            for test in tests {
+                #expect(try Self.exists(test.output.1, test.output.2, test.output.3), "no test \(test.output.0)")
+            }
+        }
+    }
+
+    private static func exists(_ module: Substring, _ suite: Substring, _ function: Substring) throws -> Bool {
+        try files(below: "Tests/\(module)", suffix: ".swift").contains { path in
+            let text = try String(contentsOfFile: path, encoding: .utf8)
+            return text.contains(try Regex("(struct|class|actor|extension) \(suite)\\b"))
+                && text.contains("func \(function)(")
+        }
+    }
+
     @Test("links and anchors are read as Markdown has them")
     func targetsAndAnchors() throws {
         let text = "[a](b.md), [c](#d) and ![e](f.png \"title\")\n# D e-f: `g`!\n```\n[no](link)\n```\n"
@@ -99,13 +121,7 @@ import Testing
             #expect(!tests.isEmpty && mutants.isEmpty == isExcused, "no test, or neither a mutant nor why: \(row)")
             excused += isExcused ? 1 : 0
             for test in tests {
-                let (module, suite, function) = (test.output.1, test.output.2, test.output.3)
-                let holds = try Self.files(below: "Tests/\(module)", suffix: ".swift").contains { path in
-                    let text = try String(contentsOfFile: path, encoding: .utf8)
-                    return text.contains(try Regex("(struct|class|actor|extension) \(suite)\\b"))
-                        && text.contains("func \(function)(")
-                }
-                #expect(holds, "there is no test \(test.output.0)")
+                #expect(try Self.exists(test.output.1, test.output.2, test.output.3), "no test \(test.output.0)")
             }
             let names = tests.map { "\($0.output.1).\($0.output.2)/\($0.output.3)" }
             for mutant in mutants {

@@ -132,15 +132,39 @@ import Testing
         #expect(try janusd(["migrate", "down", "--to", "0"], deployer).status == 0)
     }
 
-    @Test("a directory that is no model shows in the worker's log, and janusd goes on trying")
+    @Test("a model of which no worker starts has failed, and its reason is told everywhere, until it is mended")
     func noModel() async throws {
         let stage = try await Stage.make()
-        let folder = FileManager.default.temporaryDirectory.appending(path: "empty-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: folder) }
-        let daemon = try stage.startDaemon(["JANUSD_MODELS": "tiny=\(folder.path)"])
-        try await daemon.waitForLog("worker ended")
+        let manager = try NotifySocket()
+        let folder = try TemporaryDirectory()
+        let daemon = try stage.startDaemon(["JANUSD_MODELS": "tiny=\(folder.path)", "NOTIFY_SOCKET": manager.path])
+        try await daemon.waitForLog("model failed")
         #expect(daemon.log.contains("config.json"), "\(daemon.log)")
+        let job = try await stage.enqueue("janus.generate('a fox')")
+        try await waitUntil("the job's status tells") { try await stage.status(job).textIfAny("code") != nil }
+        let status = try await stage.status(job)
+        #expect(try status.text("code") == "model_failed" && status.text("state") == "queued")
+        #expect(try status.text("message").contains("config.json"))
+        let reason = try await stage.client.query("SELECT failed_models ->> 'tiny' AS reason FROM janus.workers").row
+        #expect(try reason.text("reason").contains("config.json"))
+        try await manager.wait(forStatus: "0 of 1 workers ready, database connected, model tiny failed: ")
+        let doctor = try janusd(
+            ["doctor"],
+            [
+                "JANUSD_DATABASE_DSN": stage.database.daemonDSN,
+                "JANUSD_MODELS": "tiny=" + Reference.file("Reference/tiny/hf"),
+            ])
+        #expect(doctor.status == 1 && doctor.output.contains("FAULT") && doctor.output.contains("config.json"))
+
+        for name in try FileManager.default.contentsOfDirectory(atPath: Reference.file("Reference/tiny/hf")) {
+            try FileManager.default.copyItem(
+                atPath: Reference.file("Reference/tiny/hf/" + name), toPath: folder.path + "/" + name)
+        }
+        try await stage.wait(job, for: "succeeded", seconds: 90)
+        try await waitUntil("the failure is taken back") {
+            try await stage.client.query("SELECT failed_models::text AS failed FROM janus.workers").row.text("failed")
+                == "{}"
+        }
         #expect(daemon.isRunning)
     }
 

@@ -27,12 +27,16 @@ struct Stage {
             inspector: inspector)
     }
 
-    /// `janusd serve`, started; `changes` override its settings, an empty one leaves it out.
+    /// `janusd serve`, started.
     /// - Parameters:
+    ///   - changes: override its settings; an empty one leaves it out.
+    ///   - arguments: more of `serve`.
+    ///   - errors: what the shell is told of its standard error; nil: it becomes the log.
     ///   - descriptors: RLIMIT_NOFILE; nil is that of the tests.
     ///   - group: nil is that of the tests.
     func startDaemon(
-        _ changes: [String: String] = [:], descriptors: Int? = nil, in group: PidsGroup? = nil
+        _ changes: [String: String] = [:], arguments: [String] = [], errors: String? = nil, descriptors: Int? = nil,
+        in group: PidsGroup? = nil
     ) throws -> DaemonProcess {
         var environment = [
             "JANUSD_DATABASE_DSN": database.daemonDSN,
@@ -50,9 +54,10 @@ struct Stage {
         let janusd = try Reference.executable("janusd")
         let limits =
             (descriptors.map { ["ulimit -n \($0)"] } ?? []) + (group.map { ["echo $$ >\($0.processes)"] } ?? [])
+        let serve = "exec \"$0\" serve \"$@\"" + (errors.map { " 2" + $0 } ?? "")
         return try DaemonProcess(
             URL(filePath: "/bin/bash"),
-            ["-c", (limits + ["exec \"$0\" serve"]).joined(separator: " && "), janusd.path],
+            ["-c", (limits + [serve]).joined(separator: " && "), janusd.path] + arguments,
             environment: environment)
     }
 

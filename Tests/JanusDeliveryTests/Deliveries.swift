@@ -42,3 +42,12 @@ final class Folder: Sendable {
     /// Everything in it, hidden files too.
     func files() throws -> [String] { try FileManager.default.subpathsOfDirectory(atPath: path).sorted() }
 }
+
+extension Uploader {
+    /// By a policy that stays.
+    init(
+        client: HTTPClient, policy: DeliveryPolicy, retryDelaysSeconds: [Double] = Uploader.retryDelaysSeconds
+    ) {
+        self.init(DeliveryRoute(client: client, policy: policy), retryDelaysSeconds: retryDelaysSeconds)
+    }
+}

@@ -2,6 +2,7 @@ import Foundation
 import JanusEngine
 import JanusImage
 import JanusJob
+import JanusTensor
 import JanusWire
 import TestSupport
 import Testing
@@ -326,6 +327,71 @@ struct WorkerTests {
         for thread in threads {
             let status = try String(contentsOfFile: "\(tasks)/\(thread)/status", encoding: .utf8)
             #expect(status.contains("NoNewPrivs:\t1") && status.contains("Seccomp:\t2"), "thread \(thread)")
+        }
+    }
+
+    @Test("its memory has a limit that it cannot raise, within which it works")
+    func memoryLimit() throws {
+        let worker = try WorkerProcess()
+        _ = try worker.ready()
+        let limits = try String(contentsOfFile: "/proc/\(worker.pid)/limits", encoding: .utf8)
+        let line = try #require(limits.split(separator: "\n").first { $0.hasPrefix("Max data size") })
+        let values = line.split(separator: " ").suffix(3)
+        #expect(values.first == values.dropFirst().first && values.last == "bytes", "\(line)")
+        let bytes = try #require(values.first.flatMap { Int($0) })
+        #expect(bytes > 4 << 30 && bytes < 64 << 30)
+        try worker.send(drawing(run))
+        guard case .finished(run, _) = try worker.receive(until: \.isEnd).last else { return #expect(Bool(false)) }
+    }
+
+    @Test("what a sound worker says is within its contract: pictures of each format, an answer, a failure, a stop")
+    func contract() throws {
+        let worker = try WorkerProcess(model: try TinyPack.path("int8"))
+        var contract = WorkerContract(jobsMax: 8)
+        let isReady = try contract.judge(.ready(try worker.ready()))
+        #expect(isReady)
+        func send(_ message: SupervisorMessage) throws {
+            contract.told(message)
+            try worker.send(message)
+        }
+        /// The end of the run, each message up to it judged.
+        func end() throws -> WorkerMessage? {
+            let messages = try worker.receive(until: \.isEnd)
+            for message in messages { _ = try contract.judge(message) }
+            return messages.last
+        }
+        for (index, format) in ImageFormat.allCases.enumerated() {
+            let run = JobRun(job: Int64(index), runLease: 1)
+            let task = JobTask.generate(
+                GenerateParameters(prompt: "a red fox", images: 3, seed: 42, format: format))
+            try send(.start(JobStart(run: run, task: task, inputCount: 0)))
+            guard case .finished(run, _) = try end() else { return #expect(Bool(false), "\(format)") }
+        }
+        // a claim is begun once
+        let (seen, refused, stopped) = (
+            JobRun(job: 7, runLease: 1), JobRun(job: 7, runLease: 2), JobRun(job: 7, runLease: 3)
+        )
+        try send(question(seen, images: 1))
+        try send(.input(seen, index: 0, referencePicture(0)))
+        guard case .finished(seen, _) = try end() else { return #expect(Bool(false)) }
+        try send(question(refused, images: 1))
+        try send(.input(refused, index: 0, Data("GIF89a".utf8)))
+        guard case .failed(refused, _) = try end() else { return #expect(Bool(false)) }
+        try send(drawing(stopped, images: 5000))
+        try send(.cancel(stopped))
+        #expect(try end() == .stopped(stopped))
+    }
+
+    @Test("counts beyond what can be are refused by their option, and the supervisor knows the limit of threads")
+    func counts() throws {
+        #expect(WorkerSettings.threadsMax == Threads.threadsMax)
+        for (option, value) in [
+            ("--threads", "257"), ("--threads", "0"), ("--jobs", "9223372036854775807"),
+            ("--cache-mib", "9223372036854775807"),
+        ] {
+            let result = try TestProcess.run(
+                Reference.executable("janus-worker"), ["--socket=0", "--model=\(tinyFolder)", "\(option)=\(value)"])
+            #expect(result.status == 64 && result.errors.contains("\(option) is \(value)"), "\(result)")
         }
     }
 

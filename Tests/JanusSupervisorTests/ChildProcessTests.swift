@@ -37,14 +37,15 @@ struct ChildProcessTests {
         }
     }
 
+    /// - Parameter output: its standard output and error; nil: ours.
     private func spawn(
-        _ program: String, _ arguments: [String], environment: [String] = []
+        _ program: String, _ arguments: [String], environment: [String] = [], output: Int32 = STDERR_FILENO
     ) throws -> (child: Child?, error: Int32) {
         var (ours, theirs, pidfd): (Int32, Int32, Int32) = (-1, -1, -1)
         try #require(unsafe janus_socketpair(&ours, &theirs) == 0)
         let pid = unsafe withCStrings([program] + arguments) { arguments in
             unsafe withCStrings(environment) { environment in
-                unsafe janus_spawn(program, arguments, environment, theirs, 500, &pidfd)
+                unsafe janus_spawn(program, arguments, environment, theirs, output, 500, &pidfd)
             }
         }
         close(theirs)
@@ -68,6 +69,36 @@ struct ChildProcessTests {
         let child = try shell(
             #"exec >&3; for f in /proc/self/fd/*; do [ -e "$f" ] && echo "${f##*/}"; done; read -r line || echo end"#)
         #expect(child.output().split(separator: "\n") == ["0", "1", "2", "3", "end"])
+        #expect(child.end() == End(code: 0))
+    }
+
+    @Test("what it writes to standard output and error goes where its supervisor says")
+    func output() throws {
+        var (reading, writing): (Int32, Int32) = (-1, -1)
+        try #require(unsafe janus_pipe(&reading, &writing) == 0)
+        let child = try #require(
+            try spawn("/bin/sh", ["-c", "echo out; echo error >&2"], output: writing).child)
+        close(writing)
+        #expect(child.end() == End(code: 0))
+        var buffer = [UInt8](repeating: 0, count: 100)
+        let count = unsafe read(reading, &buffer, buffer.count)
+        #expect(String(decoding: buffer.prefix(max(count, 0)), as: UTF8.self) == "out\nerror\n")
+        // nobody else holds it
+        #expect(unsafe read(reading, &buffer, buffer.count) == 0)
+        close(reading)
+    }
+
+    @Test("it has no capability, and cannot gain one")
+    func capabilities() throws {
+        let child = try shell("exec >&3; while read -r line; do echo \"$line\"; done </proc/self/status")
+        let lines = child.output().split(separator: "\n")
+        for name in ["CapInh:", "CapPrm:", "CapEff:", "CapAmb:"] {
+            let line = try #require(lines.first { $0.hasPrefix(name) })
+            #expect(line.hasSuffix("\t0000000000000000"), "\(line)")
+        }
+        #expect(lines.contains("NoNewPrivs:\t1"))
+        // who may lower the bounding set has lowered it
+        if geteuid() == 0 { #expect(lines.contains("CapBnd:\t0000000000000000")) }
         #expect(child.end() == End(code: 0))
     }
 

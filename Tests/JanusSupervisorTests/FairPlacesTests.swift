@@ -131,6 +131,25 @@ import Testing
         #expect(turnstile.places.free == 4)
     }
 
+    @Test(
+        "other limits hold at once: more let in who waits; with fewer nobody is put out, and nobody comes in until there is room"
+    )
+    func change() async throws {
+        let turnstile = Turnstile(PlaceLimits(total: 1), freed: {})
+        let first = try #require(turnstile.enterNow(owner: "a", hosts: []))
+        let waiting = Task { await turnstile.withPlace(owner: "b", hosts: []) { true } }
+        try await waitUntil("it waits") { Set(turnstile.places.crowdedOwners) == ["a", "b"] }
+        turnstile.change(to: PlaceLimits(total: 4))
+        #expect(await waiting.value == true)
+        let second = try #require(turnstile.enterNow(owner: "c", hosts: []))
+        turnstile.change(to: PlaceLimits(total: 1))
+        #expect(turnstile.enterNow(owner: "d", hosts: []) == nil)
+        turnstile.leave(second, of: "c")
+        #expect(turnstile.enterNow(owner: "d", hosts: []) == nil)
+        turnstile.leave(first, of: "a")
+        #expect(turnstile.enterNow(owner: "d", hosts: []) != nil)
+    }
+
     @Test("whoever claims hears when an owner that was left out may have jobs again")
     func freed() async throws {
         let (signals, continuation) = AsyncStream<Void>.makeStream()

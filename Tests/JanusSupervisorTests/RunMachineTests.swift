@@ -49,6 +49,18 @@ import JanusSupervisor
         #expect(actions == [] && started.state == .working)
     }
 
+    @Test("inputs that are larger together than a worker has memory for fail the job before the worker hears of it")
+    func largeInputs() {
+        var machine = RunMachine(runTimeoutSeconds: 100, now: 0)
+        // the same bytes, many times
+        let part = Data(count: 64 << 20)
+        let inputs = Array(repeating: part, count: inputBytesMax / part.count)
+        let error = jobError(machine.handle(.inputsLoaded(.success(inputs + [Data([1])])), now: 1))
+        #expect(error?.code == .inputTooLarge && error?.retryable == false)
+        var other = RunMachine(runTimeoutSeconds: 100, now: 0)
+        #expect(other.handle(.inputsLoaded(.success(inputs)), now: 1) == [.startWorker(inputs)])
+    }
+
     private func outcome(_ actions: [RunMachine.Action]) -> RunEnd? {
         guard case .end(let end)? = actions.last else { return nil }
         return end

@@ -10,11 +10,11 @@ import JanusSupervisor
     static let third = JobRun(job: 3, runLease: 1)
 
     private static func ready(_ jobsMax: Int = 1) -> WorkerReady {
-        WorkerReady(jobsMax: jobsMax, fingerprint: "f", summary: "s")
+        WorkerReady(jobsMax: jobsMax, fingerprint: "f", summary: "s", pictureSide: 64, tokenBytesMax: 12)
     }
 
     private func serving(_ jobsMax: Int, _ runs: [JobRun]) -> SlotState {
-        var slot = SlotState.starting(failures: 0)
+        var slot = SlotState.starting(failures: 0, why: nil)
         _ = slot.receive(.ready(Self.ready(jobsMax)))
         for run in runs {
             _ = slot.assign(run)
@@ -29,7 +29,7 @@ import JanusSupervisor
 
     @Test("a worker has places once it is ready, and its place again when a run ends")
     func life() {
-        var slot = SlotState.down(failures: 0)
+        var slot = SlotState.down(failures: 0, why: nil)
         slot.start()
         #expect(slot.places == 0)
         #expect(slot.receive(.ready(Self.ready())) == .announceIdle)
@@ -41,7 +41,7 @@ import JanusSupervisor
 
     @Test("a worker takes as many jobs as it said, a starting one none")
     func places() {
-        var starting = SlotState.starting(failures: 0)
+        var starting = SlotState.starting(failures: 0, why: nil)
         var slot = serving(2, [])
         let taken = [
             starting.assign(Self.run), slot.assign(Self.run), slot.assign(Self.other), slot.assign(Self.third),
@@ -58,30 +58,42 @@ import JanusSupervisor
         #expect(slot.runs == [Self.other: .sent])
     }
 
-    @Test("a worker that speaks before it is ready, or is ready twice, is killed")
-    func order() {
-        var starting = SlotState.starting(failures: 0)
-        #expect(starting.receive(.stopped(Self.run)) == .kill(reason: "message out of order"))
-        var idle = serving(1, [])
-        #expect(idle.receive(.ready(Self.ready())) == .kill(reason: "message out of order"))
-    }
-
     @Test("a crash restarts at once; failing to start backs off up to the cap")
     func backoff() {
         var busy = serving(1, [Self.run])
         #expect(
-            busy.ended() == SlotState.Restart(afterSeconds: SlotState.backoffSecondsFirst, blames: [Self.run: .charged])
+            busy.ended("it says why")
+                == SlotState.Restart(afterSeconds: SlotState.backoffSecondsFirst, blames: [Self.run: .charged])
         )
-        var slot = SlotState.down(failures: 0)
+        var slot = SlotState.down(failures: 0, why: nil)
         var delays: [Double] = []
         for _ in 0..<12 {
             slot.start()
-            let restart = slot.ended()
+            let restart = slot.ended("it says why")
             #expect(restart.blames.isEmpty)
             delays.append(restart.afterSeconds)
         }
         #expect(delays.prefix(3) == [0.5, 1, 2])
         #expect(delays.last == SlotState.backoffSecondsMax)
+    }
+
+    @Test("a worker that ended before it was ready has failed to start, until one is ready; one that served has not")
+    func startFailure() {
+        var slot = SlotState.down(failures: 0, why: nil)
+        slot.start()
+        #expect(slot.startFailure == nil)
+        for why in ["no file", "no memory"] {
+            _ = slot.ended(why)
+            #expect(slot.startFailure == why)
+            slot.start()
+            #expect(slot.startFailure == why)
+        }
+        _ = slot.receive(.ready(Self.ready()))
+        #expect(slot.startFailure == nil)
+        _ = slot.ended("a crash")
+        #expect(slot.startFailure == nil)
+        slot.start()
+        #expect(slot.startFailure == nil)
     }
 
     @Test(
@@ -91,7 +103,7 @@ import JanusSupervisor
         func blames(_ messages: [WorkerMessage]) -> [JobRun: CrashBlame] {
             var slot = serving(4, [Self.run, Self.other, Self.third])
             for message in messages { _ = slot.receive(message) }
-            return slot.ended().blames
+            return slot.ended("it says why").blames
         }
         let (run, other, third) = (Self.run, Self.other, Self.third)
         #expect(
@@ -110,7 +122,7 @@ import JanusSupervisor
         var slot = serving(2, [Self.run])
         _ = slot.assign(Self.other)
         #expect(
-            slot.ended()
+            slot.ended("it says why")
                 == SlotState.Restart(
                     afterSeconds: SlotState.backoffSecondsFirst,
                     blames: [Self.run: .charged, Self.other: .innocent]))

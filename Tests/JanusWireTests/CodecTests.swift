@@ -35,7 +35,8 @@ import Testing
     ]
 
     static let workerMessages: [WorkerMessage] = [
-        .ready(WorkerReady(jobsMax: 1, fingerprint: "f32:abc", summary: "tiny")),
+        .ready(
+            WorkerReady(jobsMax: 1, fingerprint: "f32:abc", summary: "tiny", pictureSide: 64, tokenBytesMax: 12)),
         .progress(run, JobProgress(phase: .drawing, stepsDone: 5, stepsTotal: 576)),
         .output(run, JobOutput(index: 3, format: .image(.png, width: 384, height: 256), data: Data([1, 2, 3]))),
         .output(run, JobOutput(index: 0, format: .image(.jpeg, width: 1, height: 1), data: Data([255, 216]))),
@@ -99,22 +100,15 @@ import Testing
         #expect(throws: WireError.self) { try decoder.next() }
     }
 
-    @Test("progress beyond its total is refused")
-    func impossibleProgress() throws {
-        let message = WorkerMessage.progress(Self.run, JobProgress(phase: .drawing, stepsDone: 3, stepsTotal: 2))
-        var decoder = MessageDecoder<WorkerMessage>()
-        decoder.append(try message.encoded())
-        #expect(throws: WireError.self) { try decoder.next() }
-    }
-
-    @Test("a picture without pixels and an output before the first are refused")
-    func impossibleOutput() throws {
-        for output in [
-            JobOutput(index: 0, format: .image(.png, width: 0, height: 8), data: Data([1])),
-            JobOutput(index: -1, format: .text, data: Data()),
+    @Test("a job with arguments beyond their bounds is refused")
+    func impossibleJob() throws {
+        for task: JobTask in [
+            .generate(GenerateParameters(prompt: "a fox", images: .max, seed: 1)),
+            .generate(GenerateParameters(prompt: "a fox", images: 1, seed: 1, topK: -1)),
+            .understand(AnswerParameters(messages: [ChatMessage(role: .user, content: "Why?")], maxTokens: .max)),
         ] {
-            var decoder = MessageDecoder<WorkerMessage>()
-            decoder.append(try WorkerMessage.output(Self.run, output).encoded())
+            var decoder = MessageDecoder<SupervisorMessage>()
+            decoder.append(try SupervisorMessage.start(JobStart(run: Self.run, task: task, inputCount: 0)).encoded())
             #expect(throws: WireError.self) { try decoder.next() }
         }
     }

@@ -1,10 +1,12 @@
 import Foundation
+import JanusJob
 import JanusWire
 import TestSupport
 import Testing
 
 /// Frames that no `encoded()` made. A supervisor reads what a worker that ran on untrusted pictures sends, so whatever
-/// the bytes are, the decoder gives a message or a `WireError`, as its typed throw says, and never a trap.
+/// the bytes are, the decoder gives a message or a `WireError`, as its typed throw says, and never a trap; and whatever the
+/// messages are, what passes the contract keeps its bounds.
 @Suite("the wire, fuzzed")
 struct FuzzTests {
     /// How a case is made of a real message.
@@ -51,6 +53,65 @@ struct FuzzTests {
     @Test("messages to a supervisor, mutated")
     func worker() throws { try fuzz(CodecTests.workerMessages, as: WorkerMessage.self) }
 
+    @Test("runs of a worker, mutated: what passes is what the job may yield")
+    func contract() throws {
+        var generator = try SeededGenerator.printed(for: "fuzzing the contract")
+        let run = WorkerContractTests.run
+        let drawing = [
+            WorkerContractTests.progress(.prefill), WorkerContractTests.picture(0), WorkerContractTests.picture(1),
+            WorkerContractTests.finished(JobUsage(promptTokens: 9, outputTokens: 32, images: 2)),
+        ]
+        let answer = [
+            WorkerContractTests.text(Data("🐈 cat".utf8)),
+            WorkerContractTests.finished(JobUsage(promptTokens: 9, outputTokens: 3), .stop),
+            .failed(run, JobError(.invalidImage, "why")),
+        ]
+        var (passed, breaches, sound) = (0, 0, 0)
+        for _ in 0..<Self.casesPerDirection {
+            let isDrawing = Bool.random(using: &generator)
+            let task: JobTask =
+                isDrawing
+                ? .generate(GenerateParameters(prompt: "a fox", images: 2, seed: 1))
+                : .understand(AnswerParameters(messages: [ChatMessage(role: .user, content: "Why?")], maxTokens: 3))
+            var contract = try WorkerContractTests.contract([run: task])
+            var outputs: [JobOutput] = []
+            for message in isDrawing ? drawing : answer {
+                var frame = try Frame(of: message)
+                // most runs get to their end
+                switch Int.random(in: 0..<12, using: &generator) {
+                case 0: frame.metadata = try frame.metadata.otherValues(using: &generator)
+                case 1: frame.payload = frame.payload.flipped(using: &generator)
+                case 2: frame.payload = Data(noise: Int.random(in: 0...64, using: &generator), using: &generator)
+                default: break
+                }
+                var decoder = MessageDecoder<WorkerMessage>()
+                decoder.append(try frame.encoded())
+                do throws(WireError) {
+                    guard let said = try decoder.next(), try contract.judge(said) else { continue }
+                    passed += 1
+                    if case .output(_, let output) = said { outputs.append(output) }
+                    if case .finished = said {
+                        sound += 1
+                        #expect(outputs.map(\.index) == Array(0..<task.outputCount))
+                    }
+                } catch {
+                    breaches += 1
+                    break
+                }
+            }
+            for output in outputs {
+                switch (task, output.format) {
+                case (.generate, .image(.png, width: 64, height: 64)): #expect(output.data.count <= 200_000)
+                case (.understand, .text):
+                    #expect(output.data.count <= 39 && String(validating: output.data, as: UTF8.self) != nil)
+                case (.generate, _), (.understand, _), (.chat, _): Issue.record("\(output.format) for \(task)")
+                }
+            }
+        }
+        print("fuzzing the contract: \(passed) messages passed, \(breaches) runs broke it, \(sound) succeeded")
+        #expect(passed > 10_000 && breaches > 1000 && sound > 1000)
+    }
+
     private func fuzz<Message: WireMessage & Equatable>(_ messages: [Message], as type: Message.Type) throws {
         var generator = try SeededGenerator.printed(for: "fuzzing \(type)")
         let frames = try messages.map { try Frame(of: $0) }
@@ -92,7 +153,7 @@ struct FuzzTests {
             switch error {
             case .notAFrame, .version, .tooLarge: ends.refusedAtHeader += 1
             case .unknownType: ends.unknownTypes += 1
-            case .malformed: ends.refusedInside += 1
+            case .malformed, .breach: ends.refusedInside += 1
             }
         }
     }
