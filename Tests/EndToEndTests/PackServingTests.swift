@@ -37,7 +37,8 @@ import Testing
             "JANUSD_PRECISION": "int8", "JANUSD_CACHE_DIRECTORY": "/dev/null/packs",
         ])
         try await daemon.waitForLog("worker ended")
-        #expect(daemon.log.contains("/dev/null/packs") && daemon.log.contains("cache.directory"), "\(daemon.log)")
+        try await daemon.waitForLog("/dev/null/packs")
+        try await daemon.waitForLog("cache.directory")
         #expect(daemon.isRunning)
     }
 

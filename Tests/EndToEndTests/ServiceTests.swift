@@ -12,7 +12,7 @@ import Testing
         try await manager.wait(for: "READY=1")
         let before = manager.messages.prefix { $0 != "READY=1" }
         #expect(before.last { $0.hasPrefix("STATUS=") }?.hasSuffix("database connected") == true, "\(before)")
-        #expect(daemon.log.contains("database connected"))
+        try await daemon.waitForLog("database connected")
     }
 
     @Test("ready is said, too, once the database was found away, and the status says that")
@@ -24,7 +24,7 @@ import Testing
         try await manager.wait(for: "READY=1")
         let before = manager.messages.prefix { $0 != "READY=1" }
         #expect(before.last { $0.hasPrefix("STATUS=") }?.hasSuffix("database away") == true, "\(before)")
-        #expect(daemon.log.contains("database not usable"))
+        try await daemon.waitForLog("database not usable")
     }
 
     /// A daemon with a configuration file of its own, in which `lines` stand.
@@ -82,7 +82,7 @@ import Testing
         try await daemon.waitForLog("needs a restart settings=workers.jobs")
         let allowed = try await configured.question()
         try await stage.wait(allowed, for: "succeeded")
-        #expect(daemon.log.contains(" debug "))
+        try await daemon.waitForLog(" debug ")
         #expect(daemon.children.first == worker, "the worker was left alone")
 
         try await configured.reload("network:\n  allow_http: true\n", 2)
